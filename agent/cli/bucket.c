@@ -1,0 +1,131 @@
+/* The buckets INTEGRATIONS and INTEGRATION_STATUS as the commands see them. Every write is a compare-and-set. */
+#include "cli/commands.h"
+
+#include "config/url.h"
+#include "nats/session.h"
+
+
+#define HISTORY 5
+#define TIMEOUT_MS 5000
+
+static const char *or_null(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+static struct sc_session *open_session(const struct sc_cli *cli, struct sc_error *err)
+{
+    const struct sc_settings *s = &cli->settings;
+    SC_AUTO_FREE char *name = sc_printf("signal-client %s command", s->appliance_id);
+    const struct sc_nats_config config = {
+        .url = s->nats_url,
+        .creds_file = or_null(s->nats_creds),
+        .user = or_null(s->nats_user),
+        .password = or_null(s->nats_password),
+        .ca_file = or_null(s->tls_ca_file),
+        .client_cert = or_null(s->tls_client_cert),
+        .client_key = or_null(s->tls_client_key),
+        .domain = or_null(s->nats_domain),
+        .name = name,
+        .request_timeout_ms = TIMEOUT_MS,
+    };
+    return sc_session_open(&config, "command", NULL, NULL, err);
+}
+
+static int need_bucket(const struct sc_cli *cli, struct sc_session *session, bool make, struct sc_error *err)
+{
+    struct sc_stream_info info;
+    struct sc_buf url SC_AUTO_BUF = {0};
+    int rc = sc_kv_info(session, SC_INTEGRATIONS, &info, err);
+    if (rc == 1 && make && cli->settings.nats_create)
+        rc = sc_kv_ensure(session, SC_INTEGRATIONS, HISTORY, NULL, err);
+    if (rc != 1)
+        return rc;
+    sc_url_mask(cli->settings.nats_url, &url);
+    return sc_fail(err, SC_REASON_NO_STREAM,
+                   "there is no bucket " SC_INTEGRATIONS " at %s%s: make it (`nats kv add " SC_INTEGRATIONS
+                   " --history=5`), or let the first `integrations put` make it with nats.create = true (NATS_CREATE=true)",
+                   sc_buf_str(&url).ptr, *cli->settings.nats_domain ? " in this domain" : "");
+}
+
+struct sc_session *sc_open_bucket(const struct sc_cli *cli, bool make, struct sc_error *err)
+{
+    struct sc_session *session = open_session(cli, err);
+    if (session && need_bucket(cli, session, make, err))
+        session = sc_session_close(session);
+    return session;
+}
+
+int sc_get_integration(struct sc_session *session, const char *name, struct sc_kv_entry *ret, struct sc_error *err)
+{
+    if (!sc_key_legal(name))
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "\"%.64s\" cannot be a name: use letters, digits and - _ / = . (no dot at the ends, none doubled)", name);
+    int rc = sc_kv_get(session, SC_INTEGRATIONS, name, ret, err);
+    if (rc < 0)
+        return -1;
+    if (rc == 0 && !ret->deleted)
+        return 0;
+    if (rc == 1)
+        ret->rev = SC_KV_REV_ABSENT;
+    sc_fail(err, SC_REASON_NOT_FOUND, "there is no integration %s: `signal-client integrations list` shows what there is", name);
+    return 1;
+}
+
+int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
+                       struct sc_error *err)
+{
+    struct sc_error why = SC_ERROR_INIT;
+    int rc = sc_kv_put(session, SC_INTEGRATIONS, name, value.ptr, value.len, expected_rev, ret_rev, &why);
+    if (rc >= 0)
+        return rc;
+    struct sc_kv_entry now = {0}; /* the write may have succeeded and its answer been lost */
+    struct sc_error unread = SC_ERROR_INIT;
+    bool mine = sc_kv_get(session, SC_INTEGRATIONS, name, &now, &unread) == 0 && !now.deleted && now.rev > expected_rev &&
+                sc_str_eq(sc_buf_str(&now.value), value);
+    *ret_rev = mine ? now.rev : *ret_rev;
+    sc_kv_entry_done(&now);
+    return mine ? 0 : sc_fail(err, why.reason, "%s", why.text);
+}
+
+json_t *sc_get_status(struct sc_session *session, const char *name)
+{
+    struct sc_kv_entry entry = {0};
+    struct sc_error unread = SC_ERROR_INIT;
+    json_t *status = NULL;
+    if (sc_kv_get(session, SC_INTEGRATION_STATUS, name, &entry, &unread) == 0 && !entry.deleted)
+        status = json_loadb(sc_buf_str(&entry.value).ptr, entry.value.len, 0, NULL);
+    sc_kv_entry_done(&entry);
+    return status;
+}
+
+static int keep_status(void *arg, const char *key, uint64_t rev, struct sc_str value)
+{
+    (void)rev;
+    json_t *status = json_loadb(value.ptr ? value.ptr : "", value.len, 0, NULL);
+    if (status)
+        json_object_set_new(arg, key, status);
+    return 0;
+}
+
+json_t *sc_get_statuses(struct sc_session *session)
+{
+    struct sc_stream_info info;
+    struct sc_error unread = SC_ERROR_INIT;
+    json_t *all = json_object();
+    if (all && sc_kv_info(session, SC_INTEGRATION_STATUS, &info, &unread) == 0 &&
+        sc_kv_each(session, SC_INTEGRATION_STATUS, keep_status, all, &unread))
+        sc_say(0, "warning: what the integrations are doing cannot be read: %s", unread.text);
+    return all;
+}
+
+const char *sc_json_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+const struct sc_connector *sc_find_connector(void *arg, const char *type)
+{
+    return sc_plugins_find(arg, type);
+}

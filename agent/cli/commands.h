@@ -1,0 +1,112 @@
+/* Private to agent/cli: the table of commands and what they share. Everything runs on the main thread. */
+#pragma once
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+
+enum {
+    SC_EXIT_GOOD,
+    SC_EXIT_BAD,  /* the thing asked about is bad */
+    SC_EXIT_USAGE /* wrong use */
+};
+
+/* ---- commands.c: the table ------------------------------------------------------------------------------------------- */
+
+extern const struct sc_command sc_commands[]; /* name NULL ends */
+
+int sc_command_not_yet(struct sc_cli *cli);
+int sc_command_integrations_list(struct sc_cli *cli);
+int sc_command_integrations_show(struct sc_cli *cli);
+int sc_command_integrations_put(struct sc_cli *cli);
+int sc_command_integrations_enable(struct sc_cli *cli);
+int sc_command_integrations_disable(struct sc_cli *cli);
+int sc_command_integrations_remove(struct sc_cli *cli);
+int sc_command_connectors_list(struct sc_cli *cli);
+int sc_command_connectors_show(struct sc_cli *cli);
+int sc_command_config(struct sc_cli *cli);
+int sc_command_health(struct sc_cli *cli);
+int sc_command_version(struct sc_cli *cli);
+int sc_command_help(struct sc_cli *cli);
+
+/* ---- args.c: what stands behind the command -------------------------------------------------------------------------- */
+
+struct sc_args {
+    const char **words;
+    int word_count;
+    struct sc_option *options; /* in order; value "" for one that takes none */
+    int option_count;
+};
+
+/* spec: names of options, separated by blanks, with '=' where a value follows ("set= yes"). -1: said to the user, exit SC_EXIT_USAGE. */
+int sc_args_read(const struct sc_cli *cli, const char *spec, int min_words, int max_words, struct sc_args *ret);
+void sc_args_done(struct sc_args *args);
+/* Value of the last one of that name; NULL: not given. */
+const char *sc_args_get(const struct sc_args *args, const char *name);
+
+#define SC_AUTO_ARGS __attribute__((cleanup(sc_args_done)))
+
+/* ---- output.c -------------------------------------------------------------------------------------------------------- */
+
+/* A line on stderr; returns `code`. */
+int sc_say(int code, const char *fmt, ...) SC_PRINTF(2, 3);
+int sc_usage_error(const struct sc_cli *cli, const char *fmt, ...) SC_PRINTF(2, 3);
+/* To stdout, redacted. SC_EXIT_GOOD, or SC_EXIT_BAD when it cannot be written. */
+int sc_print(struct sc_buf *text);
+/* Takes the value; ends with a line end. */
+int sc_print_json(json_t *value);
+/* Text from outside for a terminal: control characters become '?'. */
+void sc_add_clean(struct sc_buf *out, const char *text);
+
+#define SC_MAX_COLUMNS 8
+
+struct sc_table {
+    char **cells;
+    size_t columns, count, cap;
+    bool failed;
+};
+/* A row of `columns` texts; NULL is an empty cell. The first row is the heading. */
+void sc_table_add(struct sc_table *table, const char *const cells[]);
+/* Aligned columns, two blanks between, each line after `indent`. */
+void sc_table_write(const struct sc_table *table, const char *indent, struct sc_buf *out);
+void sc_table_done(struct sc_table *table);
+
+#define SC_AUTO_TABLE __attribute__((cleanup(sc_table_done)))
+
+/* ---- input.c --------------------------------------------------------------------------------------------------------- */
+
+/* One line: asked for on a terminal without echo, else read from standard input. Line end cut off; free with sc_secret_free(). */
+char *sc_read_secret(const char *what, struct sc_error *err);
+bool sc_can_ask(void);
+bool sc_ask_yes(const char *question);
+/* A file, or standard input for "-"; at most max bytes. */
+int sc_read_input(const char *path, size_t max, struct sc_buf *out, struct sc_error *err);
+
+/* ---- splice.c -------------------------------------------------------------------------------------------------------- */
+
+/* The text of a JSON object (known to be valid) with its member `enabled` set, every other byte as it was. */
+int sc_splice_enabled(struct sc_str json, bool enabled, struct sc_buf *out);
+
+/* ---- bucket.c: INTEGRATIONS and INTEGRATION_STATUS -------------------------------------------------------------------- */
+
+#define SC_INTEGRATIONS "INTEGRATIONS"
+#define SC_INTEGRATION_STATUS "INTEGRATION_STATUS"
+
+struct sc_session;
+struct sc_kv_entry;
+
+/* A connection and the bucket; make: it is made when missing and nats.create is set. NULL + err says what to do. */
+struct sc_session *sc_open_bucket(const struct sc_cli *cli, bool make, struct sc_error *err);
+/* 0; 1: not there (err says how to see what is); -1 + err. */
+int sc_get_integration(struct sc_session *session, const char *name, struct sc_kv_entry *ret, struct sc_error *err);
+/* 0 and *ret_rev; 1: another revision stands there; -1 + err. An answer that was lost is looked up. */
+int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
+                       struct sc_error *err);
+/* The status value, or NULL. */
+json_t *sc_get_status(struct sc_session *session, const char *name);
+/* Object: key -> status value; empty when the bucket is not there. NULL: out of memory. */
+json_t *sc_get_statuses(struct sc_session *session);
+/* "" when the member is no text. */
+const char *sc_json_text(const json_t *object, const char *name);
+/* For sc_integration_parse: arg is the plugins. */
+const struct sc_connector *sc_find_connector(void *arg, const char *type);

@@ -1,0 +1,344 @@
+/* integrations put: a value made of options, of the stored one and options, or of a file; validated by the very code that the agent
+ * uses, then written by compare-and-set. */
+#include "cli/commands.h"
+
+#include "base/redact.h"
+#include "config/integration.h"
+#include "nats/session.h"
+
+#include <stdlib.h>
+
+#define MAX_FILE_BYTES (1024 * 1024) /* the real limit is the parser's, which names it */
+#define MAX_TRIES 5
+
+struct put {
+    struct sc_cli *cli;
+    const struct sc_args *args;
+    const char *name;
+    char **secrets; /* by option; NULL where the option is another */
+};
+
+static const char SPEC[] = "type= set= secret= name= interval-minutes= data-type= file= disabled";
+
+/* ---- one option ------------------------------------------------------------------------------------------------------ */
+
+/* The object of that name, made when missing or when something else stands there. */
+static json_t *object_of(json_t *root, const char *name)
+{
+    json_t *object = json_object_get(root, name);
+    if (!json_is_object(object)) {
+        json_object_set_new(root, name, json_object());
+        object = json_object_get(root, name);
+    }
+    return object;
+}
+
+static int fail_field(const struct sc_connector *connector, struct sc_str name, struct sc_error *err)
+{
+    struct sc_buf known SC_AUTO_BUF = {0};
+    const struct sc_field *tables[] = {connector->settings, connector->credentials, sc_integration_common_fields()};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const struct sc_field *row = tables[t]; row && row->name; row++)
+            sc_buf_addf(&known, "%s%s", known.len ? ", " : "", row->name);
+    return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has no field \"%.*s\"; it has: %s", connector->name,
+                   (int)(name.len < 64 ? name.len : 64), name.ptr, sc_buf_str(&known).ptr);
+}
+
+/* A field stands in one object only. */
+static void set_field(json_t *root, const char *name, bool credential, json_t *value)
+{
+    json_object_del(json_object_get(root, credential ? "settings" : "credentials"), name);
+    json_object_set_new(object_of(root, credential ? "credentials" : "settings"), name, value);
+}
+
+static json_t *typed(const struct sc_field *row, const char *text)
+{
+    if (row->kind == SC_BOOL && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
+        return json_boolean(*text == 't');
+    return json_string(text);
+}
+
+static int apply_set(json_t *root, const struct sc_connector *connector, const char *text, struct sc_error *err)
+{
+    const char *equals = strchr(text, '=');
+    bool credential;
+    if (!equals || equals == text)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "--set %.64s: give it as --set FIELD=VALUE", text);
+    SC_AUTO_FREE char *name = sc_dup_str((struct sc_str){text, (size_t)(equals - text)});
+    const struct sc_field *row = name ? sc_integration_field(connector, name, &credential) : NULL;
+    if (!row)
+        return fail_field(connector, (struct sc_str){text, (size_t)(equals - text)}, err);
+    if (row->secret)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "%s is a secret; as an argument it would stay in the shell's history and in the process list: use --secret %s, which "
+                       "asks or reads standard input", name, name);
+    json_t *value = typed(row, equals + 1);
+    if (!value)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "--set %s: the value is not UTF-8", name);
+    set_field(root, name, credential, value);
+    return 0;
+}
+
+static int apply_secret(json_t *root, const struct sc_connector *connector, const char *name, const char *secret, struct sc_error *err)
+{
+    bool credential;
+    const struct sc_field *row = sc_integration_field(connector, name, &credential);
+    if (!row)
+        return fail_field(connector, sc_str_of(name), err);
+    json_t *value = json_string(secret);
+    if (!value)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "--secret %s: the value is not UTF-8", name);
+    set_field(root, name, credential, value);
+    return 0;
+}
+
+static int apply_interval(json_t *root, const char *text, struct sc_error *err)
+{
+    char *end;
+    double minutes = strtod(text, &end);
+    if (end == text || *end || strspn(text, "0123456789.") != strlen(text))
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "--interval-minutes %.40s: give a number, such as 5 or 0.5", text);
+    bool whole = minutes < 1e9 && minutes == (double)(json_int_t)minutes;
+    json_object_set_new(root, "poll_interval_minutes", whole ? json_integer((json_int_t)minutes) : json_real(minutes));
+    return 0;
+}
+
+static int apply_data_type(json_t *root, const char *text, struct sc_error *err)
+{
+    size_t len = strcspn(text, "=");
+    const char *word = text[len] ? text + len + 1 : "on";
+    bool on = strcmp(word, "on") == 0 || strcmp(word, "true") == 0;
+    SC_AUTO_FREE char *name = sc_dup_str((struct sc_str){text, len});
+    if (!name || !len || (!on && strcmp(word, "off") != 0 && strcmp(word, "false") != 0))
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "--data-type %.64s: give it as --data-type NAME or --data-type NAME=off", text);
+    json_object_set_new(object_of(object_of(root, "data_types"), name), "enabled", json_boolean(on));
+    return 0;
+}
+
+static int apply_options(const struct put *put, json_t *root, const struct sc_connector *connector, struct sc_error *err)
+{
+    for (int i = 0; i < put->args->option_count; i++) {
+        const struct sc_option *option = &put->args->options[i];
+        int rc = 0;
+        if (strcmp(option->key, "set") == 0)
+            rc = apply_set(root, connector, option->value, err);
+        else if (strcmp(option->key, "secret") == 0)
+            rc = apply_secret(root, connector, option->value, put->secrets[i], err);
+        else if (strcmp(option->key, "interval-minutes") == 0)
+            rc = apply_interval(root, option->value, err);
+        else if (strcmp(option->key, "data-type") == 0)
+            rc = apply_data_type(root, option->value, err);
+        else if (strcmp(option->key, "name") == 0)
+            rc = json_object_set_new(root, "name", json_string(option->value))
+                     ? sc_fail(err, SC_REASON_CONFIG_INVALID, "--name: the value is not UTF-8")
+                     : 0;
+        else if (strcmp(option->key, "disabled") == 0)
+            json_object_set_new(root, "enabled", json_false());
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the value ------------------------------------------------------------------------------------------------------- */
+
+/* The stored value (of the same type) or a new one. NULL + err. */
+static json_t *base_value(const struct put *put, struct sc_str stored, struct sc_error *err)
+{
+    const char *type = sc_args_get(put->args, "type");
+    if (type)
+        return json_pack("{s:s, s:b}", "integration_type", type, "enabled", 1);
+    if (!stored.ptr) {
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "there is no integration %s yet: say with --type of which kind it is", put->name);
+        return NULL;
+    }
+    json_t *root = json_loadb(stored.ptr, stored.len, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(root))
+        return root;
+    json_decref(root);
+    sc_fail(err, SC_REASON_CONFIG_INVALID, "the stored value of %s is no JSON object: write it anew, with --type", put->name);
+    return NULL;
+}
+
+/* 15 digits are what people write; 17 where a number needs them. */
+static char *dump(const json_t *root)
+{
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    if (again && !json_equal((json_t *)(uintptr_t)root, again)) {
+        sc_secret_free(text);
+        text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    }
+    json_decref(again);
+    return text;
+}
+
+static int compose(const struct put *put, struct sc_str stored, struct sc_buf *out, struct sc_error *err)
+{
+    json_t *root = base_value(put, stored, err);
+    if (!root)
+        return -1;
+    const char *type = sc_json_text(root, "integration_type");
+    const struct sc_connector *connector = sc_plugins_find(put->cli->plugins, type);
+    int rc = connector ? apply_options(put, root, connector, err)
+                       : sc_fail(err, SC_REASON_CONFIG_INVALID,
+                                 "integration_type \"%.64s\" is unknown: `signal-client connectors list` shows the known ones", type);
+    char *text = rc ? NULL : dump(root);
+    json_decref(root);
+    if (rc)
+        return -1;
+    sc_buf_clear(out);
+    if (!text || sc_buf_add_str(out, text))
+        rc = sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
+    sc_secret_free(text);
+    return rc;
+}
+
+static int validate(const struct put *put, struct sc_str value, bool tell_warnings, struct sc_error *err)
+{
+    struct sc_integration *integration = sc_integration_parse(put->name, value, 0, sc_find_connector, put->cli->plugins, err);
+    if (!integration)
+        return -1;
+    const char *warning = tell_warnings && integration->warnings ? integration->warnings : "";
+    while (*warning) {
+        size_t len = strcspn(warning, "\n");
+        sc_say(0, "warning: %.*s", (int)len, warning);
+        warning += len + (warning[len] == '\n');
+    }
+    sc_integration_unref(integration);
+    return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+/* 0 written; 1 changed meanwhile; -1 + err. file: the value is *value as it is. */
+static int try_put(const struct put *put, struct sc_session *session, bool file, struct sc_buf *value, bool first, bool *ret_new,
+                   uint64_t *ret_rev, struct sc_error *err)
+{
+    struct sc_kv_entry entry = {0};
+    struct sc_error absent = SC_ERROR_INIT;
+    int found = sc_get_integration(session, put->name, &entry, &absent);
+    int rc = found < 0 ? sc_fail(err, absent.reason, "%s", absent.text) : 0;
+    if (rc == 0 && !file)
+        rc = compose(put, found == 0 ? sc_buf_str(&entry.value) : (struct sc_str){NULL, 0}, value, err);
+    if (rc == 0)
+        rc = validate(put, sc_buf_str(value), first, err);
+    *ret_new = found != 0;
+    if (rc == 0)
+        rc = sc_put_integration(session, put->name, sc_buf_str(value), entry.rev, ret_rev, err);
+    if (entry.value.ptr)
+        explicit_bzero(entry.value.ptr, entry.value.len);
+    sc_kv_entry_done(&entry);
+    return rc;
+}
+
+static int write_value(const struct put *put, struct sc_session *session, bool file, struct sc_buf *value)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    bool fresh = false, whole = file || sc_args_get(put->args, "type");
+    uint64_t rev = 0;
+    int rc = try_put(put, session, file, value, true, &fresh, &rev, &err);
+    for (int tries = 1; rc == 1 && !whole && tries < MAX_TRIES; tries++) {
+        sc_say(0, "%s was changed by somebody else at the same moment: trying again on the new revision", put->name);
+        rc = try_put(put, session, file, value, false, &fresh, &rev, &err);
+    }
+    if (rc < 0)
+        return sc_say(SC_EXIT_BAD, "%s", err.text);
+    if (rc > 0)
+        return sc_say(SC_EXIT_BAD, "%s was changed by somebody else at the same moment and nothing was written: look at it "
+                      "(`signal-client integrations show %s`) and try again", put->name, put->name);
+    const char *what = fresh ? "made" : whole ? "replaced" : "changed";
+    if (put->cli->json)
+        return sc_print_json(json_pack("{s:s, s:s, s:I}", "name", put->name, "result", what, "revision", (json_int_t)rev));
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_buf_addf(&out, "%s %s (revision %llu)\n", put->name, what, (unsigned long long)rev);
+    return sc_print(&out);
+}
+
+/* ---- before anything is sent ------------------------------------------------------------------------------------------ */
+
+static int check_use(const struct sc_cli *cli, const struct sc_args *args)
+{
+    const char *name = args->words[0];
+    if (!sc_key_legal(name))
+        return sc_usage_error(cli, "\"%.64s\" cannot be a name: use letters, digits and - _ / = . (no dot at the ends, none doubled)", name);
+    if (args->option_count == 0)
+        return sc_usage_error(cli, "say what %s shall be: --type with fields, the fields to change, or --file", name);
+    if (sc_args_get(args, "file") && args->option_count > 1)
+        return sc_usage_error(cli, "--file holds everything: give no other option beside it");
+    return SC_EXIT_GOOD;
+}
+
+/* What can be said about the options without the stored value is said before a secret is asked for. */
+static int check_options(const struct put *put)
+{
+    const char *type = sc_args_get(put->args, "type");
+    struct sc_error err = SC_ERROR_INIT;
+    if (!type)
+        return SC_EXIT_GOOD;
+    const struct sc_connector *connector = sc_plugins_find(put->cli->plugins, type);
+    if (!connector)
+        return sc_say(SC_EXIT_USAGE, "unknown type \"%.64s\": `signal-client connectors list` shows the known ones", type);
+    json_t *trial = json_object();
+    for (int i = 0; i < put->args->option_count; i++)
+        put->secrets[i] = sc_dup("-");
+    int rc = trial ? apply_options(put, trial, connector, &err) : -1;
+    for (int i = 0; i < put->args->option_count; i++) {
+        free(put->secrets[i]);
+        put->secrets[i] = NULL;
+    }
+    json_decref(trial);
+    return rc ? sc_usage_error(put->cli, "%s", trial ? err.text : "out of memory") : SC_EXIT_GOOD;
+}
+
+static int read_secrets(const struct put *put)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    for (int i = 0; i < put->args->option_count; i++) {
+        if (strcmp(put->args->options[i].key, "secret") != 0)
+            continue;
+        put->secrets[i] = sc_read_secret(put->args->options[i].value, &err);
+        if (!put->secrets[i])
+            return sc_say(SC_EXIT_USAGE, "%s", err.text);
+        sc_redact_add(put->secrets[i], strlen(put->secrets[i])); /* for the rest of this process */
+    }
+    return SC_EXIT_GOOD;
+}
+
+static int put_with(const struct put *put, struct sc_buf *value)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    const char *file = sc_args_get(put->args, "file");
+    int rc = file ? SC_EXIT_GOOD : check_options(put);
+    if (rc == SC_EXIT_GOOD && !file)
+        rc = read_secrets(put);
+    if (rc != SC_EXIT_GOOD)
+        return rc;
+    if (file && (sc_read_input(file, MAX_FILE_BYTES, value, &err) || validate(put, sc_buf_str(value), false, &err)))
+        return sc_say(SC_EXIT_BAD, "%s", err.text);
+    struct sc_session *session = sc_open_bucket(put->cli, true, &err);
+    if (!session)
+        return sc_say(SC_EXIT_BAD, "%s", err.text);
+    rc = write_value(put, session, file != NULL, value);
+    sc_session_close(session);
+    return rc;
+}
+
+int sc_command_integrations_put(struct sc_cli *cli)
+{
+    struct sc_args args SC_AUTO_ARGS = {0};
+    struct sc_buf value SC_AUTO_BUF = {0};
+    if (sc_args_read(cli, SPEC, 1, 1, &args))
+        return SC_EXIT_USAGE;
+    int rc = check_use(cli, &args);
+    if (rc != SC_EXIT_GOOD)
+        return rc;
+    struct put put = {cli, &args, args.words[0], calloc((size_t)args.option_count, sizeof(char *))};
+    rc = put.secrets ? put_with(&put, &value) : sc_say(SC_EXIT_BAD, "out of memory");
+    for (int i = 0; put.secrets && i < args.option_count; i++)
+        sc_secret_free(put.secrets[i]);
+    free(put.secrets);
+    if (value.ptr)
+        explicit_bzero(value.ptr, value.len);
+    return rc;
+}

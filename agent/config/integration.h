@@ -1,0 +1,60 @@
+/* One integration as the operator wrote it (design 1.3), checked against its connector's tables. Immutable, counted, any thread. */
+#pragma once
+
+#include "base/buf.h"
+#include <signal/connector.h>
+
+struct sc_value {
+    char *name, *text;
+    bool secret;
+};
+
+struct sc_integration_type { /* one per data type of the connector, same order */
+    const struct sc_data_type *type;
+    bool enabled;
+    int64_t interval_ms;
+    uint32_t lookback_s;
+};
+
+struct sc_integration {
+    _Atomic uint32_t refs;
+    char *name;      /* KV key */
+    uint64_t rev;    /* KV revision */
+    const struct sc_connector *connector;
+    char *title;     /* "name", else the key */
+    bool enabled;
+    struct sc_value *values; /* settings and credentials by name, defaults filled in */
+    size_t value_count;
+    struct sc_integration_type *types;
+    size_t type_count;
+    /* rate_limit; 0: not given */
+    uint32_t rate_requests, rate_per_s;
+    uint32_t reserve_percent; /* 10 */
+    char *ca_file;   /* tls.ca_file, NULL */
+    bool tls_verify;
+    char *proxy;     /* NULL: environment; "": none */
+    bool allow_insecure_http;
+    /* derived */
+    char *base_url;  /* without trailing '/' */
+    char *origin;    /* of base_url */
+    char *source;    /* source key: connector + origin + tenant-like settings, or settings.source */
+    char credential_key[33]; /* hash of credential fields + auth URL + TLS profile; 32 hex digits */
+    char *warnings;  /* unknown members and such, one a line; NULL: none */
+};
+
+/* Parses and checks a value. `find` gives the connector of a type. NULL + err (config_invalid; text names the field and why; no value
+ * of a secret). */
+struct sc_integration *sc_integration_parse(const char *name, struct sc_str json, uint64_t rev,
+                                            const struct sc_connector *(*find)(void *arg, const char *type), void *arg,
+                                            struct sc_error *err);
+struct sc_integration *sc_integration_ref(struct sc_integration *integration);
+void sc_integration_unref(struct sc_integration *integration); /* NULL is fine; forgets its secrets at the redactor with the last one */
+/* Setting or credential, its default, or NULL. */
+const char *sc_integration_value(const struct sc_integration *integration, const char *name);
+/* "SSWS {api_token}" with {names} filled in. -1 + err: unknown name. */
+int sc_integration_expand(const struct sc_integration *integration, const char *template_text, struct sc_buf *out, struct sc_error *err);
+
+/* The fields that every connector has beside its own (base_url, auth_url, source, page_size, allow_insecure_http); name NULL ends. */
+const struct sc_field *sc_integration_common_fields(void);
+/* The row of a setting or credential: the connector's, else a common one; NULL: there is none. ret_credential may be NULL. */
+const struct sc_field *sc_integration_field(const struct sc_connector *connector, const char *name, bool *ret_credential);

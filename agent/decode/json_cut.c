@@ -1,0 +1,190 @@
+#include "decode/json_cut.h"
+#include "decode/json_machine.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_MAX_DEPTH 128
+
+static int compile(struct sc_json_cut *cut, const struct sc_json_spec *spec, struct sc_error *err)
+{
+    sc_json_paths_init(&cut->paths);
+    if (!spec->records)
+        return sc_fail(err, SC_REASON_INTERNAL, "no path of the records");
+    if (sc_json_paths_add(&cut->paths, SC_JSON_BODY, spec->records, -1, err) < 0)
+        return -1;
+    for (; cut->field_count < SC_CUT_FIELDS && spec->fields[cut->field_count]; cut->field_count++)
+        if (sc_json_paths_add(&cut->paths, SC_JSON_RECORD, spec->fields[cut->field_count],
+                              (int)cut->field_count, err) < 0)
+            return -1;
+    for (; cut->envelope_count < SC_CUT_ENVELOPE && spec->envelope[cut->envelope_count];
+         cut->envelope_count++)
+        if (sc_json_paths_add(&cut->paths, SC_JSON_BODY, spec->envelope[cut->envelope_count],
+                              (int)cut->envelope_count, err) < 0)
+            return -1;
+    return 0;
+}
+
+struct sc_json_cut *sc_json_cut_new(const struct sc_json_spec *spec, struct sc_cut_sink sink,
+                                    struct sc_error *err)
+{
+    struct sc_json_cut *cut;
+
+    if (spec->max_depth > SC_JSON_LEVELS) {
+        (void)sc_fail(err, SC_REASON_INTERNAL, "max_depth %u: at most %d", spec->max_depth,
+                      SC_JSON_LEVELS);
+        return NULL;
+    }
+    cut = calloc(1, sizeof(*cut));
+    if (!cut) {
+        (void)sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for a JSON cutter");
+        return NULL;
+    }
+    cut->sink = sink;
+    cut->records_path = spec->records;
+    cut->max_depth = spec->max_depth ? spec->max_depth : DEFAULT_MAX_DEPTH;
+    if (compile(cut, spec, err) < 0) {
+        sc_json_cut_free(cut);
+        return NULL;
+    }
+    sc_json_cut_reset(cut);
+    return cut;
+}
+
+void sc_json_cut_free(struct sc_json_cut *cut)
+{
+    free(cut);
+}
+
+void sc_json_cut_reset(struct sc_json_cut *cut)
+{
+    cut->state = SC_JSON_START;
+    cut->level = 0;
+    cut->level_limit = cut->max_depth;
+    cut->tracked = cut->outer_tracked = 0;
+    cut->array_level = SC_JSON_NO_LEVEL;
+    cut->in_object = cut->name = cut->in_record = cut->array_seen = false;
+    cut->marks = 0;
+    cut->top_kind = cut->array_kind = SC_CUT_ABSENT;
+    cut->hit = &cut->paths.nodes[SC_JSON_BODY];
+    cut->want = NULL;
+    cut->base = 0;
+    cut->pending = 0;
+    cut->records = 0;
+    cut->failure = (struct sc_error)SC_ERROR_INIT;
+    memset(cut->fields, 0, sizeof(cut->fields));
+    memset(cut->envelope, 0, sizeof(cut->envelope));
+}
+
+static int report(const struct sc_json_cut *cut, struct sc_error *err)
+{
+    return sc_fail(err, cut->failure.reason, "%s", cut->failure.text);
+}
+
+/* Bytes that a pause left behind: the machine has read them, data() has not taken them. */
+static int feed_pending(struct sc_json_cut *cut, const char **p, const char *end)
+{
+    size_t len = (size_t)(end - *p) < cut->pending ? (size_t)(end - *p) : cut->pending;
+    int r = len ? cut->sink.data(cut->sink.arg, *p, len) : 0;
+
+    if (r == SC_CUT_PAUSE)
+        return r;
+    if (r != 0)
+        return sc_fail(&cut->failure, SC_REASON_INTERNAL,
+                       "the receiver of the records gave up at byte %llu",
+                       (unsigned long long)cut->base);
+    *p += len;
+    cut->pending -= len;
+    return 0;
+}
+
+int sc_json_cut_feed(struct sc_json_cut *cut, const char *bytes, size_t len, size_t *ret_used,
+                     struct sc_error *err)
+{
+    const char *p = len ? bytes : "";
+    const char *const chunk = p, *const end = p + len;
+    int r = 0;
+
+    *ret_used = 0;
+    if (cut->failure.reason != SC_REASON_OK)
+        return report(cut, err);
+    cut->chunk = chunk;
+    if (cut->pending)
+        r = feed_pending(cut, &p, end);
+    if (r == 0 && !cut->pending)
+        r = sc_json_machine_run(cut, &p, end);
+    *ret_used = (size_t)(p - chunk);
+    cut->base += *ret_used;
+    cut->chunk = NULL;
+    return r < 0 ? report(cut, err) : r;
+}
+
+static const char *kind_name(enum sc_cut_kind kind)
+{
+    static const char *const names[] = {
+        [SC_CUT_ABSENT] = "absent",    [SC_CUT_STRING] = "a string", [SC_CUT_NUMBER] = "a number",
+        [SC_CUT_TRUE] = "true",        [SC_CUT_FALSE] = "false",     [SC_CUT_NULL] = "null",
+        [SC_CUT_OBJECT] = "an object", [SC_CUT_ARRAY] = "an array",
+    };
+
+    return names[kind];
+}
+
+static int ended_early(const struct sc_json_cut *cut, struct sc_error *err)
+{
+    unsigned long long bytes = cut->base, records = cut->records;
+
+    if (bytes == cut->marks)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE, "the body is empty");
+    if (cut->level == 0 && cut->state == SC_JSON_VALUE)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE, "the body is empty: %llu bytes, all blank",
+                       bytes);
+    if (cut->in_record || cut->state == SC_JSON_AT_RECORD)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE,
+                       "ended after %llu bytes in the middle of record %llu", bytes, records + 1);
+    if (cut->array_level != SC_JSON_NO_LEVEL)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE,
+                       "ended after %llu bytes between the records, after %llu of them", bytes,
+                       records);
+    return sc_fail(err, SC_REASON_BAD_RESPONSE, "ended after %llu bytes, %s", bytes,
+                   cut->array_kind == SC_CUT_ARRAY ? "after the records" : "before the records");
+}
+
+int sc_json_cut_finish(struct sc_json_cut *cut, struct sc_error *err)
+{
+    int names = (int)strlen(cut->records_path) - 2; /* the path without its [] */
+
+    if (cut->failure.reason != SC_REASON_OK)
+        return report(cut, err);
+    if (cut->state != SC_JSON_DONE && !(cut->level == 0 && cut->state == SC_JSON_IN_NUMBER &&
+                                        sc_json_number_complete(cut->number)))
+        return ended_early(cut, err);
+    if (cut->array_kind == SC_CUT_ARRAY)
+        return 0;
+    if (names == 0)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE, "the body is %s, not an array",
+                       kind_name(cut->array_kind));
+    if (cut->array_seen)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE, "\"%.*s\" is %s, not an array", names,
+                       cut->records_path, kind_name(cut->array_kind));
+    if (cut->top_kind != SC_CUT_OBJECT)
+        return sc_fail(err, SC_REASON_BAD_RESPONSE, "no member \"%.*s\": the body is %s", names,
+                       cut->records_path, kind_name(cut->top_kind));
+    return sc_fail(err, SC_REASON_BAD_RESPONSE, "no member \"%.*s\"", names, cut->records_path);
+}
+
+uint64_t sc_json_cut_records(const struct sc_json_cut *cut)
+{
+    return cut->records;
+}
+
+bool sc_json_cut_in_record(const struct sc_json_cut *cut)
+{
+    return cut->in_record;
+}
+
+const struct sc_cut_value *sc_json_cut_envelope(const struct sc_json_cut *cut, unsigned index)
+{
+    static const struct sc_cut_value absent;
+
+    return index < SC_CUT_ENVELOPE ? &cut->envelope[index] : &absent;
+}

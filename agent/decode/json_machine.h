@@ -1,0 +1,95 @@
+/* Private to the cutter: its state, and the state machine that reads the body. */
+#pragma once
+
+#include "decode/json_cut.h"
+#include "decode/json_path.h"
+#include "decode/json_string.h"
+
+#define SC_JSON_LEVELS   4096 /* nothing is followed deeper than this, not even inside a record */
+#define SC_JSON_NO_LEVEL UINT32_MAX
+
+enum sc_json_state {
+    SC_JSON_START,       /* nothing read, or part of a byte order mark */
+    SC_JSON_VALUE,       /* a value must come */
+    SC_JSON_FIRST_VALUE, /* after '[': a value or ']' */
+    SC_JSON_FIRST_NAME,  /* after '{': a name or '}' */
+    SC_JSON_NAME,        /* after ',' in an object: a name */
+    SC_JSON_COLON,       /* after a name */
+    SC_JSON_AFTER,       /* after a value: ',' or what closes the container */
+    SC_JSON_IN_STRING,
+    SC_JSON_IN_NUMBER,
+    SC_JSON_IN_LITERAL,
+    SC_JSON_AT_RECORD,     /* at a record's first byte: begin() is to be called */
+    SC_JSON_AT_RECORD_END, /* behind a record's last byte: end() is to be called */
+    SC_JSON_DONE           /* the value is complete: only blanks may follow */
+};
+
+enum sc_json_number { /* what was read last */
+                      SC_JSON_MINUS,
+                      SC_JSON_ZERO, /* 0 first: no digit may follow */
+                      SC_JSON_DIGITS,
+                      SC_JSON_POINT,
+                      SC_JSON_FRACTION,
+                      SC_JSON_E,
+                      SC_JSON_E_SIGN,
+                      SC_JSON_EXPONENT
+};
+
+/* A place in the tree is kept as a level: 0 outside everything, 1 inside the outermost container,
+ * and so on. The levels on the way to something that is wanted are "tracked": 1 to `tracked` around
+ * the records; from the record's own on inside one. Names are compared at level `tracked` only. */
+struct sc_json_cut {
+    struct sc_cut_sink sink;
+    const char *records_path;
+    uint32_t max_depth;
+    unsigned field_count, envelope_count;
+
+    /* the machine */
+    enum sc_json_state state;
+    uint32_t level;
+    uint32_t level_limit; /* opening a container at this level is not allowed (yet) */
+    uint32_t tracked;
+    uint32_t outer_tracked; /* what `tracked` was around the record */
+    uint32_t array_level;   /* of the record array while inside it, else SC_JSON_NO_LEVEL */
+    bool in_object;         /* the innermost container is an object */
+    bool name;              /* SC_JSON_IN_STRING: it is a name */
+    bool in_record;         /* begin() was accepted, end() was not yet */
+    bool array_seen;
+    uint8_t marks;               /* SC_JSON_START: bytes of the byte order mark read */
+    enum sc_cut_kind top_kind;   /* of the whole body */
+    enum sc_cut_kind array_kind; /* of what is at the records' path */
+    enum sc_json_number number;
+    const char *literal; /* SC_JSON_IN_LITERAL: what must follow */
+    enum sc_cut_kind literal_kind;
+    const struct sc_json_node *hit;  /* the value that comes next is this one */
+    const struct sc_json_node *want; /* the scalar being read is this one, and kept */
+    struct sc_json_string string;
+
+    /* places in the body */
+    const char *chunk; /* the bytes at hand begin here, only valid inside feed */
+    uint64_t base;     /* place of the chunk = bytes consumed before it */
+    size_t pending;    /* bytes of the next chunk that are read already but not taken by data() */
+    uint64_t record_at;
+    struct sc_cut_record record;
+    uint64_t records;
+    struct sc_error failure;
+
+    uint64_t objects[SC_JSON_LEVELS / 64]; /* bit level - 1: that container is an object */
+    const struct sc_json_node *nodes[2 * SC_JSON_PATH_MAX + 4]; /* of the tracked levels */
+    struct sc_json_paths paths;
+    char name_text[SC_JSON_NAME_MAX + 1];
+    struct sc_cut_value fields[SC_CUT_FIELDS], envelope[SC_CUT_ENVELOPE];
+    char field_text[SC_CUT_FIELDS][SC_CUT_VALUE_MAX],
+        envelope_text[SC_CUT_ENVELOPE][SC_CUT_VALUE_MAX];
+};
+
+/* Reads from *p on until `end`, a pause, or an error; *p becomes the first byte that is not
+ * consumed. 0, SC_CUT_PAUSE, or -1 with cut->failure set. */
+int sc_json_machine_run(struct sc_json_cut *cut, const char **p, const char *end);
+/* The bytes that end a number at the end of a body make it complete or not. */
+bool sc_json_number_complete(enum sc_json_number number);
+
+static inline uint64_t sc_json_at(const struct sc_json_cut *cut, const char *p)
+{
+    return cut->base + (uint64_t)(p - cut->chunk);
+}

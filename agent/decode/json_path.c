@@ -1,0 +1,93 @@
+#include "decode/json_path.h"
+
+_Static_assert(SC_JSON_NODES_MAX <= UINT8_MAX, "a node's place is kept in one byte");
+_Static_assert(SC_JSON_NAME_MAX <= UINT8_MAX, "a name's length is kept in one byte");
+
+void sc_json_paths_init(struct sc_json_paths *paths)
+{
+    memset(paths->nodes, 0, sizeof(paths->nodes));
+    paths->count = SC_JSON_ROOTS;
+    paths->pool_used = 0;
+}
+
+/* Reads one name of `path` at *pos into the pool, unescaped; stops at '.', '[' or the end. */
+static int read_name(struct sc_json_paths *paths, const char *path, size_t *pos, struct sc_str *ret,
+                     struct sc_error *err)
+{
+    char *name = paths->pool + paths->pool_used;
+    size_t len = 0, i = *pos;
+
+    for (; path[i] && path[i] != '.' && path[i] != '['; i++) {
+        if (path[i] == ']' || path[i] == '*')
+            return sc_fail(
+                err, SC_REASON_INTERNAL,
+                "path \"%s\": '%c' at %zu has no meaning there (write \\%c for the character)",
+                path, path[i], i, path[i]);
+        if (path[i] == '\\' && !path[++i])
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": ends with a backslash", path);
+        if (len == SC_JSON_NAME_MAX || paths->pool_used + len == sizeof(paths->pool))
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%.80s...\": names are too long", path);
+        name[len++] = path[i];
+    }
+    if (len == 0)
+        return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": a name is missing at %zu", path, i);
+    *ret = (struct sc_str){name, len};
+    *pos = i;
+    return 0;
+}
+
+/* The child of that name, made when it is new (the name is then kept in the pool). NULL: full. */
+static struct sc_json_node *get_child(struct sc_json_paths *paths, struct sc_json_node *node,
+                                      struct sc_str name)
+{
+    const struct sc_json_node *known = sc_json_paths_child(paths, node, name.ptr, name.len);
+    struct sc_json_node *fresh;
+
+    if (known)
+        return &paths->nodes[known - paths->nodes];
+    if (paths->count == SC_JSON_NODES_MAX)
+        return NULL;
+    fresh = &paths->nodes[paths->count];
+    *fresh =
+        (struct sc_json_node){.name = name.ptr, .len = (uint8_t)name.len, .sibling = node->child};
+    node->child = (uint8_t)paths->count++;
+    paths->pool_used += name.len;
+    return fresh;
+}
+
+int sc_json_paths_add(struct sc_json_paths *paths, unsigned root, const char *path, int slot,
+                      struct sc_error *err)
+{
+    struct sc_json_node *node = &paths->nodes[root];
+    uint8_t bit = slot < 0 ? 0 : (uint8_t)(1u << slot);
+    struct sc_str name = {0};
+    size_t i = 0;
+
+    for (unsigned depth = 0; path[0] != '['; depth++) {
+        if (depth == SC_JSON_PATH_MAX)
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%.80s...\": more than %d names", path,
+                           SC_JSON_PATH_MAX);
+        if (read_name(paths, path, &i, &name, err) < 0)
+            return -1;
+        node->below |= bit;
+        node = get_child(paths, node, name);
+        if (!node)
+            return sc_fail(err, SC_REASON_INTERNAL,
+                           "path \"%.80s\": more than %d names in all paths", path,
+                           SC_JSON_NODES_MAX - SC_JSON_ROOTS);
+        if (path[i] != '.')
+            break;
+        i++;
+    }
+    node->below |= bit;
+    node->slots |= bit;
+    if (slot < 0) {
+        if (strcmp(path + i, "[]") != 0)
+            return sc_fail(err, SC_REASON_INTERNAL,
+                           "path \"%s\" of the records: must end with [], once", path);
+        node->records = true;
+    } else if (path[i]) {
+        return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": [] is only for the records", path);
+    }
+    return 0;
+}

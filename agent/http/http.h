@@ -1,0 +1,82 @@
+/* HTTP for one io thread: a libcurl multi handle, its transfers, their limits. All functions but sc_http_wakeup() belong to the
+ * thread that made it. Callbacks run inside sc_http_turn() on that thread; a transfer is never freed inside its own callback. */
+#pragma once
+
+#include "base/buf.h"
+
+struct sc_http;
+struct sc_transfer;
+
+struct sc_http_config {
+    const char *user_agent;
+    const char *ca_file; /* added to the system's roots; NULL: none. Read again when its mtime or size changes */
+    uint32_t connect_timeout_s, first_byte_timeout_s, stall_timeout_s; /* 20, 120, 60 */
+    uint64_t max_body;    /* decoded; 1 GiB */
+    uint32_t max_headers; /* bytes in all, 256 KiB */
+    uint32_t max_redirects; /* 3 */
+    uint32_t turn_bytes;  /* most body bytes of one transfer in one turn, 256 KiB */
+};
+
+/* All strings are copied by sc_http_start. */
+struct sc_http_request {
+    const char *method; /* "GET" */
+    const char *url;
+    const char *const *headers; /* "Name: value" lines, NULL-terminated */
+    struct sc_str body;
+    const char *proxy;    /* from the integration: wins over the environment; "" = none; NULL = environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) */
+    const char *ca_file;  /* beside the config's; NULL: none */
+    bool verify;          /* certificate and host name */
+    bool allow_plain_http; /* else http:// only to loopback */
+    uint64_t max_body;    /* 0: the config's */
+    void *arg;
+    /* The final head is known (redirects followed, 1xx and proxy heads left out). Return true: body bytes go to body(). False: up to
+     * 64 KiB of the body are kept as result.prefix instead. */
+    bool (*head)(void *arg, struct sc_transfer *transfer, int status);
+    /* Body bytes, decoded. Returns how many were used; fewer than len pauses the transfer until sc_http_resume(), and the rest is
+     * offered again; -1 ends the transfer (result.reason = SC_REASON_OK, result.aborted = true). */
+    ptrdiff_t (*body)(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len);
+};
+
+struct sc_http_timing { /* ms; 0 when it did not happen (reused connection) */
+    uint32_t dns, connect, tls, first_byte, transfer;
+};
+
+struct sc_http_result {
+    void *arg;
+    int status;             /* 0: no reply */
+    enum sc_reason reason;  /* OK: the reply is complete; else why it is not (dns_failure, tls_untrusted, connection_lost, read_timeout,
+                               response_too_large, bad_response for a redirect that is not allowed or headers over the cap …) */
+    bool aborted;           /* ended by body() == -1 or sc_http_cancel */
+    char text[320];         /* sentence for the operator: host, address, port, times, what to do; no secrets */
+    struct sc_str prefix;   /* see head(); valid during done() */
+    uint64_t bytes_decoded, bytes_wire;
+    struct sc_http_timing timing;
+    int64_t date_ms;        /* the reply's Date; SC_TIME_NONE */
+    int64_t date_mono_ms;   /* when it arrived, own monotonic clock */
+};
+
+struct sc_http *sc_http_new(const struct sc_http_config *config, struct sc_error *err);
+struct sc_http *sc_http_free(struct sc_http *http); /* cancels all without callbacks; returns NULL */
+void sc_http_set_done(struct sc_http *http, void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result));
+
+/* NULL + err: bad URL, plain http refused (config_invalid), out of memory. Else done() is called exactly once, from a later turn,
+ * also after cancel; the transfer is gone when done() returns. */
+struct sc_transfer *sc_http_start(struct sc_http *http, const struct sc_http_request *request, struct sc_error *err);
+void sc_http_cancel(struct sc_transfer *transfer);
+void sc_http_resume(struct sc_transfer *transfer);
+/* nth header line (from 0) of the final head by name, case ignored; absent: {NULL,0}. Valid until done() returns. */
+struct sc_str sc_http_header(const struct sc_transfer *transfer, const char *name, unsigned nth);
+/* Sends, receives, calls back; waits up to timeout_ms for something to do. */
+void sc_http_turn(struct sc_http *http, int64_t timeout_ms);
+void sc_http_wakeup(struct sc_http *http); /* any thread: ends the wait of the current or next turn */
+
+/* Process-wide, once each, main thread. */
+int sc_http_global_init(struct sc_error *err);
+void sc_http_global_done(void);
+
+/* URL helpers (by libcurl's parser). origin = "https://host[:port]", default port left out, host lower-case. */
+int sc_url_origin(const char *url, char *out, size_t cap);
+bool sc_url_is_loopback(const char *url);
+bool sc_url_is_plain_http(const char *url);
+/* "/a?b" below base "https://h/x" -> "https://h/x/a?b"; absolute URLs stay. */
+int sc_url_join(const char *base, const char *path, struct sc_buf *out);

@@ -1,0 +1,382 @@
+/* How an exchange ended: curl's code, the system's errno and what was noted on the way, as a reason and one sentence for the
+ * operator. No URL path, query, credential or proxy password gets into a sentence. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/redact.h"
+#include "http/transfer.h"
+
+bool sc_outcome_via_proxy(const struct sc_transfer *t)
+{
+    if (!t->proxy.name[0])
+        return false;
+    if (!t->proxy.from_env || t->address_port == 0)
+        return true;
+    /* NO_PROXY may have kept it out: the port connected to tells */
+    return t->address_port == t->proxy.port || t->address_port != t->place.port;
+}
+
+const char *sc_outcome_where(struct sc_transfer *t, char out[SC_WHERE])
+{
+    const char *host = t->place.host;
+    if (sc_outcome_via_proxy(t))
+        snprintf(out, SC_WHERE, "%.100s port %u through proxy %.80s", host, t->place.port, t->proxy.name);
+    else if (t->address[0] && !sc_host_is_address(host))
+        snprintf(out, SC_WHERE, "%.120s (%s) port %u", host, t->address, t->place.port);
+    else
+        snprintf(out, SC_WHERE, "%.120s port %u", host, t->place.port);
+    return out;
+}
+
+/* "proxy:3128", with its address where one was tried */
+static const char *proxy_where(const struct sc_transfer *t, char out[SC_WHERE])
+{
+    bool known = t->address[0] && !strstr(t->proxy.name, t->address);
+    snprintf(out, SC_WHERE, known ? "%.100s (%s)" : "%.100s", t->proxy.name, t->address);
+    return out;
+}
+
+/* How long it took, for people; one text at a time. */
+struct took {
+    char text[SC_TIME_TEXT];
+};
+
+static struct took took(const struct sc_transfer *t)
+{
+    struct took out;
+    curl_off_t us = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &us);
+    /* whole seconds once there are some: limits are */
+    sc_duration_text(us < 1000000 ? us / 1000 : (us + 500000) / 1000000 * 1000, out.text);
+    return out;
+}
+
+static bool resolved(const struct sc_transfer *t)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &us);
+    return us > 0 || t->address[0];
+}
+
+static bool tcp_connected(const struct sc_transfer *t)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &us);
+    return us > 0;
+}
+
+static long os_error(const struct sc_transfer *t)
+{
+    long code = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code);
+    return code;
+}
+
+/* ---- sentences used in more than one place ---- */
+
+void sc_outcome_too_large(struct sc_transfer *t)
+{
+    char size[64] = "";
+    if (t->length > 0)
+        snprintf(size, sizeof(size), " (it says %lld bytes)", (long long)t->length);
+    sc_transfer_fail(t, SC_REASON_RESPONSE_TOO_LARGE,
+                     "%s: the answer is over %llu bytes%s, the most that is taken: ask for smaller pages, or raise the limit",
+                     t->place.host, (unsigned long long)t->max_body, size);
+}
+
+void sc_outcome_proxy_auth(struct sc_transfer *t)
+{
+    struct sc_str wants = sc_head_get(&t->head, "Proxy-Authenticate", 0);
+    sc_transfer_fail(t, SC_REASON_PROXY_AUTH,
+                     "Proxy %.80s wants %.*s: %s user and password set; give the proxy as "
+                     "http://user:password@host:port",
+                     t->proxy.name, wants.ptr ? (int)(wants.len > 80 ? 80 : wants.len) : 13,
+                     wants.ptr ? wants.ptr : "a password", t->proxy.has_user ? "a wrong" : "no");
+}
+
+/* The nameservers this process asks, for people. */
+static const char *nameservers(char *out, size_t cap)
+{
+    char line[256];
+    size_t len = 0;
+    FILE *f = fopen("/etc/resolv.conf", "re");
+    *out = '\0';
+    while (f && fgets(line, sizeof(line), f)) {
+        char ip[64];
+        if (sscanf(line, " nameserver %63s", ip) != 1)
+            continue;
+        int n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", ip);
+        if (n < 0 || (size_t)n >= cap - len)
+            break;
+        len += (size_t)n;
+    }
+    if (f)
+        fclose(f);
+    if (!*out)
+        snprintf(out, cap, "none named");
+    return out;
+}
+
+static void dns_failure(struct sc_transfer *t, bool timed_out)
+{
+    char servers[100];
+    sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
+                     "Cannot resolve %.90s: %s from the nameservers (%s) after %s; check the name, and the nameservers "
+                     "in this container's resolv.conf",
+                     t->place.host, timed_out ? "no reply" : "no address", nameservers(servers, sizeof(servers)),
+                     took(t).text);
+}
+
+static void lost(struct sc_transfer *t, const char *how)
+{
+    char where[SC_WHERE], body[64] = "before answering";
+    curl_off_t wire = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
+    if (t->final && t->length >= 0)
+        snprintf(body, sizeof(body), "after %lld of %lld bytes", (long long)wire, (long long)t->length);
+    else if (t->final)
+        snprintf(body, sizeof(body), "after %lld bytes", (long long)wire);
+    else if (t->head.total)
+        snprintf(body, sizeof(body), "in the head of its answer");
+    else if (t->state == SC_TRANSFER_CONNECTING)
+        snprintf(body, sizeof(body), "during the TLS handshake");
+    sc_transfer_fail(t, SC_REASON_CONNECTION_LOST,
+                     "%s: connection cut %s (%s, %s); asked again. If it goes on, something on the way cuts it",
+                     sc_outcome_where(t, where), body, how, took(t).text);
+}
+
+/* ---- a proxy's fault ---- */
+
+static void proxy_answer(struct sc_transfer *t, int status)
+{
+    struct sc_str squid = sc_head_get(&t->head, "X-Squid-Error", 0);
+    if (status == 407) {
+        sc_outcome_proxy_auth(t);
+        return;
+    }
+    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %.80s answered %d%s%.*s to CONNECT %.80s:%u: %s", t->proxy.name,
+                     status, squid.ptr ? " " : "", squid.ptr ? (int)(squid.len > 40 ? 40 : squid.len) : 0,
+                     squid.ptr ? squid.ptr : "", t->place.host, t->place.port,
+                     status == 403   ? "allow that host in the proxy"
+                     : status >= 500 ? "it cannot reach that host itself"
+                                     : "is it a proxy at all? check host and port");
+}
+
+static void proxy_refused(struct sc_transfer *t, const char *what, const char *cure)
+{
+    char where[SC_WHERE];
+    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %s %s: %s", proxy_where(t, where), what, cure);
+}
+
+/* The tunnel did not come up. false: it was not the proxy. */
+static bool proxy_connect(struct sc_transfer *t, CURLcode code)
+{
+    long status = t->connect_status;
+    char what[160];
+    if (status == 0)
+        curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    if (status >= 300) {
+        proxy_answer(t, (int)status);
+        return true;
+    }
+    if (status != 0 || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_OUT_OF_MEMORY)
+        return false;
+    if (code == CURLE_COULDNT_CONNECT) {
+        snprintf(what, sizeof(what), "cannot be reached (%s)", strerror((int)os_error(t)));
+        proxy_refused(t, what, "is it running, and is host and port right?");
+    } else if (code == CURLE_OPERATION_TIMEDOUT && !tcp_connected(t)) {
+        snprintf(what, sizeof(what), "does not answer in %s", took(t).text);
+        proxy_refused(t, what, "let this host out to it, or correct the proxy setting");
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        snprintf(what, sizeof(what), "did not connect to %.60s in %s", t->place.host, took(t).text);
+        proxy_refused(t, what, "it cannot reach that host, or it is overloaded");
+    } else if (code == CURLE_SSL_CONNECT_ERROR && t->proxy.tls) {
+        proxy_refused(t, "does not speak TLS", "give it as http://host:port");
+    } else {
+        proxy_refused(t, "closed the connection or did not answer as a proxy", "check its host, port and kind");
+    }
+    return true;
+}
+
+static bool proxy_fault(struct sc_transfer *t, CURLcode code)
+{
+    long detail = 0;
+    if (code == CURLE_COULDNT_RESOLVE_PROXY) {
+        proxy_refused(t, "does not resolve or is not a proxy URL", "correct the proxy setting");
+        return true;
+    }
+    if (!sc_outcome_via_proxy(t))
+        return false;
+    if (code == CURLE_PROXY) {
+        curl_easy_getinfo(t->easy, CURLINFO_PROXY_ERROR, &detail);
+        if (detail == CURLPX_USER_REJECTED || detail == CURLPX_NO_AUTH)
+            sc_transfer_fail(t, SC_REASON_PROXY_AUTH, "Proxy %.80s refuses: %s user and password set", t->proxy.name,
+                             t->proxy.has_user ? "a wrong" : "no");
+        else
+            proxy_refused(t, "refuses the connection", "allow that host in the proxy");
+        return true;
+    }
+    return t->state == SC_TRANSFER_CONNECTING && proxy_connect(t, code);
+}
+
+/* ---- the network's and the vendor's ---- */
+
+static void could_not_connect(struct sc_transfer *t)
+{
+    long error = os_error(t);
+    char where[SC_WHERE];
+    sc_outcome_where(t, where);
+    if (t->blocked_address)
+        sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
+                         "DNS says that %.100s is %s, which is this host itself or nothing: the name is filtered or "
+                         "misspelt; have %.80s allowed",
+                         t->place.host, t->address, t->place.host);
+    else if (error == ECONNREFUSED)
+        sc_transfer_fail(t, SC_REASON_CONNECTION_REFUSED,
+                         "%s refuses connections: the host is up, nothing listens there or a firewall rejects it; check "
+                         "host and port",
+                         where);
+    else if (error == ETIMEDOUT)
+        sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
+                         "No answer from %s in %s: let this host out to it, or set a proxy", where, took(t).text);
+    else
+        sc_transfer_fail(t, SC_REASON_NETWORK_UNREACHABLE,
+                         "No way from here to %s (%s): check this host's network, let it out there, or set \"proxy\" in "
+                         "the integration or HTTPS_PROXY for the agent",
+                         where, error ? strerror((int)error) : "no address could be tried");
+}
+
+static void timed_out(struct sc_transfer *t)
+{
+    char where[SC_WHERE];
+    sc_outcome_where(t, where);
+    if (!resolved(t))
+        dns_failure(t, true);
+    else if (!tcp_connected(t))
+        sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
+                         "No answer from %s in %s: let this host out to it, or set a proxy", where, took(t).text);
+    else
+        sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
+                         "%s: connected, but the TLS handshake was not done in %s; asked again. If it goes on, look "
+                         "for a firewall that opens connections and then drops them",
+                         where, took(t).text);
+}
+
+static void receive_failed(struct sc_transfer *t)
+{
+    unsigned long reason;
+    long error = os_error(t);
+    if (strstr(t->error, "chunked-encoding") || strstr(t->error, "hunk"))
+        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s sent a broken answer (chunked coding); asked again",
+                         t->place.host);
+    else
+        lost(t, error != 0 ? strerror((int)error) : sc_outcome_openssl_text(t->error, &reason));
+}
+
+static void bad_response(struct sc_transfer *t, const char *what)
+{
+    sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u %s: check host and port; asked again", t->place.host,
+                     t->place.port, what);
+}
+
+static void classify(struct sc_transfer *t, CURLcode code)
+{
+    if (proxy_fault(t, code) || sc_outcome_tls(t, code))
+        return;
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        dns_failure(t, false);
+    else if (code == CURLE_COULDNT_CONNECT)
+        could_not_connect(t);
+    else if (code == CURLE_OPERATION_TIMEDOUT)
+        timed_out(t);
+    else if (code == CURLE_PARTIAL_FILE)
+        lost(t, "closed early");
+    else if (code == CURLE_GOT_NOTHING)
+        lost(t, "empty reply");
+    else if (code == CURLE_SSL_CONNECT_ERROR)
+        lost(t, os_error(t) ? strerror((int)os_error(t)) : "closed");
+    else if (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND)
+        receive_failed(t);
+    else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+        bad_response(t, "does not answer in HTTP");
+    else if (code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_WRITE_ERROR)
+        bad_response(t, "sent a compressed body that cannot be decoded");
+    else if (code == CURLE_FILESIZE_EXCEEDED)
+        sc_outcome_too_large(t);
+    else if (code == CURLE_OUT_OF_MEMORY && t->state == SC_TRANSFER_SENT && t->head.total > 0)
+        bad_response(t, "sent a header line over 100 KiB");
+    else if (code == CURLE_OUT_OF_MEMORY)
+        sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory during an exchange with %s", t->place.host);
+    else
+        sc_transfer_fail(t, SC_REASON_INTERNAL, "%s: %s (curl %d)", t->place.host, curl_easy_strerror(code), code);
+}
+
+/* curl says all is well: is it? */
+static void check_complete(struct sc_transfer *t)
+{
+    curl_off_t wire = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
+    if (!t->final)
+        bad_response(t, "ended without an answer");
+    else if (t->length >= 0 && wire != t->length)
+        lost(t, "closed early");
+}
+
+static uint32_t span_ms(curl_off_t from, curl_off_t to)
+{
+    return to > from ? (uint32_t)((to - from) / 1000) : 0;
+}
+
+static void fill_timing(struct sc_transfer *t)
+{
+    struct sc_http_timing *out = &t->result.timing;
+    curl_off_t dns = 0, tcp = 0, tls = 0, sent = 0, first = 0, total = 0;
+    long fresh = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &dns);
+    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &tcp);
+    curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &tls);
+    curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+    curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total);
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &fresh);
+    if (fresh > 0) {
+        out->dns = span_ms(0, dns);
+        out->connect = dns > 0 ? span_ms(dns, tcp) : 0;
+        out->tls = tcp > 0 ? span_ms(tcp, tls) : 0;
+    }
+    out->first_byte = sent > 0 ? span_ms(sent, first) : 0;
+    out->transfer = first > 0 ? span_ms(first, total) : 0;
+}
+
+static void one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = ' ';
+}
+
+void sc_outcome_fill(struct sc_transfer *t, CURLcode code)
+{
+    struct sc_http_result *r = &t->result;
+    curl_off_t wire = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
+    r->bytes_wire = (uint64_t)wire;
+    fill_timing(t);
+    r->prefix = t->final && !t->wanted ? sc_buf_str(&t->prefix) : (struct sc_str){NULL, 0};
+    if (t->cancelled || r->aborted) {
+        r->aborted = true;
+        r->reason = SC_REASON_OK;
+        r->text[0] = '\0';
+        return;
+    }
+    if (r->reason == SC_REASON_OK && !t->prefix_full) {
+        if (code == CURLE_OK)
+            check_complete(t);
+        else
+            classify(t, code);
+    }
+    one_line(r->text);
+    sc_redact(r->text, strlen(r->text), sizeof(r->text));
+}

@@ -1,0 +1,231 @@
+/* signal-client: the program's map. Everything is started in order and ended in reverse.
+ *
+ *   publisher (own NATS connection)   reader (own)   status writer (own)
+ *   lease (own): nothing is published or asked before it is held
+ *   io threads: all sources, spread by their key
+ *   watch of INTEGRATIONS (own): gives integrations to the io threads
+ *   main: signals, supervision, the heartbeat file */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/redact.h"
+#include "cli/cli.h"
+#include "http/http.h"
+#include "nats/lease.h"
+#include "nats/publisher.h"
+#include "nats/reader.h"
+#include "nats/watch.h"
+#include "operate/health.h"
+#include "poll/io.h"
+#include "poll/registry.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#define MAX_IO_THREADS 16
+
+struct agent {
+    const struct sc_settings *settings;
+    struct sc_nats_config nats;
+    struct sc_fence fence;
+    struct sc_retiring retiring;
+    struct sc_publisher *publisher;
+    struct sc_reader *reader;
+    struct sc_status_writer *status;
+    struct sc_lease *lease;
+    struct sc_io *ios[MAX_IO_THREADS];
+    unsigned io_count;
+    struct sc_registry *registry;
+    struct sc_watch *watch;
+    char create_subject[300];
+};
+
+static char *text_or_null(char *text)
+{
+    return text && text[0] ? text : NULL;
+}
+
+static void fill_nats(struct agent *a)
+{
+    const struct sc_settings *s = a->settings;
+    a->nats = (struct sc_nats_config){
+        .url = s->nats_url,
+        .creds_file = text_or_null(s->nats_creds),
+        .user = text_or_null(s->nats_user),
+        .password = text_or_null(s->nats_password),
+        .ca_file = text_or_null(s->tls_ca_file),
+        .client_cert = text_or_null(s->tls_client_cert),
+        .client_key = text_or_null(s->tls_client_key),
+        .domain = text_or_null(s->nats_domain),
+        .name = s->appliance_id,
+        .request_timeout_ms = 5000,
+    };
+    snprintf(a->create_subject, sizeof a->create_subject, "%s.data.>", s->appliance_id);
+}
+
+/* libcurl reads the proxies from the environment. */
+static void export_proxies(const struct sc_settings *s)
+{
+    const struct {
+        const char *name, *value;
+    } rows[] = {{"https_proxy", s->https_proxy}, {"http_proxy", s->http_proxy}, {"no_proxy", s->no_proxy}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].value && rows[i].value[0])
+            setenv(rows[i].name, rows[i].value, 1);
+    }
+}
+
+static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
+{
+    struct agent *a = arg;
+    if (state == SC_LEASE_HELD) {
+        SC_FAULT("lease.taken");
+        SC_SAY(SC_INFO, "lease", "held (epoch %llu): this agent polls", (unsigned long long)epoch);
+    } else {
+        SC_SAY(SC_INFO, "lease", "standby: %s", detail ? detail : "not held");
+    }
+    sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, detail);
+}
+
+static int start_io(struct agent *a, struct sc_error *err)
+{
+    unsigned count = (unsigned)a->settings->io_threads;
+    for (; a->io_count < count && a->io_count < MAX_IO_THREADS; a->io_count++) {
+        struct sc_io_config config = {a->settings, a->publisher, a->reader, a->status, &a->retiring, a->settings->appliance_id, a->io_count, count};
+        a->ios[a->io_count] = sc_io_start(&config, err);
+        if (!a->ios[a->io_count])
+            return -1;
+    }
+    return 0;
+}
+
+static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
+{
+    const struct sc_settings *s = a->settings;
+    struct sc_publisher_config publisher = {
+        .nats = &a->nats,
+        .subject = s->nats_subject,
+        .create = s->nats_create,
+        .create_subject = a->create_subject,
+        .window_messages = (uint32_t)s->nats_window_messages,
+        .window_bytes = (uint32_t)s->nats_window_bytes,
+        .stall_ms = (uint32_t)(s->nats_stall_s * 1000),
+        .fence = &a->fence,
+    };
+    struct sc_lease_config lease = {
+        .nats = &a->nats,
+        .run_dir = s->run_dir,
+        .agent = s->appliance_id,
+        .renew_ms = (uint32_t)s->lease_renew_ms,
+        .take_after_ms = (uint32_t)s->lease_take_after_ms,
+        .valid_ms = (uint32_t)s->lease_valid_ms,
+        .changed = on_lease,
+        .arg = a,
+    };
+    struct sc_watch_config watch = {
+        .nats = &a->nats, .bucket = "INTEGRATIONS", .create = s->nats_create, .compare_ms = 60000, .event = sc_registry_event};
+    pthread_mutex_init(&a->retiring.lock, NULL);
+    if (sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
+        !(a->status = sc_status_writer_start(&a->nats, &a->fence, err)) || start_io(a, err))
+        return -1;
+    a->registry = sc_registry_new(s, cli->plugins, a->ios, a->io_count, a->status, s->appliance_id);
+    watch.arg = a->registry;
+    if (!a->registry || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)))
+        return -1;
+    return 0;
+}
+
+/* In reverse; within 5 s in all. */
+static void stop(struct agent *a)
+{
+    a->watch = sc_watch_stop(a->watch);
+    for (unsigned i = 0; i < a->io_count; i++)
+        sc_io_stop_begin(a->ios[i]);
+    for (unsigned i = 0; i < a->io_count; i++)
+        sc_io_stop_wait(a->ios[i], 2500);
+    a->publisher = sc_publisher_stop(a->publisher, 500);
+    a->status = sc_status_writer_stop(a->status, 500);
+    a->lease = sc_lease_stop(a->lease, true);
+    a->reader = sc_reader_stop(a->reader);
+    a->registry = sc_registry_free(a->registry);
+    for (unsigned i = 0; i < a->io_count; i++)
+        a->ios[i] = sc_io_free(a->ios[i]);
+    for (uint32_t i = 0; i < a->retiring.count; i++)
+        free(a->retiring.names[i]);
+    free(a->retiring.names);
+    sc_http_global_done();
+}
+
+static void heartbeat(struct agent *a)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_broker_facts facts;
+    int64_t oldest = INT64_MAX, now = sc_mono_ms();
+    char detail[120];
+    for (unsigned i = 0; i < a->io_count; i++) {
+        int64_t turned = sc_io_turned_at(a->ios[i]);
+        oldest = turned < oldest ? turned : oldest;
+    }
+    bool ok = now - oldest < 30000;
+    sc_publisher_facts(a->publisher, &facts);
+    snprintf(detail, sizeof detail, "io threads turned %lld ms ago", (long long)(now - oldest));
+    if (sc_health_write(a->settings->run_dir, ok, facts.state == SC_BROKER_READY ? "connected" : facts.text, detail, &err))
+        SC_SAY(SC_WARN, "agent", "%s", err.text);
+}
+
+static int supervise(struct agent *a, const sigset_t *signals)
+{
+    for (;;) {
+        struct timespec step = {.tv_sec = 5};
+        heartbeat(a);
+        int got = sigtimedwait(signals, NULL, &step);
+        if (got == SIGTERM || got == SIGINT)
+            return got;
+    }
+}
+
+static int run_agent(struct sc_cli *cli)
+{
+    static struct agent agent; /* threads hold pointers into it until the end */
+    struct sc_error err = SC_ERROR_INIT;
+    enum sc_level level = SC_INFO;
+    sigset_t signals;
+    agent.settings = &cli->settings;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread */
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory: no core, no ptrace by others */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    sc_log_parse_level(cli->settings.log_level, &level);
+    sc_log_init(level, 2);
+#ifdef SIGNAL_FAULT_POINTS
+    sc_fault_init();
+#endif
+    if (cli->settings.nats_password)
+        sc_redact_add(cli->settings.nats_password, strlen(cli->settings.nats_password));
+    export_proxies(&cli->settings);
+    fill_nats(&agent);
+    SC_SAY(SC_INFO, "agent", "signal-client %s, appliance %s, NATS %s, artifacts to %s, %zu connectors", SIGNAL_VERSION, cli->settings.appliance_id,
+           cli->settings.nats_url, cli->settings.nats_subject, sc_plugins_count(cli->plugins));
+    int rc = start(&agent, cli, &err);
+    if (rc)
+        SC_SAY(SC_ERROR, "agent", "cannot start: %s", err.text);
+    else
+        SC_SAY(SC_INFO, "agent", "stopping (signal %d)", supervise(&agent, &signals));
+    stop(&agent);
+    if (rc == 0)
+        SC_SAY(SC_INFO, "agent", "stopped");
+    return rc ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    return sc_cli_main(argc, argv, run_agent);
+}

@@ -1,0 +1,580 @@
+/* The connection: options, what its end means, JetStream API requests. See session.h.
+ *
+ * nats.c calls back on a thread of its own, also after natsConnection_Destroy(). So the closure is
+ * a number, looked up among the open sessions under a lock: whoever is not in the list any more is
+ * not called, and close() returns only when no callback is running. */
+#include "nats/session.h"
+#include "base/redact.h"
+#include "nats/internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
+#define PING_INTERVAL_MS 10000
+#define PINGS_OUT 2
+#define WRITE_DEADLINE_MS 5000
+#define DEFAULT_TIMEOUT_MS 5000
+#define PEM_MAX (8u * 1024 * 1024)
+#define URLS_MAX 32
+
+struct sc_session {
+    natsConnection *conn;
+    char api[256];
+    char url[256]; /* for texts: no password */
+    char domain[128];
+    uint32_t timeout_ms;
+    _Atomic bool is_lost;
+    void (*lost)(void *arg);
+    void *arg;
+    /* guarded by sessions_lock */
+    uintptr_t id;
+    bool open; /* connected: lost() may be told */
+    struct sc_session *next;
+};
+
+static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sc_session *sessions;
+static uintptr_t last_id;
+
+/* ---- the library's callbacks -------------------------------------------------------------- */
+
+static void on_closed(natsConnection *conn, void *closure)
+{
+    (void)conn;
+    pthread_mutex_lock(&sessions_lock);
+    for (struct sc_session *s = sessions; s; s = s->next) {
+        if (s->id != (uintptr_t)closure)
+            continue;
+        bool first = !atomic_exchange(&s->is_lost, true);
+        if (first && s->open && s->lost)
+            s->lost(s->arg);
+        break;
+    }
+    pthread_mutex_unlock(&sessions_lock);
+}
+
+/* Without a handler the library prints to stderr. What matters reaches us by other ways. */
+static void on_error(natsConnection *conn, natsSubscription *sub, natsStatus status, void *closure)
+{
+    (void)conn;
+    (void)sub;
+    (void)status;
+    (void)closure;
+}
+
+static void enter(struct sc_session *session)
+{
+    pthread_mutex_lock(&sessions_lock);
+    session->id = ++last_id;
+    session->next = sessions;
+    sessions = session;
+    pthread_mutex_unlock(&sessions_lock);
+}
+
+static void leave(struct sc_session *session)
+{
+    pthread_mutex_lock(&sessions_lock);
+    for (struct sc_session **at = &sessions; *at; at = &(*at)->next) {
+        if (*at == session) {
+            *at = session->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&sessions_lock);
+}
+
+static bool contains(const char *text, const char *part)
+{
+    return text && strcasestr(text, part);
+}
+
+/* ---- options ------------------------------------------------------------------------------ */
+
+void sc_url_public(const char *urls, char *out, size_t cap)
+{
+    size_t n = 0;
+    for (const char *p = urls; *p && n + 1 < cap;) {
+        size_t len = strcspn(p, ",");
+        const char *start = p, *end = p + len;
+        const char *scheme = memmem(p, len, "://", 3);
+        const char *host = scheme ? scheme + 3 : start;
+        const char *at = memrchr(host, '@', (size_t)(end - host));
+        for (const char *c = start; c < end && n + 1 < cap; c++) {
+            if (at && c >= host && c <= at)
+                continue;
+            out[n++] = *c;
+        }
+        p = end;
+        if (*p == ',') {
+            p++;
+            if (*p && n + 1 < cap)
+                out[n++] = ',';
+        }
+    }
+    if (cap)
+        out[n] = '\0';
+}
+
+static natsStatus set_servers(natsOptions *opts, const char *urls)
+{
+    SC_AUTO_FREE char *copy = sc_dup(urls);
+    if (!copy)
+        return NATS_NO_MEMORY;
+    const char *list[URLS_MAX];
+    int count = 0;
+    char *save = NULL;
+    for (char *url = strtok_r(copy, ", \t", &save); url && count < URLS_MAX;
+         url = strtok_r(NULL, ", \t", &save))
+        list[count++] = url;
+    if (count == 0)
+        return NATS_INVALID_ARG;
+    return natsOptions_SetServers(opts, list, count);
+}
+
+static int add_file(struct sc_buf *out, const char *path, bool must, struct sc_error *err)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        if (!must && (errno == ENOENT || errno == EACCES))
+            return 0;
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS: cannot read %s: %s", path,
+                       strerror(errno));
+    }
+    char chunk[16384];
+    size_t got;
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
+        if (sc_buf_add(out, chunk, got)) {
+            fclose(file);
+            return sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS: %s is too large for a CA file",
+                           path);
+        }
+    }
+    fclose(file);
+    return sc_buf_add_char(out, '\n');
+}
+
+/* The library replaces its roots by what it is given, so the system's are handed over as well. */
+static int set_roots(natsOptions *opts, const struct sc_nats_config *config, struct sc_error *err)
+{
+    SC_AUTO_BUF struct sc_buf pem = {0};
+    sc_buf_init(&pem, PEM_MAX);
+    if (add_file(&pem, SYSTEM_ROOTS, false, err))
+        return -1;
+    if (config->ca_file && add_file(&pem, config->ca_file, true, err))
+        return -1;
+    if (pem.len == 0)
+        return 0;
+    if (natsOptions_SetCATrustedCertificates(opts, pem.ptr) != NATS_OK)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "NATS: no certificate can be read from %s: it must be PEM text",
+                       config->ca_file ? config->ca_file : SYSTEM_ROOTS);
+    return 0;
+}
+
+static natsStatus set_common(natsOptions *opts, const struct sc_nats_config *config,
+                             struct sc_session *session, const char *role)
+{
+    SC_AUTO_FREE char *name = role ? sc_printf("%s %s", config->name ? config->name : "", role)
+                                   : sc_dup(config->name ? config->name : "signal-client");
+    void *id = (void *)session->id;
+    natsStatus s = name ? natsOptions_SetName(opts, name) : NATS_NO_MEMORY;
+    if (s == NATS_OK)
+        s = natsOptions_SetAllowReconnect(opts, false);
+    if (s == NATS_OK)
+        s = natsOptions_SetFailRequestsOnDisconnect(opts, true);
+    if (s == NATS_OK)
+        s = natsOptions_SetPingInterval(opts, PING_INTERVAL_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetMaxPingsOut(opts, PINGS_OUT);
+    if (s == NATS_OK)
+        s = natsOptions_SetWriteDeadline(opts, WRITE_DEADLINE_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetTimeout(opts, session->timeout_ms);
+    if (s == NATS_OK)
+        s = natsOptions_SetNoRandomize(opts, false);
+    if (s == NATS_OK)
+        s = natsOptions_SetErrorHandler(opts, on_error, NULL);
+    if (s == NATS_OK)
+        s = natsOptions_SetDisconnectedCB(opts, on_closed, id);
+    if (s == NATS_OK)
+        s = natsOptions_SetClosedCB(opts, on_closed, id);
+    return s;
+}
+
+static int make_options(const struct sc_nats_config *config, struct sc_session *session,
+                        const char *role, bool roots, natsOptions **ret, struct sc_error *err)
+{
+    natsOptions *opts = NULL;
+    natsStatus s = natsOptions_Create(&opts);
+    if (s == NATS_OK)
+        s = set_common(opts, config, session, role);
+    if (s == NATS_OK) {
+        s = set_servers(opts, config->url);
+        if (s != NATS_OK)
+            sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS URL \"%s\" is not one: %s", session->url,
+                    natsStatus_GetText(s));
+    }
+    /* By itself the library takes a plain server behind a tls:// URL. */
+    if (s == NATS_OK && contains(config->url, "tls://"))
+        s = natsOptions_SetSecure(opts, true);
+    if (s == NATS_OK && config->creds_file) {
+        s = natsOptions_SetUserCredentialsFromFiles(opts, config->creds_file, NULL);
+    } else if (s == NATS_OK && config->user) {
+        s = natsOptions_SetUserInfo(opts, config->user, config->password ? config->password : "");
+    }
+    if (s == NATS_OK && config->client_cert) {
+        s = natsOptions_LoadCertificatesChain(
+            opts, config->client_cert,
+            config->client_key ? config->client_key : config->client_cert);
+        if (s != NATS_OK)
+            sc_fail(err, SC_REASON_CONFIG_INVALID,
+                    "NATS: client certificate %s and its key cannot be used: missing, unreadable "
+                    "or not a pair",
+                    config->client_cert);
+    }
+    if (s == NATS_OK && roots && set_roots(opts, config, err))
+        s = NATS_ERR;
+    if (s != NATS_OK) {
+        sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS: %s", natsStatus_GetText(s));
+        natsOptions_Destroy(opts);
+        return -1;
+    }
+    *ret = opts;
+    return 0;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static bool is_auth(natsStatus s, const char *detail)
+{
+    return s == NATS_CONNECTION_AUTH_FAILED || contains(detail, "authorization violation") ||
+           contains(detail, "authentication") || contains(detail, "credentials");
+}
+
+static bool is_tls(natsStatus s, const char *detail)
+{
+    return s == NATS_SSL_ERROR || s == NATS_SECURE_CONNECTION_WANTED ||
+           s == NATS_SECURE_CONNECTION_REQUIRED || contains(detail, "SSL") ||
+           contains(detail, "certificate") || contains(detail, "TLS");
+}
+
+/* nats.c frames its texts with "(file:line) "; operators need the rest. */
+static const char *plain(const char *detail)
+{
+    return detail && detail[0] ? detail : "no detail";
+}
+
+static int fail_connect(const struct sc_session *session, const struct sc_nats_config *config,
+                        natsStatus s, const char *detail, struct sc_error *err)
+{
+    const char *url = session->url;
+    if (is_auth(s, detail))
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: authentication refused; check %s", url,
+                       config->creds_file ? "the credentials file"
+                       : config->user     ? "user and password"
+                                          : "that the server lets us in without credentials, or "
+                                            "set user and password or a credentials file");
+    if (is_tls(s, detail))
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: TLS failed: %s; check the CA file, the name in the server's "
+                       "certificate, the client certificate, and tls:// or nats:// in the URL",
+                       url, plain(detail));
+    if (s == NATS_TIMEOUT)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: timeout, no answer within %u ms; check address, firewall and "
+                       "that the server is not stopped",
+                       url, session->timeout_ms);
+    if (s == NATS_NO_SERVER || contains(detail, "refused"))
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: connection refused or no route; check that the server runs and "
+                       "that host and port are right",
+                       url);
+    return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: cannot connect: %s: %s", url,
+                   natsStatus_GetText(s), plain(detail));
+}
+
+static natsStatus connect_once(struct sc_session *session, const struct sc_nats_config *config,
+                               const char *role, bool roots, struct sc_error *err)
+{
+    natsOptions *opts = NULL;
+    if (make_options(config, session, role, roots, &opts, err))
+        return NATS_INVALID_ARG;
+    natsStatus s = natsConnection_Connect(&session->conn, opts);
+    natsOptions_Destroy(opts);
+    return s;
+}
+
+struct sc_session *sc_session_open(const struct sc_nats_config *config, const char *role,
+                                   void (*lost)(void *arg), void *arg, struct sc_error *err)
+{
+    struct sc_session *session = calloc(1, sizeof *session);
+    if (!session) {
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: out of memory");
+        return NULL;
+    }
+    session->timeout_ms = config->request_timeout_ms ? config->request_timeout_ms
+                                                     : DEFAULT_TIMEOUT_MS;
+    session->lost = lost;
+    session->arg = arg;
+    sc_url_public(config->url, session->url, sizeof session->url);
+    snprintf(session->domain, sizeof session->domain, "%s", config->domain ? config->domain : "");
+    if (session->domain[0])
+        snprintf(session->api, sizeof session->api, "$JS.%s.API", session->domain);
+    else
+        snprintf(session->api, sizeof session->api, "$JS.API");
+    enter(session);
+
+    /* The system's roots cost 2 MB and 30 ms: loaded only when TLS is asked for, or was met. */
+    bool roots = config->ca_file || contains(config->url, "tls://");
+    natsStatus s = connect_once(session, config, role, roots, err);
+    if (s == NATS_SSL_ERROR && !roots)
+        s = connect_once(session, config, role, true, err);
+    if (s == NATS_OK) {
+        pthread_mutex_lock(&sessions_lock);
+        session->open = true;
+        pthread_mutex_unlock(&sessions_lock);
+        if (!atomic_load(&session->is_lost))
+            return session;
+        sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                "NATS %s: closed right after connecting; look at the server's log", session->url);
+    } else {
+        natsStatus last = NATS_OK;
+        fail_connect(session, config, s, nats_GetLastError(&last), err);
+    }
+    sc_session_close(session);
+    return NULL;
+}
+
+struct sc_session *sc_session_close(struct sc_session *session)
+{
+    if (!session)
+        return NULL;
+    leave(session);
+    natsConnection_Destroy(session->conn);
+    free(session);
+    return NULL;
+}
+
+void sc_session_abort(struct sc_session *session)
+{
+    atomic_store(&session->is_lost, true);
+    natsConnection_Close(session->conn);
+}
+
+bool sc_session_alive(const struct sc_session *session)
+{
+    return session && !atomic_load(&session->is_lost) && !natsConnection_IsClosed(session->conn);
+}
+
+natsConnection *sc_session_conn(struct sc_session *session)
+{
+    return session->conn;
+}
+
+const char *sc_session_api(const struct sc_session *session)
+{
+    return session->api;
+}
+
+uint32_t sc_session_timeout_ms(const struct sc_session *session)
+{
+    return session->timeout_ms;
+}
+
+void sc_session_set_timeout(struct sc_session *session, uint32_t ms)
+{
+    session->timeout_ms = ms;
+}
+
+int64_t sc_session_max_payload(const struct sc_session *session)
+{
+    return natsConnection_GetMaxPayload(session->conn);
+}
+
+int sc_session_kv_subject(const struct sc_session *session, const char *bucket, const char *key,
+                          struct sc_buf *out)
+{
+    if (session->domain[0])
+        return sc_buf_addf(out, "%s.$KV.%s.%s", session->api, bucket, key);
+    return sc_buf_addf(out, "$KV.%s.%s", bucket, key);
+}
+
+/* ---- requests ----------------------------------------------------------------------------- */
+
+int sc_session_fail(struct sc_session *session, natsStatus status, const char *what,
+                    struct sc_error *err)
+{
+    const char *url = session->url;
+    const char *last = NULL;
+    if (status == NATS_TIMEOUT) {
+        natsConnection_GetLastError(session->conn, &last);
+        if (contains(last, "permissions violation"))
+            return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: %s: %s", url, what, last);
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: %s: no answer within %u ms; the server is overloaded, frozen, or "
+                       "its disk is full",
+                       url, what, session->timeout_ms);
+    }
+    if (status == NATS_NO_RESPONDERS)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: %s: nobody answers; JetStream is not enabled on the server or "
+                       "for this account%s",
+                       url, what, session->domain[0] ? ", or the domain is wrong" : "");
+    if (status == NATS_MAX_PAYLOAD)
+        return sc_fail(err, SC_REASON_RECORD_TOO_LARGE,
+                       "NATS %s: %s: larger than the server's max_payload of %lld bytes", url, what,
+                       (long long)sc_session_max_payload(session));
+    if (status == NATS_CONNECTION_CLOSED || status == NATS_CONNECTION_DISCONNECTED)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: %s: connection lost", url,
+                       what);
+    return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: %s: %s", url, what,
+                   natsStatus_GetText(status));
+}
+
+static enum sc_reason reason_of(int err_code)
+{
+    switch (err_code) {
+    case SC_JS_NO_STREAM:
+    case 10058: /* stream name in use with another configuration */
+    case 10065: /* subjects overlap with another stream */
+        return SC_REASON_NO_STREAM;
+    case 10023: /* insufficient resources */
+    case 10047: /* insufficient storage */
+    case 10077: /* maximum messages or bytes */
+        return SC_REASON_STREAM_FULL;
+    case 10054: /* message size exceeds maximum allowed */
+        return SC_REASON_RECORD_TOO_LARGE;
+    default:
+        return SC_REASON_BROKER_UNAVAILABLE;
+    }
+}
+
+int sc_api_error(const json_t *reply, const char *what, int *ret_code, struct sc_error *err)
+{
+    const json_t *error = json_object_get(reply, "error");
+    if (!json_is_object(error))
+        return 0;
+    int code = (int)json_integer_value(json_object_get(error, "err_code"));
+    const char *text = json_string_value(json_object_get(error, "description"));
+    if (ret_code)
+        *ret_code = code;
+    return sc_fail(err, reason_of(code), "NATS: %s: %s (%d)%s", what, text ? text : "refused", code,
+                   code == 10039 || code == 10076
+                       ? "; enable JetStream on the server and for this account"
+                       : "");
+}
+
+/* The reply's text as JSON; the message is consumed. */
+static int parse_reply(natsMsg *msg, const char *what, json_t **ret, int *ret_code,
+                       struct sc_error *err)
+{
+    json_error_t bad;
+    json_t *reply = json_loadb(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg),
+                               JSON_ALLOW_NUL, &bad);
+    if (!json_is_object(reply)) {
+        json_decref(reply);
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS: %s: the answer is not JetStream's: %.80s", what, bad.text);
+    }
+    if (sc_api_error(reply, what, ret_code, err)) {
+        json_decref(reply);
+        return -1;
+    }
+    *ret = reply;
+    return 0;
+}
+
+static int request(struct sc_session *session, const char *subject, const char *json,
+                   natsMsg **ret, struct sc_error *err)
+{
+    natsStatus s = natsConnection_RequestString(ret, session->conn, subject, json ? json : "",
+                                                session->timeout_ms);
+    if (s != NATS_OK)
+        return sc_session_fail(session, s, subject, err);
+    return 0;
+}
+
+int sc_session_call(struct sc_session *session, const char *api, const char *json, json_t **ret,
+                    int *ret_code, struct sc_error *err)
+{
+    if (ret_code)
+        *ret_code = 0;
+    SC_AUTO_FREE char *subject = sc_printf("%s.%s", session->api, api);
+    if (!subject)
+        return sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: out of memory");
+    natsMsg *msg = NULL;
+    if (request(session, subject, json, &msg, err))
+        return -1;
+    int rc = parse_reply(msg, api, ret, ret_code, err);
+    natsMsg_Destroy(msg);
+    return rc;
+}
+
+int sc_session_request(struct sc_session *session, const char *api_subject, const char *json,
+                       struct sc_buf *ret, int *ret_code, struct sc_error *err)
+{
+    if (ret_code)
+        *ret_code = 0;
+    sc_buf_clear(ret);
+    natsMsg *msg = NULL;
+    if (request(session, api_subject, json, &msg, err))
+        return -1;
+    json_t *reply = NULL;
+    int rc = parse_reply(msg, api_subject, &reply, ret_code, err);
+    if (rc == 0 && sc_buf_add(ret, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)))
+        rc = sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: %s: answer too large", api_subject);
+    json_decref(reply);
+    natsMsg_Destroy(msg);
+    return rc;
+}
+
+/* ---- configuration copies ----------------------------------------------------------------- */
+
+struct sc_nats_config *sc_nats_config_free(struct sc_nats_config *config)
+{
+    if (!config)
+        return NULL;
+    const char **texts[] = {&config->url,     &config->creds_file,  &config->user,
+                            &config->ca_file, &config->client_cert, &config->client_key,
+                            &config->domain,  &config->name,        &config->password};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *text = NULL;
+        memcpy(&text, texts[i], sizeof text);
+        sc_secret_free(text);
+    }
+    free(config);
+    return NULL;
+}
+
+struct sc_nats_config *sc_nats_config_dup(const struct sc_nats_config *config)
+{
+    struct sc_nats_config *copy = calloc(1, sizeof *copy);
+    if (!copy)
+        return NULL;
+    const struct {
+        const char *from, **to;
+    } texts[] = {
+        {config->url, &copy->url},
+        {config->creds_file, &copy->creds_file},
+        {config->user, &copy->user},
+        {config->password, &copy->password},
+        {config->ca_file, &copy->ca_file},
+        {config->client_cert, &copy->client_cert},
+        {config->client_key, &copy->client_key},
+        {config->domain, &copy->domain},
+        {config->name, &copy->name},
+    };
+    copy->request_timeout_ms = config->request_timeout_ms;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!texts[i].from)
+            continue;
+        *texts[i].to = sc_dup(texts[i].from);
+        if (!*texts[i].to)
+            return sc_nats_config_free(copy);
+    }
+    return copy;
+}

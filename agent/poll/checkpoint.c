@@ -1,0 +1,373 @@
+#include "poll/checkpoint.h"
+
+#include "base/clock.h"
+#include <stdlib.h>
+
+void sc_checkpoint_init(struct sc_checkpoint *cp)
+{
+    *cp = (struct sc_checkpoint){.position = json_object(), .recipe = 1};
+}
+
+static void trail_entry_done(struct sc_trail_entry *e)
+{
+    json_decref(e->position);
+    free(e->msg_id);
+    *e = (struct sc_trail_entry){0};
+}
+
+void sc_checkpoint_done(struct sc_checkpoint *cp)
+{
+    free(cp->connector);
+    free(cp->source);
+    json_decref(cp->position);
+    json_decref(cp->walk);
+    free(cp->walk_from);
+    free(cp->stream_created);
+    free(cp->proof_msg_id);
+    for (uint32_t i = 0; i < cp->trail_count; i++)
+        trail_entry_done(&cp->trail[i]);
+    json_decref(cp->gaps);
+    json_decref(cp->waits);
+    free(cp->agent);
+    *cp = (struct sc_checkpoint){0};
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    struct sc_error *err;
+    bool failed;
+};
+
+static void bad(struct reading *r, const char *member, const char *why)
+{
+    if (!r->failed)
+        sc_fail(r->err, SC_REASON_CHECKPOINT_INVALID, "member \"%s\" %s", member, why);
+    r->failed = true;
+}
+
+static char *read_text(struct reading *r, const json_t *object, const char *name, bool required)
+{
+    const json_t *v = json_object_get(object, name);
+    if (!v && !required)
+        return NULL;
+    if (!json_is_string(v)) {
+        bad(r, name, v ? "is not a text" : "is missing");
+        return NULL;
+    }
+    return sc_dup(json_string_value(v));
+}
+
+static uint64_t read_number(struct reading *r, const json_t *object, const char *name, bool required)
+{
+    const json_t *v = json_object_get(object, name);
+    if (!v && !required)
+        return 0;
+    if (!json_is_integer(v) || json_integer_value(v) < 0) {
+        bad(r, name, v ? "is not a whole number" : "is missing");
+        return 0;
+    }
+    return (uint64_t)json_integer_value(v);
+}
+
+static int64_t read_time(struct reading *r, const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    int64_t t = text ? sc_time_parse_rfc3339(sc_str_of(text)) : SC_TIME_NONE;
+    if (t == SC_TIME_NONE)
+        bad(r, name, "is not a time");
+    return t;
+}
+
+/* An object whose members are texts. */
+static json_t *read_texts(struct reading *r, const json_t *object, const char *name)
+{
+    json_t *v = json_object_get(object, name);
+    const char *key;
+    json_t *member;
+    if (!json_is_object(v)) {
+        bad(r, name, v ? "is not an object" : "is missing");
+        return NULL;
+    }
+    json_object_foreach (v, key, member) {
+        if (!json_is_string(member)) {
+            bad(r, name, "holds something that is not a text");
+            return NULL;
+        }
+    }
+    return json_deep_copy(v);
+}
+
+static struct sc_floor read_floor(struct reading *r, const json_t *object)
+{
+    const json_t *v = json_object_get(object, "floor");
+    if (!json_is_object(v)) {
+        bad(r, "floor", "is missing");
+        return (struct sc_floor){0};
+    }
+    return (struct sc_floor){read_number(r, v, "page", true), read_number(r, v, "walk", true)};
+}
+
+static void read_trail(struct reading *r, struct sc_checkpoint *cp, const json_t *trail)
+{
+    size_t i;
+    json_t *e;
+    if (!trail)
+        return;
+    if (!json_is_array(trail)) {
+        bad(r, "trail", "is not an array");
+        return;
+    }
+    json_array_foreach (trail, i, e) {
+        if (cp->trail_count == SC_TRAIL_MAX)
+            return;
+        struct sc_trail_entry *t = &cp->trail[cp->trail_count++];
+        t->at_ms = read_time(r, e, "at");
+        t->position = read_texts(r, e, "position");
+        t->floor = read_floor(r, e);
+        t->seq = read_number(r, e, "seq", true);
+        t->msg_id = read_text(r, e, "msg_id", true);
+        t->map = (uint32_t)read_number(r, e, "map", false);
+    }
+}
+
+static void read_walk(struct reading *r, struct sc_checkpoint *cp, const json_t *walk)
+{
+    if (!walk || json_is_null(walk))
+        return;
+    if (!json_is_object(walk)) {
+        bad(r, "walk", "is not an object");
+        return;
+    }
+    cp->walk_page = read_number(r, walk, "page", false);
+    cp->walk_from = read_text(r, walk, "from", false);
+    cp->walk = read_texts(r, walk, "state");
+}
+
+static void read_proof(struct reading *r, struct sc_checkpoint *cp, const json_t *proof)
+{
+    if (!proof || json_is_null(proof))
+        return;
+    cp->stream_created = read_text(r, proof, "stream_created", true);
+    cp->proof_seq = read_number(r, proof, "seq", false);
+    cp->proof_msg_id = read_text(r, proof, "msg_id", cp->proof_seq != 0);
+}
+
+static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *root)
+{
+    const json_t *seen = json_object_get(root, "seen");
+    if (seen) {
+        cp->seen_first = (uint32_t)read_number(r, seen, "first", true);
+        cp->seen_end = (uint32_t)read_number(r, seen, "end", true);
+    }
+    cp->map = (uint32_t)read_number(r, root, "map", false);
+    json_t *gaps = json_object_get(root, "gaps"), *waits = json_object_get(root, "waits");
+    if (gaps && json_is_array(gaps))
+        cp->gaps = json_deep_copy(gaps);
+    if (waits && json_is_object(waits))
+        cp->waits = read_texts(r, root, "waits");
+    const json_t *count = json_object_get(root, "count");
+    if (count) {
+        cp->records = read_number(r, count, "records", false);
+        cp->pages = read_number(r, count, "pages", false);
+        cp->bytes = read_number(r, count, "bytes", false);
+    }
+    const json_t *writer = json_object_get(root, "writer");
+    if (!json_is_object(writer))
+        bad(r, "writer", "is missing");
+    cp->agent = read_text(r, writer, "agent", true);
+    cp->epoch = read_number(r, writer, "epoch", true);
+    cp->n = read_number(r, writer, "n", true);
+}
+
+int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_error *err)
+{
+    struct reading r = {.err = err};
+    json_error_t where;
+    sc_checkpoint_init(cp);
+    json_t *root = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return sc_fail(err, SC_REASON_CHECKPOINT_INVALID, "not a JSON object (byte %d: %s)", root ? 0 : where.position,
+                       root ? "another value" : where.text);
+    }
+    const json_t *v = json_object_get(root, "v");
+    if (!json_is_integer(v) || json_integer_value(v) != 1) {
+        long long seen = json_is_integer(v) ? (long long)json_integer_value(v) : -1;
+        json_decref(root);
+        return sc_fail(err, SC_REASON_CHECKPOINT_INVALID,
+                       "version %lld is unknown to this program: run the newer signal-client that wrote it", seen);
+    }
+    cp->connector = read_text(&r, root, "connector", true);
+    cp->source = read_text(&r, root, "source", true);
+    cp->recipe = (uint32_t)read_number(&r, root, "recipe", true);
+    json_decref(cp->position);
+    cp->position = read_texts(&r, root, "position");
+    read_walk(&r, cp, json_object_get(root, "walk"));
+    cp->open = json_is_true(json_object_get(root, "open"));
+    cp->floor = read_floor(&r, root);
+    read_proof(&r, cp, json_object_get(root, "proof"));
+    read_trail(&r, cp, json_object_get(root, "trail"));
+    read_own(&r, cp, root);
+    cp->saved_ms = read_time(&r, root, "saved");
+    json_decref(root);
+    if (!cp->position)
+        cp->position = json_object();
+    return r.failed ? -1 : 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+static void add_json(struct sc_buf *out, const char *name, const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    if (value && !text)
+        out->failed = true;
+    sc_buf_addf(out, "\"%s\":%s", name, text ? text : "{}");
+    free(text);
+}
+
+static void add_text(struct sc_buf *out, const char *name, const char *value)
+{
+    sc_buf_addf(out, "\"%s\":", name);
+    sc_buf_add_json(out, sc_str_of(value ? value : ""));
+}
+
+static void add_floor(struct sc_buf *out, struct sc_floor floor)
+{
+    sc_buf_addf(out, "\"floor\":{\"page\":%llu,\"walk\":%llu}", (unsigned long long)floor.page, (unsigned long long)floor.walk);
+}
+
+static void add_trail(struct sc_buf *out, const struct sc_checkpoint *cp)
+{
+    char time[SC_TIME_TEXT];
+    sc_buf_add_str(out, "\"trail\":[");
+    for (uint32_t i = 0; i < cp->trail_count; i++) {
+        const struct sc_trail_entry *t = &cp->trail[i];
+        sc_buf_addf(out, "%s{\"at\":\"%s\",", i ? "," : "", sc_time_rfc3339(t->at_ms, time));
+        add_json(out, "position", t->position);
+        sc_buf_add_char(out, ',');
+        add_floor(out, t->floor);
+        sc_buf_addf(out, ",\"seq\":%llu,", (unsigned long long)t->seq);
+        add_text(out, "msg_id", t->msg_id);
+        if (t->map)
+            sc_buf_addf(out, ",\"map\":%u", t->map);
+        sc_buf_add_char(out, '}');
+    }
+    sc_buf_add_str(out, "],");
+}
+
+static void add_walk(struct sc_buf *out, const struct sc_checkpoint *cp)
+{
+    if (!cp->walk)
+        return;
+    sc_buf_add_str(out, "\"walk\":{");
+    if (cp->walk_from) {
+        add_text(out, "from", cp->walk_from);
+        sc_buf_add_char(out, ',');
+    }
+    sc_buf_addf(out, "\"page\":%llu,", (unsigned long long)cp->walk_page);
+    add_json(out, "state", cp->walk);
+    sc_buf_add_str(out, "},");
+}
+
+static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
+{
+    if (cp->seen_end > cp->seen_first)
+        sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u},", cp->seen_first, cp->seen_end);
+    if (cp->map)
+        sc_buf_addf(out, "\"map\":%u,", cp->map);
+    if (cp->gaps && json_array_size(cp->gaps)) {
+        add_json(out, "gaps", cp->gaps);
+        sc_buf_add_char(out, ',');
+    }
+    if (cp->waits && json_object_size(cp->waits)) {
+        add_json(out, "waits", cp->waits);
+        sc_buf_add_char(out, ',');
+    }
+    sc_buf_addf(out, "\"count\":{\"records\":%llu,\"pages\":%llu,\"bytes\":%llu},", (unsigned long long)cp->records,
+                (unsigned long long)cp->pages, (unsigned long long)cp->bytes);
+}
+
+int sc_checkpoint_write(const struct sc_checkpoint *cp, struct sc_buf *out)
+{
+    char time[SC_TIME_TEXT];
+    sc_buf_add_str(out, "{\"v\":1,");
+    add_text(out, "connector", cp->connector);
+    sc_buf_add_char(out, ',');
+    add_text(out, "source", cp->source);
+    sc_buf_addf(out, ",\"recipe\":%u,", cp->recipe);
+    add_json(out, "position", cp->position);
+    sc_buf_add_char(out, ',');
+    add_walk(out, cp);
+    sc_buf_addf(out, "\"open\":%s,", cp->open ? "true" : "false");
+    add_floor(out, cp->floor);
+    if (cp->stream_created) {
+        sc_buf_add_str(out, ",\"proof\":{");
+        add_text(out, "stream_created", cp->stream_created);
+        sc_buf_addf(out, ",\"seq\":%llu", (unsigned long long)cp->proof_seq);
+        if (cp->proof_seq) {
+            sc_buf_add_char(out, ',');
+            add_text(out, "msg_id", cp->proof_msg_id);
+        }
+        sc_buf_add_char(out, '}');
+    }
+    sc_buf_add_char(out, ',');
+    add_trail(out, cp);
+    add_own(out, cp);
+    sc_buf_add_str(out, "\"writer\":{");
+    add_text(out, "agent", cp->agent);
+    sc_buf_addf(out, ",\"epoch\":%llu,\"n\":%llu},", (unsigned long long)cp->epoch, (unsigned long long)cp->n);
+    sc_buf_addf(out, "\"saved\":\"%s\"}", sc_time_rfc3339(cp->saved_ms, time));
+    return out->failed ? -1 : 0;
+}
+
+/* ---- trail ---------------------------------------------------------------------------------------------------------------- */
+
+static void drop_oldest(struct sc_checkpoint *cp)
+{
+    trail_entry_done(&cp->trail[0]);
+    memmove(cp->trail, cp->trail + 1, (cp->trail_count - 1) * sizeof cp->trail[0]);
+    cp->trail_count--;
+    cp->trail[cp->trail_count] = (struct sc_trail_entry){0};
+}
+
+void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries)
+{
+    if (max_entries > SC_TRAIL_MAX)
+        max_entries = SC_TRAIL_MAX;
+    if (cp->trail_count && now_ms < cp->trail[cp->trail_count - 1].at_ms)
+        cp->trail[cp->trail_count - 1].at_ms = now_ms; /* the clock was set back */
+    while (cp->trail_count > 1 && cp->trail[1].at_ms < now_ms - SC_TRAIL_KEEP_MS)
+        drop_oldest(cp);
+    bool due = cp->trail_count == 0 || now_ms - cp->trail[cp->trail_count - 1].at_ms >= SC_TRAIL_STEP_MS;
+    if (!due || cp->proof_seq == 0)
+        return;
+    while (cp->trail_count >= max_entries)
+        drop_oldest(cp);
+    cp->trail[cp->trail_count++] = (struct sc_trail_entry){
+        .at_ms = now_ms,
+        .position = json_deep_copy(cp->position),
+        .floor = cp->floor,
+        .seq = cp->proof_seq,
+        .msg_id = sc_dup(cp->proof_msg_id),
+        .map = cp->map,
+    };
+}
+
+void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i)
+{
+    while (cp->trail_count > i + 1)
+        trail_entry_done(&cp->trail[--cp->trail_count]);
+    const struct sc_trail_entry *t = &cp->trail[i];
+    json_decref(cp->position);
+    cp->position = json_deep_copy(t->position);
+    cp->floor = t->floor;
+    cp->proof_seq = t->seq;
+    free(cp->proof_msg_id);
+    cp->proof_msg_id = sc_dup(t->msg_id);
+    cp->map = t->map;
+    json_decref(cp->walk);
+    cp->walk = NULL;
+    cp->open = true;
+}

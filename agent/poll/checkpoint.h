@@ -1,0 +1,61 @@
+/* The checkpoint of one data type (exactness.md 3) and its JSON form. Owned by one io thread; pure but for memory.
+ * Beside the members of the schema: "seen" (segments in bucket SEEN that belong to it), "map" (number of the snapshot map), "gaps" (frozen gap
+ * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "count" (since the checkpoint began). Unknown members are
+ * kept out; a value whose "v" is not 1 is refused. */
+#pragma once
+
+#include "base/buf.h"
+#include <jansson.h>
+
+#define SC_TRAIL_MAX      40
+#define SC_TRAIL_STEP_MS  10000
+#define SC_TRAIL_KEEP_MS  300000
+#define SC_GAPS_MAX       8
+
+struct sc_floor {
+    uint64_t page, walk;
+};
+
+struct sc_trail_entry {
+    int64_t at_ms;
+    json_t *position;
+    struct sc_floor floor;
+    uint64_t seq;
+    char *msg_id;
+    uint32_t map;
+};
+
+struct sc_checkpoint {
+    char *connector, *source;
+    uint32_t recipe;
+    json_t *position; /* object of texts; never NULL */
+    json_t *walk;     /* object of texts, the connector's state of the open walk; NULL: no walk is open */
+    uint64_t walk_page;
+    char *walk_from;  /* frozen begin, NULL: none */
+    bool open;
+    struct sc_floor floor;
+    char *stream_created; /* proof; seq 0: nothing published yet */
+    uint64_t proof_seq;
+    char *proof_msg_id;
+    struct sc_trail_entry trail[SC_TRAIL_MAX]; /* oldest first */
+    uint32_t trail_count;
+    uint32_t seen_first, seen_end; /* segments; equal: none */
+    uint32_t map;                  /* 0: none */
+    json_t *gaps;                  /* array, may be NULL */
+    json_t *waits;                 /* object: pool name -> RFC 3339 until; may be NULL */
+    uint64_t records, pages, bytes;
+    char *agent; /* writer */
+    uint64_t epoch, n;
+    int64_t saved_ms;
+};
+
+void sc_checkpoint_init(struct sc_checkpoint *cp);
+void sc_checkpoint_done(struct sc_checkpoint *cp);
+/* Parses a value. -1 + err (checkpoint_invalid): text says what and where. */
+int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_error *err) SC_WARN_UNUSED;
+int sc_checkpoint_write(const struct sc_checkpoint *cp, struct sc_buf *out);
+/* Adds the present proof to the trail when 10 s have passed since its newest entry; drops entries older than 5 min (one older one stays as an
+ * anchor for rewinds at its edge). max_entries limits it further (snapshots: fewer maps are kept). */
+void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries);
+/* Goes back to trail entry i: position, floors, proof, map; later entries are dropped, the walk is closed, `open` set. */
+void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i);

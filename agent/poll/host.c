@@ -1,0 +1,178 @@
+/* The services that a connector may ask for (include/signal/connector.h). io thread of the poller; nothing here does I/O. */
+#include "poll/poller.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_NAMES    32
+#define MAX_VALUE    8192
+#define MAX_TEXT     65536
+
+/* struct sc_host is the first member of struct sc_poller. */
+static struct sc_poller *poller(const struct sc_host *host)
+{
+    return (struct sc_poller *)(uintptr_t)host;
+}
+
+static int64_t host_now(const struct sc_host *host)
+{
+    return sc_source_now(poller(host)->inst->source);
+}
+
+static const char *host_setting(const struct sc_host *host, const char *name)
+{
+    return sc_integration_value(poller(host)->inst->config, name);
+}
+
+static uint32_t host_lookback_s(const struct sc_host *host)
+{
+    const struct sc_poller *p = poller(host);
+    return p->inst->config->types[p->index].lookback_s;
+}
+
+static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
+{
+    const char *text = host_setting(host, "page_size");
+    int64_t n;
+    if (!text || !sc_parse_int(sc_str_of(text), &n) || n < 1 || n > def)
+        n = def;
+    for (uint32_t i = 0; i < poller(host)->page_halvings && n > 1; i++)
+        n /= 2;
+    return (uint32_t)n;
+}
+
+static json_t **keep(struct sc_poller *p, enum sc_keep which)
+{
+    return which == SC_POSITION ? &p->position : &p->walk;
+}
+
+static const char *host_get(const struct sc_host *host, enum sc_keep which, const char *name)
+{
+    return json_string_value(json_object_get(*keep(poller(host), which), name));
+}
+
+static bool host_set(struct sc_host *host, enum sc_keep which, const char *name, const char *value)
+{
+    json_t **object = keep(poller(host), which);
+    if (!*object && !(*object = json_object()))
+        return false;
+    if (!value) {
+        json_object_del(*object, name);
+        return true;
+    }
+    if (strlen(value) > MAX_VALUE || (json_object_size(*object) >= MAX_NAMES && !json_object_get(*object, name)))
+        return false;
+    return json_object_set_new(*object, name, json_string(value)) == 0;
+}
+
+static struct sc_str host_header(const struct sc_host *host, const char *name, unsigned nth)
+{
+    const struct sc_poller *p = poller(host);
+    return p->transfer ? sc_http_header(p->transfer, name, nth) : (struct sc_str){0};
+}
+
+static struct sc_str host_envelope(const struct sc_host *host, const char *path)
+{
+    const struct sc_poller *p = poller(host);
+    for (unsigned i = 0; p->cut && i < SC_CUT_ENVELOPE && p->cut_spec.envelope[i]; i++) {
+        const struct sc_cut_value *v = sc_json_cut_envelope(p->cut, i);
+        if (strcmp(p->cut_spec.envelope[i], path) == 0 && v && v->kind != SC_CUT_ABSENT && v->kind != SC_CUT_NULL && !v->cut)
+            return v->text;
+    }
+    return (struct sc_str){0};
+}
+
+static const char *host_base_url(const struct sc_host *host)
+{
+    return poller(host)->inst->config->base_url;
+}
+
+void sc_host_release(struct sc_poller *p)
+{
+    while (p->arena_count)
+        free(p->arena[--p->arena_count]);
+}
+
+static const char *arena_keep(struct sc_poller *p, char *text)
+{
+    if (p->arena_count == sizeof p->arena / sizeof p->arena[0]) {
+        free(text);
+        return NULL;
+    }
+    p->arena[p->arena_count++] = text;
+    return text;
+}
+
+static const char *host_text(struct sc_host *host, const char *fmt, ...)
+{
+    va_list args;
+    char *text = NULL;
+    va_start(args, fmt);
+    int n = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (n < 0)
+        return NULL;
+    if (n > MAX_TEXT) {
+        free(text);
+        return NULL;
+    }
+    return arena_keep(poller(host), text);
+}
+
+static const char *host_rfc3339(struct sc_host *host, int64_t ms)
+{
+    char text[SC_TIME_TEXT];
+    sc_time_rfc3339(ms, text);
+    char *copy = sc_dup(text);
+    return copy ? arena_keep(poller(host), copy) : NULL;
+}
+
+static int64_t host_parse_time(const struct sc_host *host, struct sc_str text, enum sc_time_format format)
+{
+    int64_t n;
+    (void)host;
+    switch (format) {
+    case SC_TIME_RFC3339:
+        return sc_time_parse_rfc3339(text);
+    case SC_TIME_DATE:
+        return sc_time_parse_date((struct sc_str){text.ptr, text.len < 10 ? text.len : 10});
+    case SC_TIME_EPOCH_S:
+        n = sc_parse_seconds_ms(text);
+        return n < 0 ? SC_TIME_NONE : n;
+    case SC_TIME_EPOCH_MS:
+        return sc_parse_int(text, &n) ? n : SC_TIME_NONE;
+    }
+    return SC_TIME_NONE;
+}
+
+static void host_trace(struct sc_host *host, const char *fmt, ...)
+{
+    char line[512];
+    va_list args;
+    struct sc_log_cx cx = sc_poller_cx(poller(host));
+    if (sc_log_level_now > SC_DEBUG)
+        return;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    SC_LOG(SC_DEBUG, &cx, NULL, "%s", line);
+}
+
+const struct sc_host_api sc_host_services = {
+    .abi = SC_CONNECTOR_ABI,
+    .size = sizeof(struct sc_host_api),
+    .now = host_now,
+    .setting = host_setting,
+    .lookback_s = host_lookback_s,
+    .page_size = host_page_size,
+    .get = host_get,
+    .set = host_set,
+    .header = host_header,
+    .envelope = host_envelope,
+    .base_url = host_base_url,
+    .text = host_text,
+    .rfc3339 = host_rfc3339,
+    .parse_time = host_parse_time,
+    .trace = host_trace,
+};

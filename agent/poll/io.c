@@ -1,0 +1,707 @@
+#include "poll/poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Mail of the io thread's own kinds. */
+enum {
+    MAIL_APPLY = SC_MAIL_POLL + 1,
+    MAIL_REMOVE,
+    MAIL_REFUSED
+};
+
+struct order {
+    struct sc_mail mail;
+    struct sc_integration *integration;
+    char *name, *why;
+    bool forget_status;
+};
+
+static void order_free(struct order *order)
+{
+    sc_integration_unref(order->integration);
+    free(order->name);
+    free(order->why);
+    free(order);
+}
+
+struct sc_log_cx sc_poller_cx(const struct sc_poller *p)
+{
+    return (struct sc_log_cx){p->inst->config->connector->name, p->inst->config->name, p->type->name};
+}
+
+uint64_t sc_io_random(struct sc_io *io)
+{
+    io->random ^= io->random << 13;
+    io->random ^= io->random >> 7;
+    io->random ^= io->random << 17;
+    return io->random;
+}
+
+/* ---- sources, credentials, budgets ------------------------------------------------------------------------------------------------- */
+
+struct sc_source *sc_source_of(struct sc_io *io, const char *key)
+{
+    for (struct sc_source *s = io->sources; s; s = s->next) {
+        if (strcmp(s->key, key) == 0)
+            return s;
+    }
+    struct sc_source *s = calloc(1, sizeof *s);
+    if (!s || !(s->key = sc_dup(key))) {
+        free(s);
+        return NULL;
+    }
+    s->next = io->sources;
+    io->sources = s;
+    return s;
+}
+
+static struct sc_credential *credential_of(struct sc_source *source, const char *key)
+{
+    for (struct sc_credential *c = source->credentials; c; c = c->next) {
+        if (strcmp(c->key, key) == 0)
+            return c;
+    }
+    struct sc_credential *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    snprintf(c->key, sizeof c->key, "%s", key);
+    c->next = source->credentials;
+    source->credentials = c;
+    return c;
+}
+
+int64_t sc_source_now(const struct sc_source *source)
+{
+    return sc_real_ms() + (source->offset_known ? source->offset_ms : 0);
+}
+
+static const struct sc_pool *pool_named(const struct sc_connector *c, const char *name)
+{
+    for (const struct sc_pool *pool = c->pools; pool && pool->name; pool++) {
+        if (strcmp(pool->name, name) == 0)
+            return pool;
+    }
+    return NULL;
+}
+
+/* Pools of a source live as long as the source is known, so that removing and adding an integration does not refill them. */
+struct sc_budget *sc_budget_of(struct sc_poller *p, const char *name)
+{
+    struct sc_source *source = p->inst->source;
+    const struct sc_integration *config = p->inst->config;
+    const struct sc_pool *pool = pool_named(config->connector, name);
+    char key[160];
+    if (!pool)
+        return NULL;
+    snprintf(key, sizeof key, "%s%s%s", name, pool->scope == SC_PER_CREDENTIAL ? "/" : "", pool->scope == SC_PER_CREDENTIAL ? config->credential_key : "");
+    for (uint32_t i = 0; i < source->budget_count; i++) {
+        if (strcmp(source->budgets[i]->key, key) == 0)
+            return source->budgets[i];
+    }
+    struct sc_budget *b = source->budget_count < 16 ? calloc(1, sizeof *b) : NULL;
+    if (!b || sc_budget_init(b, key, pool, p->inst->io->now)) {
+        free(b);
+        return NULL;
+    }
+    sc_budget_override(b, config->rate_requests, config->rate_per_s, config->reserve_percent, p->inst->io->now);
+    source->budgets[source->budget_count++] = b;
+    return b;
+}
+
+static void override_budgets(struct sc_instance *inst)
+{
+    const struct sc_integration *c = inst->config;
+    for (unsigned i = 0; i < inst->poller_count && c->connector->pools; i++) {
+        for (const struct sc_pool *pool = c->connector->pools; pool->name; pool++) {
+            struct sc_budget *b = sc_budget_of(inst->pollers[i], pool->name);
+            if (b)
+                sc_budget_override(b, c->rate_requests, c->rate_per_s, c->reserve_percent, inst->io->now);
+        }
+    }
+}
+
+/* ---- instances ------------------------------------------------------------------------------------------------------------------------ */
+
+static void on_timer(struct sc_timer *timer, void *arg)
+{
+    (void)timer;
+    sc_poller_step(arg);
+}
+
+static void on_save_timer(struct sc_timer *timer, void *arg)
+{
+    (void)timer;
+    struct sc_poller *p = arg;
+    sc_save_step(p);
+}
+
+static int fill_spec(struct sc_poller *p)
+{
+    const struct sc_data_type *t = p->type;
+    unsigned n = 0;
+    p->cut_spec.records = t->records;
+    for (; n < SC_MAX_ID_PARTS && t->id[n]; n++)
+        p->cut_spec.fields[n] = t->id[n];
+    if (t->time)
+        p->cut_spec.fields[n] = t->time;
+    n = 0;
+    for (unsigned i = 0; i < 2 && t->version[i]; i++)
+        p->cut_spec.envelope[n++] = t->version[i];
+    if (t->count)
+        p->cut_spec.envelope[n++] = t->count;
+    for (unsigned i = 0; i < SC_MAX_ENVELOPE && t->envelope[i] && n < SC_CUT_ENVELOPE; i++)
+        p->cut_spec.envelope[n++] = t->envelope[i];
+    return 0;
+}
+
+static char *encoded(const char *a, const char *b, const char *c)
+{
+    char plain[400], out[1300];
+    snprintf(plain, sizeof plain, "%s%s%s", a, b, c);
+    return sc_header_encode(sc_str_of(plain), out, sizeof out) ? sc_dup(out) : NULL;
+}
+
+static void poller_free(struct sc_poller *p)
+{
+    if (!p)
+        return;
+    struct sc_heap *heap = &p->inst->io->heap;
+    sc_heap_remove(heap, &p->timer);
+    sc_heap_remove(heap, &p->flush_timer);
+    sc_heap_remove(heap, &p->save_timer);
+    sc_save_forget(p);
+    sc_host_release(p);
+    sc_checkpoint_done(&p->cp);
+    sc_seen_done(&p->seen);
+    sc_map_done(&p->map);
+    sc_json_cut_free(p->cut);
+    sc_buf_done(&p->spill);
+    sc_dead_letter_drop(p->dead);
+    json_decref(p->position);
+    json_decref(p->walk);
+    for (uint32_t i = 0; i < p->page_count; i++) {
+        json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].position);
+        json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].walk);
+    }
+    free(p->walk_urls);
+    free(p->part_revs);
+    free(p->key);
+    free(p->prefix);
+    free(p->ce_source);
+    free(p->ce_type);
+    free(p);
+}
+
+static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
+{
+    struct sc_poller *p = calloc(1, sizeof *p);
+    const struct sc_integration *config = inst->config;
+    struct sc_buf key = {0}, prefix = {0};
+    if (!p)
+        return NULL;
+    p->inst = inst;
+    p->index = index;
+    p->type = config->types[index].type;
+    p->host = (struct sc_host){.api = &sc_host_services, .type = p->type};
+    sc_checkpoint_key(config->name, p->type->name, NULL, &key);
+    sc_msg_id_prefix(config->name, p->type->name, NULL, &prefix);
+    p->key = sc_buf_take(&key);
+    p->prefix = sc_buf_take(&prefix);
+    p->prefix_len = p->prefix ? strlen(p->prefix) : 0;
+    p->ce_source = encoded("signal-client/", config->connector->name, "");
+    if (p->ce_source) {
+        char *both = sc_printf("%s/%s", p->ce_source, config->name);
+        free(p->ce_source);
+        p->ce_source = both;
+    }
+    p->ce_type = sc_printf("%s.%s", config->connector->name, p->type->name);
+    p->stamp = (struct sc_stamp){p->ce_source, p->ce_type, "application/json"};
+    p->gap_stamp = (struct sc_stamp){p->ce_source, "signal-client.gap", "application/json"};
+    p->timer = (struct sc_timer){.fire = on_timer, .arg = p};
+    p->flush_timer = (struct sc_timer){.fire = sc_record_flush, .arg = p};
+    p->save_timer = (struct sc_timer){.fire = on_save_timer, .arg = p};
+    p->covered_ms = p->walk_newest = SC_TIME_NONE;
+    p->first_poll = true;
+    p->facts = (struct sc_status_facts){.reason = SC_REASON_STARTING, .since_real = sc_real_ms()};
+    sc_checkpoint_init(&p->cp);
+    sc_buf_init(&p->spill, (size_t)inst->io->config.settings->http_max_record_bytes + 65536);
+    if (!p->key || !p->prefix || !p->ce_source || !p->ce_type || fill_spec(p)) {
+        poller_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static void retiring(struct sc_retiring *r, const char *name, bool add)
+{
+    pthread_mutex_lock(&r->lock);
+    if (add) {
+        if (r->count == r->cap) {
+            uint32_t cap = r->cap ? r->cap * 2 : 16;
+            char **grown = realloc(r->names, cap * sizeof *grown);
+            if (grown) {
+                r->names = grown;
+                r->cap = cap;
+            }
+        }
+        char *copy = r->count < r->cap ? sc_dup(name) : NULL;
+        if (copy)
+            r->names[r->count++] = copy;
+    } else {
+        for (uint32_t i = 0; i < r->count; i++) {
+            if (strcmp(r->names[i], name) == 0) {
+                free(r->names[i]);
+                r->names[i] = r->names[--r->count];
+                break;
+            }
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void instance_free(struct sc_instance *inst)
+{
+    for (unsigned i = 0; i < inst->poller_count; i++)
+        poller_free(inst->pollers[i]);
+    sc_heap_remove(&inst->io->heap, &inst->status_timer);
+    free(inst->pollers);
+    free(inst->refused);
+    if (inst->retired)
+        retiring(inst->io->config.retiring, inst->config->name, false);
+    sc_integration_unref(inst->config);
+    free(inst);
+}
+
+/* A retired instance goes when nothing of it is out any more and its positions are saved. */
+static bool is_done(const struct sc_instance *inst)
+{
+    for (unsigned i = 0; i < inst->poller_count; i++) {
+        const struct sc_poller *p = inst->pollers[i];
+        bool open = p->phase != SC_OFF || !(p->page_count == 0) || p->saving;
+        if (p->out || open)
+            return false;
+    }
+    return true;
+}
+
+static void on_instance_reap(struct sc_io *io)
+{
+    for (struct sc_instance **at = &io->instances; *at;) {
+        struct sc_instance *inst = *at;
+        if (inst->retired && is_done(inst)) {
+            *at = inst->next;
+            if (inst->forget_status)
+                sc_status_post(io->config.status, inst->config->name, NULL);
+            instance_free(inst);
+        } else {
+            at = &inst->next;
+        }
+    }
+}
+
+void sc_instance_free_if_done(struct sc_instance *inst)
+{
+    (void)inst; /* reaped between turns: nothing is freed inside its own callback */
+}
+
+static struct sc_instance *instance_named(struct sc_io *io, const char *name)
+{
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        if (!i->retired && strcmp(i->config->name, name) == 0)
+            return i;
+    }
+    return NULL;
+}
+
+static void instance_retire(struct sc_instance *inst, bool forget_status)
+{
+    inst->retired = true;
+    inst->forget_status = forget_status;
+    retiring(inst->io->config.retiring, inst->config->name, true);
+    for (unsigned i = 0; i < inst->poller_count; i++) {
+        inst->pollers[i]->retired = true;
+        inst->pollers[i]->stopping_save = true;
+        sc_poller_wake(inst->pollers[i]);
+    }
+}
+
+static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration *config)
+{
+    struct sc_instance *inst = calloc(1, sizeof *inst);
+    if (!inst)
+        return NULL;
+    inst->io = io;
+    inst->config = config;
+    inst->status_timer = (struct sc_timer){.fire = sc_status_fire, .arg = inst};
+    inst->source = sc_source_of(io, config->source);
+    inst->credential = inst->source ? credential_of(inst->source, config->credential_key) : NULL;
+    inst->pollers = calloc(config->type_count ? config->type_count : 1, sizeof *inst->pollers);
+    bool good = inst->credential && inst->pollers;
+    for (unsigned i = 0; good && i < config->type_count; i++) {
+        inst->pollers[i] = poller_new(inst, i);
+        good = inst->pollers[i] != NULL;
+        inst->poller_count += good;
+    }
+    if (!good) {
+        sc_integration_ref(config); /* the caller keeps its own */
+        instance_free(inst);
+        return NULL;
+    }
+    return inst;
+}
+
+/* ---- applying what the operator wrote --------------------------------------------------------------------------------------------------- */
+
+static void warn_twins(struct sc_io *io, const struct sc_instance *inst)
+{
+    for (const struct sc_instance *o = io->instances; o; o = o->next) {
+        if (o == inst || o->retired || o->config->connector != inst->config->connector || strcmp(o->config->source, inst->config->source) != 0)
+            continue;
+        for (size_t i = 0; i < inst->config->type_count; i++) {
+            if (inst->config->types[i].enabled && o->config->types[i].enabled && inst->config->enabled && o->config->enabled) {
+                struct sc_log_cx cx = {inst->config->connector->name, inst->config->name, inst->config->types[i].type->name};
+                SC_LOG(SC_WARN, &cx, NULL, "duplicate_integration: %s reads the same data type of the same source (%s): each record is published twice; disable one",
+                       o->config->name, inst->config->source);
+            }
+        }
+    }
+}
+
+static void say_warnings(const struct sc_integration *config)
+{
+    struct sc_log_cx cx = {config->connector->name, config->name, NULL};
+    for (const char *line = config->warnings; line && *line;) {
+        size_t n = strcspn(line, "\n");
+        SC_LOG(SC_WARN, &cx, NULL, "%.*s", (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+}
+
+/* A put ends waits caused by authentication, configuration and failures; never one that the vendor or the budget set. */
+static void end_waits(struct sc_poller *p, bool new_credential)
+{
+    enum sc_class cls = sc_reason_class(p->hold.reason);
+    if (p->hold.until_ms && cls != SC_CLASS_THROTTLED) {
+        p->hold = (struct sc_hold){0};
+        p->attempts = 0;
+    }
+    if (p->phase == SC_IDLE && (new_credential || p->due_ms > p->inst->io->now))
+        p->due_ms = p->inst->io->now;
+    p->first_poll = true;
+    sc_poller_wake(p);
+}
+
+static void instance_update(struct sc_instance *inst, struct sc_integration *config)
+{
+    struct sc_credential *credential = credential_of(inst->source, config->credential_key);
+    struct sc_log_cx cx = {config->connector->name, config->name, NULL};
+    bool changed = credential && credential != inst->credential;
+    struct sc_integration *old = inst->config;
+    inst->config = config;
+    if (credential)
+        inst->credential = credential;
+    inst->credential->hold = (struct sc_hold){0};
+    inst->source->hold = (struct sc_hold){0};
+    free(inst->refused);
+    inst->refused = NULL;
+    sc_integration_unref(old);
+    override_budgets(inst);
+    SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
+    for (unsigned i = 0; i < inst->poller_count; i++)
+        end_waits(inst->pollers[i], changed);
+    sc_status_touch(inst, true);
+}
+
+static void apply(struct sc_io *io, struct sc_integration *config)
+{
+    struct sc_instance *inst = instance_named(io, config->name);
+    struct sc_log_cx cx = {config->connector->name, config->name, NULL};
+    say_warnings(config);
+    if (inst && inst->config->connector == config->connector && strcmp(inst->config->source, config->source) == 0) {
+        instance_update(inst, config);
+        warn_twins(io, inst);
+        return;
+    }
+    if (inst)
+        instance_retire(inst, false);
+    inst = instance_new(io, config);
+    if (!inst) {
+        SC_LOG(SC_ERROR, &cx, NULL, "out of memory: this integration does not run; raise the container's memory limit and save it again");
+        sc_integration_unref(config);
+        return;
+    }
+    inst->next = io->instances;
+    io->instances = inst;
+    override_budgets(inst);
+    SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
+    warn_twins(io, inst);
+    for (unsigned i = 0; i < inst->poller_count; i++)
+        sc_poller_wake(inst->pollers[i]);
+    sc_status_touch(inst, true);
+}
+
+static void take_order(struct sc_io *io, struct order *order)
+{
+    struct sc_instance *inst = order->name ? instance_named(io, order->name) : NULL;
+    if (order->mail.kind == MAIL_APPLY) {
+        apply(io, order->integration);
+    } else if (order->mail.kind == MAIL_REMOVE && inst) {
+        instance_retire(inst, order->forget_status);
+    } else if (order->mail.kind == MAIL_REFUSED && inst) {
+        free(inst->refused);
+        inst->refused = order->why;
+        order->why = NULL;
+        sc_status_touch(inst, true);
+    }
+    order->integration = NULL;
+    order_free(order);
+}
+
+/* ---- broker --------------------------------------------------------------------------------------------------------------------------------- */
+
+static void broker_news(struct sc_io *io, struct sc_broker_news *news)
+{
+    bool new_generation = news->facts.generation != io->broker.generation;
+    io->broker = news->facts;
+    free(news);
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        for (unsigned k = 0; k < i->poller_count; k++) {
+            struct sc_poller *p = i->pollers[k];
+            if (new_generation && (p->loaded || p->phase != SC_OFF))
+                sc_poller_reset(p);
+            if (io->broker.state == SC_BROKER_READY)
+                sc_poller_unpause(p);
+            else if (sc_poller_should_run(p))
+                sc_poller_say(p, io->broker.reason, SC_TIME_NONE, io->broker.text, NULL);
+            sc_poller_wake(p);
+        }
+    }
+}
+
+static void unpause_all(struct sc_io *io)
+{
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        for (unsigned k = 0; k < i->poller_count; k++)
+            sc_poller_unpause(i->pollers[k]);
+    }
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------------------------------------------- */
+
+static void dispatch(struct sc_io *io, struct sc_mail *mail)
+{
+    switch (mail->kind) {
+    case SC_MAIL_BATCH:
+        sc_record_outcomes(((struct sc_batch *)mail)->owner, (struct sc_batch *)mail);
+        break;
+    case SC_MAIL_KV:
+        sc_save_written(((struct sc_kv_write *)mail)->owner, (struct sc_kv_write *)mail);
+        break;
+    case SC_MAIL_CREDIT:
+        unpause_all(io);
+        break;
+    case SC_MAIL_BROKER:
+        broker_news(io, (struct sc_broker_news *)mail);
+        break;
+    case SC_MAIL_POLL:
+        sc_poller_loaded(((struct sc_recover *)mail)->owner, (struct sc_recover *)mail);
+        break;
+    default:
+        take_order(io, (struct order *)mail);
+    }
+}
+
+static bool anything_out(const struct sc_io *io)
+{
+    for (const struct sc_instance *i = io->instances; i; i = i->next) {
+        if (!is_done(i))
+            return true;
+    }
+    return false;
+}
+
+static void begin_stop(struct sc_io *io)
+{
+    io->stopping = true;
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        for (unsigned k = 0; k < i->poller_count; k++) {
+            i->pollers[k]->stopping_save = true;
+            sc_poller_wake(i->pollers[k]);
+        }
+    }
+}
+
+static void *loop(void *arg)
+{
+    struct sc_io *io = arg;
+    pthread_setname_np(pthread_self(), "sc-io");
+    while (!io->stopping || anything_out(io)) {
+        io->now = sc_mono_ms();
+        atomic_store_explicit(&io->turned_at, io->now, memory_order_relaxed);
+        if (atomic_load(&io->stop) == 2)
+            break;
+        if (atomic_load(&io->stop) && !io->stopping)
+            begin_stop(io);
+        struct sc_mail *mail = sc_mailbox_take(&io->box);
+        while (mail) {
+            struct sc_mail *next = mail->next;
+            dispatch(io, mail);
+            mail = next;
+        }
+        int64_t due = sc_heap_run(&io->heap, io->now);
+        on_instance_reap(io);
+        int64_t wait = due - sc_mono_ms();
+        sc_http_turn(io->http, wait < 0 ? 0 : wait > 1000 ? 1000 : wait);
+    }
+    return NULL;
+}
+
+static void wake(void *arg)
+{
+    sc_http_wakeup(arg);
+}
+
+/* Mail that came after the loop had ended. Batches belong to the publisher's pool. */
+static void drop_mail(struct sc_io *io)
+{
+    struct sc_mail *mail = sc_mailbox_take(&io->box);
+    while (mail) {
+        struct sc_mail *next = mail->next;
+        if (mail->kind == SC_MAIL_KV)
+            sc_save_drop((struct sc_kv_write *)mail);
+        else if (mail->kind == SC_MAIL_POLL)
+            sc_recover_free((struct sc_recover *)mail);
+        else if (mail->kind == SC_MAIL_BROKER)
+            free(mail);
+        else if (mail->kind >= MAIL_APPLY)
+            order_free((struct order *)mail);
+        mail = next;
+    }
+}
+
+struct sc_io *sc_io_free(struct sc_io *io)
+{
+    if (!io)
+        return NULL;
+    drop_mail(io);
+    while (io->instances) {
+        struct sc_instance *next = io->instances->next;
+        instance_free(io->instances);
+        io->instances = next;
+    }
+    while (io->sources) {
+        struct sc_source *s = io->sources;
+        io->sources = s->next;
+        for (uint32_t i = 0; i < s->budget_count; i++) {
+            sc_budget_done(s->budgets[i]);
+            free(s->budgets[i]);
+        }
+        while (s->credentials) {
+            struct sc_credential *c = s->credentials;
+            s->credentials = c->next;
+            free(c);
+        }
+        free(s->key);
+        free(s);
+    }
+    sc_http_free(io->http);
+    sc_heap_done(&io->heap);
+    sc_mailbox_done(&io->box);
+    free(io);
+    return NULL;
+}
+
+struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *err)
+{
+    const struct sc_settings *s = config->settings;
+    struct sc_http_config hc = {
+        .user_agent = s->user_agent,
+        .ca_file = s->tls_ca_file && s->tls_ca_file[0] ? s->tls_ca_file : NULL,
+        .connect_timeout_s = (uint32_t)s->http_connect_timeout_s,
+        .first_byte_timeout_s = (uint32_t)s->http_first_byte_timeout_s,
+        .stall_timeout_s = (uint32_t)s->http_stall_timeout_s,
+        .max_body = (uint64_t)s->http_max_body_bytes,
+        .max_headers = 256 * 1024,
+        .max_redirects = 3,
+        .turn_bytes = 256 * 1024,
+    };
+    struct sc_io *io = calloc(1, sizeof *io);
+    if (!io) {
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for an io thread");
+        return NULL;
+    }
+    io->config = *config;
+    io->credit.mail.kind = SC_MAIL_CREDIT;
+    io->broker = (struct sc_broker_facts){.reason = SC_REASON_STARTING, .text = "starting"};
+    io->now = sc_mono_ms();
+    io->turned_at = io->now;
+    sc_random(&io->random, sizeof io->random);
+    io->random |= 1;
+    io->http = sc_http_new(&hc, err);
+    if (!io->http || sc_mailbox_init(&io->box, 4096, wake, io->http)) {
+        sc_http_free(io->http);
+        free(io);
+        return NULL;
+    }
+    sc_http_set_done(io->http, sc_request_done);
+    if (pthread_create(&io->thread, NULL, loop, io)) {
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "an io thread cannot be started");
+        return sc_io_free(io);
+    }
+    sc_publisher_subscribe(config->publisher, &io->box);
+    return io;
+}
+
+void sc_io_stop_begin(struct sc_io *io)
+{
+    atomic_store(&io->stop, 1);
+    sc_http_wakeup(io->http);
+}
+
+void sc_io_stop_wait(struct sc_io *io, int64_t timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
+    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    if (pthread_timedjoin_np(io->thread, NULL, &until)) {
+        atomic_store(&io->stop, 2); /* leave what has no outcome: the checkpoint says that the page is open */
+        sc_http_wakeup(io->http);
+        pthread_join(io->thread, NULL);
+    }
+}
+
+static void post_order(struct sc_io *io, uint32_t kind, struct sc_integration *integration, const char *name, const char *why, bool forget)
+{
+    struct order *order = calloc(1, sizeof *order);
+    if (!order) {
+        SC_SAY(SC_ERROR, "agent", "out of memory: a change of an integration is not in use");
+        return;
+    }
+    *order = (struct order){.mail.kind = kind, .integration = integration, .name = sc_dup(name), .why = sc_dup(why), .forget_status = forget};
+    sc_mailbox_return(&io->box, &order->mail);
+}
+
+void sc_io_apply(struct sc_io *io, struct sc_integration *integration)
+{
+    post_order(io, MAIL_APPLY, integration, NULL, NULL, false);
+}
+
+void sc_io_remove(struct sc_io *io, const char *name, bool forget_status)
+{
+    post_order(io, MAIL_REMOVE, NULL, name, NULL, forget_status);
+}
+
+void sc_io_refused(struct sc_io *io, const char *name, uint64_t rev, const char *why)
+{
+    char text[400];
+    snprintf(text, sizeof text, "revision %llu is not in use: %s", (unsigned long long)rev, why);
+    post_order(io, MAIL_REFUSED, NULL, name, text, false);
+}
+
+int64_t sc_io_turned_at(const struct sc_io *io)
+{
+    return atomic_load_explicit(&((struct sc_io *)(uintptr_t)io)->turned_at, memory_order_relaxed);
+}

@@ -1,0 +1,42 @@
+/* One io thread: a curl multi, a heap of timers, a mailbox, and all state of the sources that live on it. Nothing of that state is touched by
+ * another thread; the others post. */
+#pragma once
+
+#include "config/integration.h"
+#include "config/settings.h"
+#include "nats/publisher.h"
+#include "nats/reader.h"
+#include "poll/status_writer.h"
+
+/* Names of integrations that are being wound up on some io thread: the same name may not start elsewhere before. */
+struct sc_retiring {
+    pthread_mutex_t lock;
+    char **names;
+    uint32_t count, cap;
+};
+
+struct sc_io_config {
+    const struct sc_settings *settings;
+    struct sc_publisher *publisher;
+    struct sc_reader *reader;
+    struct sc_status_writer *status;
+    struct sc_retiring *retiring;
+    const char *agent; /* appliance id */
+    unsigned index, threads;
+};
+
+struct sc_io;
+struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *err);
+/* New requests end at once; what is handed over is waited for, positions are saved; bounded. Call stop_begin on all, then stop_wait on each. */
+void sc_io_stop_begin(struct sc_io *io);
+void sc_io_stop_wait(struct sc_io *io, int64_t timeout_ms);
+/* After publisher and reader have ended (they may still return mail until then). Returns NULL. */
+struct sc_io *sc_io_free(struct sc_io *io);
+/* Takes the reference. Any thread. A new revision of a known name is an update. */
+void sc_io_apply(struct sc_io *io, struct sc_integration *integration);
+/* Any thread. forget_status: the integration is gone (not merely moved). */
+void sc_io_remove(struct sc_io *io, const char *name, bool forget_status);
+/* A put that was refused: shown in status and log, nothing else changes. Any thread. */
+void sc_io_refused(struct sc_io *io, const char *name, uint64_t rev, const char *why);
+/* Monotonic ms of the last turn. Any thread. */
+int64_t sc_io_turned_at(const struct sc_io *io);

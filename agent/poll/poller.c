@@ -1,0 +1,782 @@
+/* The life of one data type: phases, waits, the walk. io thread of its source. */
+#include "poll/poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const phase_names[] = {"off", "loading", "idle", "walking", "closing"};
+
+static void set_phase(struct sc_poller *p, enum sc_phase phase)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    if (p->phase == phase)
+        return;
+    SC_LOG(SC_DEBUG, &cx, NULL, "%s -> %s", phase_names[p->phase], phase_names[phase]);
+    if (phase == SC_WALKING)
+        p->inst->io->walking++;
+    else if (p->phase == SC_WALKING)
+        p->inst->io->walking--;
+    p->phase = phase;
+    sc_status_touch(p->inst, false);
+}
+
+void sc_poller_wake(struct sc_poller *p)
+{
+    sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now);
+}
+
+void sc_poller_unpause(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    if (!p->paused)
+        return;
+    p->paused = false;
+    io->waiting--;
+    p->nats_wait_ms += io->now - p->pause_began;
+    if (p->transfer)
+        sc_http_resume(p->transfer);
+}
+
+bool sc_poller_should_run(const struct sc_poller *p)
+{
+    const struct sc_io *io = p->inst->io;
+    const struct sc_integration *config = p->inst->config;
+    return !p->retired && !io->stopping && config->enabled && config->types[p->index].enabled && !io->config.settings->offline_mode;
+}
+
+/* ---- what is told -------------------------------------------------------------------------------------------------------------- */
+
+void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice)
+{
+    struct sc_status_facts *f = &p->facts;
+    const struct sc_reason_row *row = sc_reason_row(reason);
+    struct sc_log_cx cx = sc_poller_cx(p);
+    bool changed = f->reason != reason;
+    if (changed)
+        f->since_real = sc_real_ms();
+    f->reason = reason;
+    f->until_real = until_real;
+    snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
+    snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
+    if (reason != SC_REASON_OK && detail)
+        SC_LOG(changed ? row->level : SC_DEBUG, &cx, NULL, "%s%s%s", detail, f->advice[0] ? "; " : "", f->advice);
+    sc_status_touch(p->inst, changed);
+}
+
+/* ---- waits --------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t jitter(struct sc_io *io, int64_t ms, unsigned percent)
+{
+    int64_t span = ms * percent / 100;
+    return span ? ms - span + (int64_t)(sc_io_random(io) % (uint64_t)(2 * span + 1)) : ms;
+}
+
+static int64_t doubled(int64_t first, uint32_t times, int64_t most)
+{
+    int64_t ms = first;
+    while (times-- && ms < most)
+        ms *= 2;
+    return ms < most ? ms : most;
+}
+
+static int64_t retry_wait(struct sc_poller *p)
+{
+    static const int64_t quick[] = {1000, 2000, 4000};
+    uint32_t n = p->attempts++;
+    if (n < 3)
+        return jitter(p->inst->io, quick[n], 20);
+    return jitter(p->inst->io, doubled(15000, n - 3, 900000), 20);
+}
+
+static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_probe)
+{
+    int64_t ms = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : jitter(p->inst->io, doubled(30000, p->throttles++, 900000), 20);
+    *ret_probe = ms > 3600000;
+    return *ret_probe ? 3600000 : ms < 0 ? 0 : ms;
+}
+
+static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
+{
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
+        struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
+        if (b)
+            sc_budget_wait(b, until, until_real);
+    }
+    if (!p->cp.waits)
+        p->cp.waits = json_object();
+    char text[SC_TIME_TEXT];
+    sc_time_rfc3339(until_real, text);
+    for (unsigned i = 0; p->cp.waits && i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++)
+        json_object_set_new(p->cp.waits, p->request_pools[i], json_string(text));
+    p->dirty = true;
+    sc_save_want(p); /* a wait that the vendor named outlives a restart */
+}
+
+static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
+{
+    bool probe;
+    switch (sc_reason_class(reason)) {
+    case SC_CLASS_THROTTLED:
+        return throttle_wait(p, until_real, &probe);
+    case SC_CLASS_AUTH:
+        if (reason == SC_REASON_PERMISSION_DENIED)
+            return 3600000;
+        *ret_shared = p->asked_with ? &p->asked_with->hold : NULL;
+        return 900000;
+    case SC_CLASS_CONFIG:
+        return 3600000;
+    case SC_CLASS_LOCAL:
+    case SC_CLASS_BROKER:
+        return 30000;
+    case SC_CLASS_RETRY:
+    case SC_CLASS_DATA:
+    case SC_CLASS_NOTICE:
+    case SC_CLASS_OK:
+        break;
+    }
+    int64_t wait = retry_wait(p);
+    if (until_real != SC_TIME_NONE && until_real - sc_real_ms() > wait)
+        wait = until_real - sc_real_ms();
+    return wait;
+}
+
+static bool is_transport(enum sc_reason reason)
+{
+    return reason >= SC_REASON_DNS_FAILURE && reason <= SC_REASON_PROXY_REFUSED && reason != SC_REASON_CONNECTION_LOST &&
+           reason != SC_REASON_READ_TIMEOUT;
+}
+
+void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int http_status, int64_t until_real, const char *wait_header, const char *detail,
+                    const char *advice)
+{
+    struct sc_io *io = p->inst->io;
+    struct sc_hold *shared = NULL;
+    char line[512], at[SC_TIME_TEXT], since[80] = "";
+    (void)http_status;
+    if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
+        reason = SC_REASON_AUTH_EXPIRED;
+    int64_t wait = hold_for(p, reason, until_real, &shared);
+    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason};
+    if (sc_reason_class(reason) == SC_CLASS_THROTTLED)
+        hold_pools(p, hold.until_ms, hold.until_real);
+    if (is_transport(reason) && p->attempts > 3)
+        p->inst->source->hold = hold;
+    if (shared)
+        *shared = hold;
+    p->hold = hold;
+    if (p->attempts > 1)
+        snprintf(since, sizeof since, ", try %u", p->attempts);
+    if (reason == SC_REASON_RESPONSE_TOO_LARGE && p->page_halvings < 10) {
+        p->page_halvings++;
+        p->good_pages = 0;
+    }
+    snprintf(line, sizeof line, "%s, next request at %s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason),
+             sc_time_short(hold.until_real, sc_real_ms(), at), wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "", since);
+    p->facts.reason = p->facts.reason == reason && p->attempts <= 1 ? SC_REASON_OK : p->facts.reason; /* a new occurrence is told anew */
+    sc_poller_say(p, reason, hold.until_real, line, advice);
+    sc_heap_set(&io->heap, &p->timer, hold.until_ms);
+}
+
+/* The latest of all that says "not before"; *ret says which. */
+static int64_t not_before(const struct sc_poller *p, const struct sc_hold **ret)
+{
+    const struct sc_hold *holds[3] = {&p->hold, &p->inst->source->hold, p->inst->credential ? &p->inst->credential->hold : &p->hold};
+    int64_t until = 0;
+    for (int i = 0; i < 3; i++) {
+        if (holds[i]->until_ms > until) {
+            until = holds[i]->until_ms;
+            *ret = holds[i];
+        }
+    }
+    return until;
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------------------------------- */
+
+static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind)
+{
+    struct sc_io *io = p->inst->io;
+    struct sc_recover *r = sc_recover_new(kind);
+    if (!r)
+        return NULL;
+    r->job.mail.kind = SC_MAIL_POLL;
+    r->job.home = &io->box;
+    r->owner = p;
+    r->generation = io->broker.generation;
+    r->facts = io->broker;
+    r->key = sc_dup(p->key);
+    r->connector = sc_dup(p->inst->config->connector->name);
+    r->source = sc_dup(p->inst->config->source);
+    r->recipe = p->type->recipe;
+    r->prefix = sc_dup(p->prefix);
+    r->subject = sc_dup(io->config.settings->nats_subject);
+    r->snapshot = p->type->shape == SC_SNAPSHOT;
+    r->keeps_seen = p->type->overlap_s > 0;
+    r->max_identities = (uint64_t)io->config.settings->poll_max_identities;
+    memcpy(r->fingerprint_key, p->fingerprint_key, sizeof r->fingerprint_key);
+    if (r->key && r->connector && r->source && r->prefix && r->subject)
+        return r;
+    return sc_recover_free(r);
+}
+
+static void start_load(struct sc_poller *p)
+{
+    struct sc_recover *job = new_job(p, SC_RECOVER_LOAD);
+    if (!job) {
+        sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 1000);
+        return;
+    }
+    p->job = job;
+    p->out++;
+    p->generation = p->inst->io->broker.generation;
+    set_phase(p, SC_LOADING);
+    sc_reader_post(p->inst->io->config.reader, &job->job);
+}
+
+/* Before a fall-back by time: what the stream holds from the lowest place that this data type may go back to. */
+void sc_poller_read_back(struct sc_poller *p)
+{
+    struct sc_recover *job = p->type->overlap_s && !p->job ? new_job(p, SC_RECOVER_READBACK) : NULL;
+    if (!job)
+        return;
+    job->from_seq = p->cp.floor.walk;
+    p->job = job;
+    p->out++;
+    p->reading_back = true;
+    sc_reader_post(p->inst->io->config.reader, &job->job);
+}
+
+static void add_gap(struct sc_poller *p, const struct sc_recover *job)
+{
+    if (!p->cp.gaps)
+        p->cp.gaps = json_array();
+    if (!p->cp.gaps || json_array_size(p->cp.gaps) >= SC_GAPS_MAX)
+        return;
+    json_array_append_new(p->cp.gaps, json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:b}", "integration", p->inst->config->name, "data_type",
+                                                p->type->name, "partition", "from", job->gap_from, "to", job->gap_to, "reason",
+                                                job->gap_reason, "certain", 0));
+    p->dirty = true;
+}
+
+static void restore_waits(struct sc_poller *p)
+{
+    const char *pool;
+    json_t *value;
+    int64_t now_real = sc_real_ms();
+    json_object_foreach (p->cp.waits, pool, value) {
+        struct sc_budget *b = sc_budget_of(p, pool);
+        int64_t until = sc_time_parse_rfc3339(sc_str_of(json_string_value(value)));
+        if (b && until != SC_TIME_NONE && until > now_real && until - now_real <= 86400000)
+            sc_budget_wait(b, p->inst->io->now + (until - now_real), until);
+    }
+}
+
+static void adopt(struct sc_poller *p, struct sc_recover *job)
+{
+    sc_checkpoint_done(&p->cp);
+    p->cp = job->cp;
+    sc_checkpoint_init(&job->cp);
+    sc_seen_done(&p->seen);
+    p->seen = job->seen;
+    job->seen = (struct sc_seen){0};
+    sc_map_done(&p->map);
+    p->map = job->map;
+    job->map = (struct sc_map){0};
+    memcpy(p->fingerprint_key, job->fingerprint_key, sizeof p->fingerprint_key);
+    p->rev = job->rev;
+    p->exists = job->exists && !job->lost && !job->foreign;
+    p->disk_open = job->exists && job->cp.open;
+    free(p->cp.connector);
+    p->cp.connector = sc_dup(job->connector);
+    free(p->cp.source);
+    p->cp.source = sc_dup(job->source);
+    p->cp.recipe = job->recipe;
+    p->bounded = p->inst->io->broker.retention == SC_RETENTION_WORKQUEUE || job->by_get;
+    p->floor_gone = job->floor_gone;
+    p->loose = p->cp.open; /* what the read-back found may lie beyond the position until a walk has passed it */
+    p->loose_floor = p->cp.floor.page;
+    p->disk_open = p->exists && p->cp.open;
+    p->disk_walk = p->exists && p->cp.walk;
+    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
+    p->covered_ms = time ? sc_time_parse_rfc3339(sc_str_of(time)) : SC_TIME_NONE;
+    p->mark_count = 0;
+    p->marks[p->mark_count++] = (struct sc_floor_mark){p->covered_ms, p->cp.floor.walk};
+    p->unsaved_acks = 0;
+    p->dirty = job->rewound || job->lost || job->foreign;
+}
+
+static void tell_loaded(struct sc_poller *p, const struct sc_recover *job)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    char fields[160];
+    if (job->note[0])
+        SC_LOG(SC_WARN, &cx, NULL, "%s", job->note);
+    if (job->floor_gone)
+        SC_LOG(SC_WARN, &cx, NULL,
+               "the stream has discarded messages that the open page may need for the read-back (its first is beyond %llu): identities in bucket SEEN are "
+               "used instead, records of that page may come twice; give the stream more room",
+               (unsigned long long)p->cp.floor.page);
+    if (!job->exists) {
+        SC_LOG(SC_INFO, &cx, NULL, "no checkpoint: begins by the lookback");
+        return;
+    }
+    snprintf(fields, sizeof fields, "read_back=%llu found=%llu ms=%lld", (unsigned long long)job->read_messages,
+             (unsigned long long)job->read_ours, (long long)job->read_ms);
+    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
+    SC_LOG(SC_INFO, &cx, p->cp.open ? fields : NULL, "goes on from %s%s", time ? time : "its position", p->cp.open ? ", in the middle of a walk" : "");
+}
+
+static void load_failed(struct sc_poller *p, const struct sc_recover *job)
+{
+    set_phase(p, SC_OFF);
+    p->loaded = false;
+    sc_poller_fail(p, job->error.reason, 0, SC_TIME_NONE, NULL, job->error.text, NULL);
+}
+
+static void taken_in(struct sc_poller *p, const struct sc_recover *job)
+{
+    for (size_t i = 0; i < job->found_count; i++)
+        sc_seen_found(&p->seen, job->found[i].fingerprint, job->found[i].seq, SC_TIME_NONE);
+}
+
+void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
+{
+    struct sc_io *io = p->inst->io;
+    bool current = p->job == job && job->generation == io->broker.generation && !job->job.cancelled && !p->retired;
+    p->out--;
+    if (p->job == job)
+        p->job = NULL;
+    if (job->kind == SC_RECOVER_READBACK) {
+        p->reading_back = false;
+        if (current && job->job.error.reason == SC_REASON_OK)
+            taken_in(p, job);
+        else if (current)
+            sc_poller_read_back(p); /* again: without it a fall-back could double */
+    } else if (current && job->job.error.reason) {
+        job->error = job->job.error;
+        load_failed(p, job);
+    } else if (current) {
+        adopt(p, job);
+        p->loaded = true;
+        tell_loaded(p, job);
+        if (job->gap_from[0])
+            add_gap(p, job);
+        restore_waits(p);
+        p->hold = (struct sc_hold){0};
+        p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
+        set_phase(p, SC_IDLE);
+    } else if (p->phase == SC_LOADING) {
+        set_phase(p, SC_OFF);
+    }
+    sc_recover_free(job);
+    sc_poller_wake(p);
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------------------------------------- */
+
+static void begin_walk(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    json_decref(p->position);
+    p->position = json_deep_copy(p->cp.position);
+    json_decref(p->walk);
+    p->walk = p->cp.walk ? json_deep_copy(p->cp.walk) : json_object();
+    json_decref(p->cp.walk);
+    p->cp.walk = json_deep_copy(p->walk);
+    p->walk_page = p->cp.walk_page;
+    p->walk_began = io->now;
+    p->anchored = p->disk_open && p->disk_walk; /* an anchor of the same walk stands already */
+    p->walk_failed = p->finish = p->commit_map = p->last_page_hashed = false;
+    p->scan_only = p->version_known = p->older = false;
+    p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
+    p->walk_newest = p->covered_ms;
+    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
+    snprintf(p->walk_newest_text, sizeof p->walk_newest_text, "%s", time ? time : "");
+    p->url_count = 0;
+    p->again = 0;
+    p->budget_wait_ms = p->nats_wait_ms = 0;
+    set_phase(p, SC_WALKING);
+}
+
+/* A frozen gap goes out as a page of its own before anything else, so that it is acknowledged before the position passes it. */
+static bool gap_under_way(struct sc_poller *p)
+{
+    if (!p->cp.gaps || json_array_size(p->cp.gaps) == 0)
+        return false;
+    if (p->page_count) /* handed over: its outcome comes */
+        return true;
+    if (!p->anchored) {
+        sc_save_anchor(p);
+        return true;
+    }
+    struct sc_io *io = p->inst->io;
+    p->page = &p->pages[p->page_head];
+    *p->page = (struct sc_open_page){.number = p->next_page++, .floor = sc_publisher_known_seq(io->config.publisher), .newest_ms = SC_TIME_NONE};
+    p->page_count = 1;
+    if (sc_record_publish_gap(p) == 0) {
+        sc_record_post(p);
+        p->page->complete = true;
+        p->page->position = json_deep_copy(p->cp.position);
+        p->page->walk = json_deep_copy(p->cp.walk);
+        p->page->walk_page = p->walk_page;
+    } else {
+        p->page_count = 0;
+        sc_heap_set(&io->heap, &p->timer, io->now + 250);
+    }
+    p->page = NULL;
+    return true;
+}
+
+static void forget_pages(struct sc_poller *p)
+{
+    for (uint32_t i = 0; i < p->page_count; i++) {
+        struct sc_open_page *page = &p->pages[(p->page_head + i) % SC_OPEN_PAGES];
+        json_decref(page->position);
+        json_decref(page->walk);
+        *page = (struct sc_open_page){0};
+    }
+    p->page_count = 0;
+    p->page = NULL;
+}
+
+static void mark_floor(struct sc_poller *p, const struct sc_open_page *page)
+{
+    int64_t reach = p->covered_ms == SC_TIME_NONE ? SC_TIME_NONE : p->covered_ms - (int64_t)p->type->overlap_s * 1000;
+    while (p->mark_count > 1 && p->marks[0].newest_ms != SC_TIME_NONE && reach != SC_TIME_NONE && p->marks[0].newest_ms < reach) {
+        memmove(p->marks, p->marks + 1, (p->mark_count - 1) * sizeof p->marks[0]);
+        p->mark_count--;
+    }
+    if (p->mark_count && p->marks[0].newest_ms == SC_TIME_NONE && p->mark_count > 1) { /* nothing lay before it */
+        memmove(p->marks, p->marks + 1, (p->mark_count - 1) * sizeof p->marks[0]);
+        p->mark_count--;
+    }
+    if (page->published == 0)
+        return;
+    if (p->mark_count == SC_FLOOR_MARKS) { /* two become one: the lower floor, the later time */
+        for (uint32_t i = 1; i + 1 < p->mark_count; i += 1) {
+            if (i % 2)
+                continue;
+            p->marks[i / 2] = (struct sc_floor_mark){p->marks[i + 1].newest_ms, p->marks[i].floor};
+        }
+        p->mark_count /= 2;
+    }
+    p->marks[p->mark_count++] = (struct sc_floor_mark){page->newest_ms, page->floor};
+}
+
+static void cover(struct sc_poller *p, struct sc_open_page *page)
+{
+    SC_FAULT("page.acked");
+    if (!json_equal(p->cp.position, page->position) || page->records)
+        p->dirty = true;
+    json_decref(p->cp.position);
+    p->cp.position = page->position;
+    json_decref(p->cp.walk);
+    p->cp.walk = page->walk;
+    p->cp.walk_page = page->walk_page;
+    p->cp.records += page->published;
+    p->cp.bytes += page->bytes;
+    p->cp.pages++;
+    if (page->newest_ms > p->covered_ms)
+        p->covered_ms = page->newest_ms;
+    mark_floor(p, page);
+    *page = (struct sc_open_page){0};
+    p->page_head = (p->page_head + 1) % SC_OPEN_PAGES;
+    p->page_count--;
+}
+
+void sc_poller_page_done(struct sc_poller *p)
+{
+    bool covered = false;
+    while (p->page_count) {
+        struct sc_open_page *page = &p->pages[p->page_head];
+        if (!page->complete || page->outstanding)
+            break;
+        cover(p, page);
+        covered = true;
+    }
+    if (covered && p->type->shape == SC_LOG)
+        sc_save_want(p);
+    if (covered || p->finish || p->phase != SC_WALKING)
+        sc_poller_wake(p);
+}
+
+/* The page that was not read to its end: what was published of it stays published; until a later walk has passed it the checkpoint stays open
+ * with its floor, so that a restart reads back. */
+static void give_up_page(struct sc_poller *p)
+{
+    struct sc_open_page *page = p->page;
+    sc_record_drop_partial(p);
+    sc_record_post(p);
+    if (!page)
+        return;
+    p->page = NULL;
+    if (page->published || page->outstanding) {
+        if (!p->loose || page->floor < p->loose_floor)
+            p->loose_floor = page->floor;
+        p->loose = true;
+    }
+    page->complete = true; /* covers nothing more than the page before it */
+    page->records = page->bytes = 0;
+    page->walk_page = p->walk_page;
+    page->position = json_deep_copy(p->position);
+    page->walk = json_deep_copy(p->walk);
+}
+
+void sc_poller_abandon(struct sc_poller *p)
+{
+    struct sc_transfer *transfer = p->transfer;
+    p->transfer = NULL;
+    if (p->paused) {
+        p->paused = false;
+        p->inst->io->waiting--;
+    }
+    give_up_page(p);
+    if (transfer)
+        sc_http_cancel(transfer);
+}
+
+static void log_walk(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    struct sc_log_cx cx = sc_poller_cx(p);
+    char fields[200];
+    int n = snprintf(fields, sizeof fields, "read=%llu pages=%llu duration_ms=%lld", (unsigned long long)p->walk_read,
+                     (unsigned long long)p->walk_pages, (long long)(io->now - p->walk_began));
+    if (p->walk_dead && n < (int)sizeof fields)
+        n += snprintf(fields + n, sizeof fields - (size_t)n, " dead_letters=%llu", (unsigned long long)p->walk_dead);
+    if (p->walk_gaps && n < (int)sizeof fields)
+        snprintf(fields + n, sizeof fields - (size_t)n, " gaps=%llu", (unsigned long long)p->walk_gaps);
+    enum sc_level level = p->walk_dead || p->walk_gaps ? SC_WARN : SC_INFO;
+    if (level == SC_INFO && p->walk_published == 0 && !p->first_poll) {
+        bool hourly = io->now - p->zero_line_at >= 3600000;
+        if (!hourly)
+            level = SC_DEBUG;
+    }
+    if (level != SC_DEBUG)
+        p->zero_line_at = io->now;
+    p->first_poll = false;
+    SC_LOG(level, &cx, fields, "fetched %llu %s", (unsigned long long)p->walk_published, p->type->noun);
+}
+
+static void note_promise(struct sc_poller *p)
+{
+    if (p->seen.overflowed && p->overflows == 0) {
+        struct sc_log_cx cx = sc_poller_cx(p);
+        p->overflows++;
+        SC_LOG(SC_WARN, &cx, NULL, "identity_overflow: more than %llu identities would have to be kept: older ones are forgotten, the promise is \"at least once\"",
+               (unsigned long long)p->seen.max);
+    }
+}
+
+static void end_walk(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    int64_t interval = p->inst->config->types[p->index].interval_ms;
+    SC_FAULT("walk.closed");
+    p->facts.last_poll = sc_real_ms();
+    p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
+    if (!p->walk_failed) {
+        p->facts.last_success = p->facts.last_poll;
+        p->floor_gone = false;
+        if (p->cp.waits && json_object_size(p->cp.waits)) {
+            json_object_clear(p->cp.waits);
+            p->dirty = true;
+        }
+        log_walk(p);
+        sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
+    }
+    if (p->covered_ms != SC_TIME_NONE)
+        p->facts.last_record = p->covered_ms;
+    note_promise(p);
+    json_decref(p->walk);
+    p->walk = NULL;
+    set_phase(p, SC_IDLE);
+    for (struct sc_instance *i = io->instances; i; i = i->next) { /* a place is free */
+        for (unsigned k = 0; k < i->poller_count; k++) {
+            if (i->pollers[k]->phase == SC_IDLE && i->pollers[k]->due_ms <= io->now)
+                sc_poller_wake(i->pollers[k]);
+        }
+    }
+}
+
+static void close_walk(struct sc_poller *p)
+{
+    if (!p->walk_failed && p->finish) {
+        p->loose = false; /* the position has passed whatever an earlier walk left behind */
+        p->loose_floor = 0;
+    }
+    p->anchored = false;
+    set_phase(p, SC_CLOSING);
+    sc_poller_wake(p);
+}
+
+/* ---- steps: one function a phase ------------------------------------------------------------------------------------------------------ */
+
+static bool broker_ready(const struct sc_poller *p)
+{
+    return p->inst->io->broker.state == SC_BROKER_READY;
+}
+
+static bool name_is_retiring(const struct sc_poller *p)
+{
+    struct sc_retiring *r = p->inst->io->config.retiring;
+    bool found = false;
+    pthread_mutex_lock(&r->lock);
+    for (uint32_t i = 0; i < r->count && !found; i++)
+        found = strcmp(r->names[i], p->inst->config->name) == 0;
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+static void step_off(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    const struct sc_hold *hold = NULL;
+    if (!sc_poller_should_run(p)) {
+        if (p->retired || io->stopping)
+            return;
+        bool offline = io->config.settings->offline_mode;
+        sc_poller_say(p, offline ? SC_REASON_OFFLINE : SC_REASON_DISABLED, SC_TIME_NONE,
+                      offline ? "offline_mode: no vendor is polled" : "paused by \"enabled\": false; the position is kept", NULL);
+        return;
+    }
+    if (!broker_ready(p)) {
+        sc_poller_say(p, io->broker.reason, SC_TIME_NONE, io->broker.text, NULL);
+        return;
+    }
+    if (p->hold.until_ms > io->now) {
+        sc_heap_set(&io->heap, &p->timer, p->hold.until_ms);
+        return;
+    }
+    (void)hold;
+    if (name_is_retiring(p)) {
+        sc_heap_set(&io->heap, &p->timer, io->now + 50);
+        return;
+    }
+    start_load(p);
+}
+
+static void step_idle(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    if (!sc_poller_should_run(p)) {
+        if (sc_save_settled(p)) {
+            p->loaded = false;
+            set_phase(p, SC_OFF);
+            sc_poller_wake(p);
+        } else {
+            sc_save_step(p);
+        }
+        return;
+    }
+    sc_save_step(p);
+    if (!broker_ready(p))
+        return;
+    if (p->due_ms > io->now) {
+        sc_heap_set(&io->heap, &p->timer, p->due_ms);
+        return;
+    }
+    uint32_t most = (uint32_t)io->config.settings->poll_max_concurrent / io->config.threads;
+    if (io->walking >= (most ? most : 1)) {
+        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "due, waits for one of the polls that are under way to end (poll.max_concurrent)", NULL);
+        return;
+    }
+    begin_walk(p);
+    sc_poller_wake(p);
+}
+
+static bool past_caps(struct sc_poller *p)
+{
+    const struct sc_settings *s = p->inst->io->config.settings;
+    if (p->walk_pages < (uint64_t)s->poll_max_pages && p->inst->io->now - p->walk_began < s->poll_max_time_s * 1000)
+        return false;
+    char detail[200];
+    snprintf(detail, sizeof detail, "this poll has read %llu pages in %lld s: it ends here, the next one goes on from its position",
+             (unsigned long long)p->walk_pages, (long long)((p->inst->io->now - p->walk_began) / 1000));
+    p->walk_failed = true;
+    sc_poller_say(p, SC_REASON_FALLING_BEHIND, SC_TIME_NONE, detail, NULL);
+    return true;
+}
+
+static void step_walking(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    const struct sc_hold *hold = NULL;
+    sc_save_step(p);
+    if (!sc_poller_should_run(p)) {
+        p->walk_failed = true;
+        sc_poller_abandon(p);
+        close_walk(p);
+        return;
+    }
+    if (p->transfer || p->reading_back)
+        return;
+    if (p->finish) {
+        if (p->page_count == 0 || p->type->shape == SC_SNAPSHOT || p->page_count)
+            close_walk(p);
+        return;
+    }
+    if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES || p->stop_save)
+        return;
+    if (!p->page && past_caps(p)) {
+        close_walk(p);
+        return;
+    }
+    if (gap_under_way(p))
+        return;
+    int64_t until = not_before(p, &hold);
+    if (until > io->now) {
+        if (hold && hold != &p->hold && p->facts.reason != hold->reason)
+            sc_poller_say(p, hold->reason, hold->until_real, "another data type of the same source or credential met it; waits with it", NULL);
+        sc_heap_set(&io->heap, &p->timer, until);
+        return;
+    }
+    sc_request_send(p);
+}
+
+static void step_closing(struct sc_poller *p)
+{
+    if (p->page_count)
+        return;
+    sc_save_step(p);
+    if (sc_save_settled(p))
+        end_walk(p);
+}
+
+void sc_poller_step(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    if (p->loaded && p->generation != io->broker.generation && broker_ready(p)) {
+        sc_poller_reset(p);
+        return;
+    }
+    switch (p->phase) {
+    case SC_OFF:
+        step_off(p);
+        break;
+    case SC_LOADING:
+        break;
+    case SC_IDLE:
+        step_idle(p);
+        break;
+    case SC_WALKING:
+        step_walking(p);
+        break;
+    case SC_CLOSING:
+        step_closing(p);
+        break;
+    }
+    sc_instance_free_if_done(p->inst);
+}
+
+void sc_poller_reset(struct sc_poller *p)
+{
+    sc_poller_abandon(p);
+    forget_pages(p);
+    sc_save_forget(p);
+    p->loaded = p->loose = p->finish = p->reading_back = p->stop_save = false;
+    p->job = NULL; /* its answer is recognised as stale */
+    p->attempts = 0;
+    set_phase(p, SC_OFF);
+    sc_poller_wake(p);
+}

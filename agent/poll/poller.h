@@ -1,0 +1,290 @@
+/* The state of an io thread, seen by the files that drive it (private to agent/poll):
+ *   source > credential, budgets        instance = one integration at work        poller = one data type of it
+ *
+ * A poller's phases:
+ *   OFF      not to run (disabled, broker down, standby)
+ *   LOADING  checkpoint, segments and read-back are on their way (recover.h)
+ *   IDLE     knows where it stands, waits for its time
+ *   WALKING  a walk is open: request, cut, publish, next page; also while it waits to go on after an error or for the budget
+ *   CLOSING  the last page is read; waits for acknowledgements and the last save
+ * One function changes the phase (poller_phase). */
+#pragma once
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/log.h"
+#include "base/redact.h"
+#include "decode/json_cut.h"
+#include "http/http.h"
+#include "operate/reasons.h"
+#include "poll/budget.h"
+#include "poll/identity.h"
+#include "poll/io.h"
+#include "poll/recover.h"
+
+#define SC_OPEN_PAGES    8
+#define SC_SAVE_STEP_MS  200   /* 5 saves a second */
+#define SC_FLUSH_MS      20    /* a batch that waits for more records is handed over after this */
+#define SC_ID_ROOM       1536u /* bytes kept free behind a body for message id, ids and times */
+#define SC_BOUNDED_ACKS  1000u /* exactness.md 5: streams whose past cannot be read */
+#define SC_MAX_AGAIN     8
+
+enum sc_phase {
+    SC_OFF,
+    SC_LOADING,
+    SC_IDLE,
+    SC_WALKING,
+    SC_CLOSING
+};
+
+struct sc_hold {            /* "not before", and why */
+    int64_t until_ms;       /* monotonic; 0: none */
+    int64_t until_real;
+    enum sc_reason reason;
+};
+
+struct sc_credential {
+    struct sc_credential *next;
+    char key[33];
+    bool worked;            /* a good reply since this start */
+    struct sc_hold hold;    /* authentication */
+};
+
+struct sc_source {
+    struct sc_source *next;
+    char *key;
+    uint32_t refs;
+    struct sc_budget *budgets[16];
+    uint32_t budget_count;
+    struct sc_credential *credentials;
+    struct sc_hold hold;    /* transport failures: the host, for all of its pollers */
+    uint32_t failures;
+    bool offset_known;
+    int64_t offset_ms;      /* vendor's Date minus own clock */
+};
+
+struct sc_open_page {
+    uint64_t number;        /* of the poller, never reused */
+    uint64_t floor;         /* highest stream sequence known before its first publish */
+    uint32_t outstanding;   /* batches at the publisher */
+    bool complete;          /* the connector has seen its end */
+    json_t *position, *walk; /* after it; when complete */
+    uint64_t walk_page;
+    int64_t newest_ms;      /* newest record time in it */
+    uint64_t records, published, bytes; /* counted into the checkpoint when it is covered */
+};
+
+struct sc_floor_mark { int64_t newest_ms; uint64_t floor; };
+#define SC_FLOOR_MARKS 64
+
+struct sc_dead_letter; /* deadletter.c */
+
+struct sc_status_facts {
+    enum sc_reason reason;
+    char detail[320], advice[256];
+    int64_t since_real, until_real;
+    int64_t last_poll, last_success, last_record;
+};
+
+struct sc_poller {
+    struct sc_host host;    /* first: what the connector gets */
+    struct sc_instance *inst;
+    const struct sc_data_type *type;
+    unsigned index;
+    char *key;              /* checkpoint */
+    char *prefix;           /* message id */
+    size_t prefix_len;
+    char *ce_source, *ce_type;
+    struct sc_stamp stamp, gap_stamp;
+    enum sc_phase phase;
+    struct sc_timer timer, flush_timer, save_timer;
+    bool retired;           /* winds up, then freed */
+    uint32_t out;           /* batches, KV writes and jobs that will come back here */
+
+    /* where it stands (acknowledged) */
+    bool loaded;
+    uint64_t generation;
+    struct sc_checkpoint cp;
+    uint64_t rev;
+    bool disk_open;         /* "open" as it stands in the bucket */
+    bool dirty;             /* cp differs from the bucket */
+    struct sc_seen seen;
+    struct sc_map map;
+    unsigned char fingerprint_key[16];
+    bool bounded, floor_gone;
+    uint32_t unsaved_acks;
+    int64_t covered_ms;     /* newest record time that the position covers */
+    struct sc_floor_mark marks[SC_FLOOR_MARKS];
+    uint32_t mark_count;
+    struct sc_recover *job;
+    bool reading_back;
+
+    /* saving */
+    bool save_wanted, anchor_wanted, anchored, stop_save; /* stop_save: nothing more may be read (dead letters cannot be kept) */
+    uint32_t save_parts;    /* segment or map writes in flight before the checkpoint */
+    struct sc_kv_write *save_cp; /* composed, waits for save_parts; or in flight */
+    bool saving, save_failed, save_is_anchor, commit_map;
+    bool save_open, save_walk; /* what the write in flight says */
+    bool disk_walk, exists;    /* what the bucket says */
+    bool stopping_save;        /* the agent stops: do not wait for the next turn */
+    uint32_t save_acks;
+    int64_t saved_at, save_covered_ms;
+    uint64_t save_covered_page;
+    uint64_t *part_revs;       /* revisions of segments in bucket SEEN by slot */
+    bool loose;                /* records beyond the position were published by a walk that was given up */
+    uint64_t loose_floor;
+
+    /* the walk */
+    json_t *position, *walk; /* tip: after the last complete page */
+    uint64_t walk_page;     /* complete pages of this walk */
+    uint64_t next_page;     /* number for the next open page */
+    struct sc_open_page pages[SC_OPEN_PAGES];
+    uint32_t page_head, page_count;
+    struct sc_open_page *page; /* being read; NULL between pages */
+    int64_t walk_began;     /* monotonic */
+    int64_t due_ms;         /* next poll, monotonic */
+    bool first_poll;        /* since start or put: its line is INFO even with 0 */
+    bool walk_failed;       /* ends without success */
+    bool finish;            /* the connector said done */
+    uint64_t walk_read, walk_published, walk_dead, walk_gaps, walk_pages;
+    int64_t walk_newest;
+    char walk_newest_text[64];
+    uint64_t *walk_urls;    /* hashes of what was asked in this walk */
+    uint32_t url_count, url_cap;
+    uint64_t page_hash, last_page_hash, page_new;
+    bool last_page_hashed;
+
+    /* the request */
+    struct sc_transfer *transfer;
+    const char *request_pools[SC_MAX_REQUEST_POOLS + 1];
+    struct sc_credential *asked_with;
+    uint32_t attempts, again;
+    uint32_t throttles;
+    struct sc_hold hold;
+    bool cutting, paused, count_failed;
+    struct sc_json_cut *cut;
+    struct sc_json_spec cut_spec;
+    uint32_t page_halvings, good_pages;
+    struct sc_error cut_error;
+    uint64_t page_records;  /* in this attempt */
+    char *arena[32];        /* texts for the connector, until its next call */
+    uint32_t arena_count;
+
+    /* the record being cut */
+    struct sc_batch *batch;
+    uint32_t record_at;
+    bool in_record;
+    struct sc_buf spill;    /* its bytes while no batch is held */
+    struct sc_dead_letter *dead;
+    struct sc_sha256_stream *sha; /* snapshot: content hash */
+
+    /* snapshot */
+    bool scan_only, version_known, older;
+    char version[2][SC_MAP_VERSION_MAX + 1];
+    uint32_t vanished;
+
+    /* told */
+    struct sc_status_facts facts;
+    int64_t zero_line_at;
+    uint64_t collisions, overflows;
+    struct sc_http_timing timing;
+    int64_t budget_wait_ms, nats_wait_ms, pause_began;
+};
+
+struct sc_instance {
+    struct sc_instance *next;
+    struct sc_io *io;
+    struct sc_integration *config;
+    struct sc_source *source;
+    struct sc_credential *credential;
+    struct sc_poller **pollers;
+    unsigned poller_count;
+    bool retired, forget_status;
+    char *refused;          /* why the newest put is not in use */
+    struct sc_timer status_timer;
+    int64_t status_at;
+    enum sc_reason status_reason;
+    char *status_last;
+};
+
+struct sc_io {
+    struct sc_io_config config;
+    pthread_t thread;
+    struct sc_mailbox box;
+    struct sc_http *http;
+    struct sc_heap heap;
+    struct sc_source *sources;
+    struct sc_instance *instances;
+    struct sc_broker_facts broker;
+    struct sc_credit credit;
+    uint32_t walking, waiting; /* waiting: transfers paused for want of a batch */
+    uint64_t random;
+    _Atomic int64_t turned_at;
+    _Atomic int stop;       /* 1: wind up; 2: at once */
+    bool stopping;
+    int64_t now;            /* monotonic, once a turn */
+};
+
+/* poller.c: phases and steps */
+void sc_poller_step(struct sc_poller *p);
+void sc_poller_wake(struct sc_poller *p); /* a step in the next turn */
+void sc_poller_unpause(struct sc_poller *p);
+void sc_poller_reset(struct sc_poller *p);    /* forgets everything that is not in the buckets; loads again */
+void sc_poller_abandon(struct sc_poller *p);  /* ends the request, keeps what is handed over */
+void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
+void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int http_status, int64_t wait_until_real, const char *wait_header,
+                    const char *detail, const char *advice);
+void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
+void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
+bool sc_poller_should_run(const struct sc_poller *p);
+void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+
+/* request.c: one request and its reply */
+void sc_request_send(struct sc_poller *p);
+void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *result);
+int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request);
+
+/* record.c: the sink of the cutter, batches, acknowledgements */
+struct sc_cut_sink sc_record_sink(struct sc_poller *p);
+void sc_record_drop_partial(struct sc_poller *p);
+void sc_record_post(struct sc_poller *p);  /* hands the batch over */
+void sc_record_flush(struct sc_timer *timer, void *arg);
+void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch);
+void sc_snapshot_judge(struct sc_poller *p); /* p->version is known: older than what was read before? */
+int sc_record_publish_gap(struct sc_poller *p); /* first of cp.gaps; 0 posted, 1 no batch now, -1 none */
+
+/* save.c: checkpoints, segments, maps */
+void sc_save_want(struct sc_poller *p);
+void sc_save_anchor(struct sc_poller *p);
+void sc_save_step(struct sc_poller *p);
+void sc_save_written(struct sc_poller *p, struct sc_kv_write *write);
+bool sc_save_settled(const struct sc_poller *p); /* the bucket holds what cp says */
+void sc_save_forget(struct sc_poller *p);
+void sc_save_drop(struct sc_kv_write *write); /* its poller is gone */
+uint64_t sc_part_rev(const struct sc_poller *p, uint32_t segment);
+void sc_part_rev_set(struct sc_poller *p, uint32_t segment, uint64_t rev);
+
+/* host.c: services for connectors */
+extern const struct sc_host_api sc_host_services;
+void sc_host_release(struct sc_poller *p); /* frees the arena */
+
+/* status.c */
+void sc_status_touch(struct sc_instance *inst, bool urgent);
+void sc_status_fire(struct sc_timer *timer, void *arg);
+
+/* deadletter.c */
+struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err);
+int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t len, struct sc_error *err);
+/* Durable under the name, or already there (then *ret_known). The letter is gone either way. */
+int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *name, bool *ret_known, struct sc_error *err);
+struct sc_dead_letter *sc_dead_letter_drop(struct sc_dead_letter *letter);
+
+/* io.c */
+struct sc_source *sc_source_of(struct sc_io *io, const char *key);
+struct sc_budget *sc_budget_of(struct sc_poller *p, const char *pool);
+int64_t sc_source_now(const struct sc_source *source); /* vendor's clock */
+uint64_t sc_io_random(struct sc_io *io);
+struct sc_log_cx sc_poller_cx(const struct sc_poller *p);
+void sc_instance_free_if_done(struct sc_instance *inst);

@@ -1,0 +1,69 @@
+/* Where a data type stands, found out at start, after a new generation, and before a fall-back by time: the checkpoint is read and proven, its
+ * segments or snapshot map are loaded, and the stream is read back from the floor. Runs on the reader's thread, touches nothing of the io thread:
+ * everything it needs is copied in, everything it found is handed back. */
+#pragma once
+
+#include "nats/publisher.h"
+#include "nats/reader.h"
+#include "poll/checkpoint.h"
+#include "poll/seen.h"
+#include "poll/snapshot.h"
+
+enum sc_recover_kind {
+    SC_RECOVER_LOAD,    /* everything */
+    SC_RECOVER_READBACK /* only read back from `from_seq` into `found` (before a fall-back) */
+};
+
+struct sc_found {
+    uint64_t fingerprint, seq;
+};
+
+struct sc_recover {
+    struct sc_read_job job; /* first member; comes back with this */
+    /* in */
+    enum sc_recover_kind kind;
+    void *owner;
+    uint64_t generation;
+    char *key;            /* of the checkpoint */
+    char *connector, *source;
+    uint32_t recipe;
+    char *prefix;         /* "okta-prod.system_log." */
+    char *subject;
+    struct sc_broker_facts facts;
+    bool snapshot, keeps_seen; /* keeps_seen: identities older than the open page matter (overlap) */
+    uint64_t max_identities;
+    uint64_t from_seq;    /* SC_RECOVER_READBACK */
+    /* out (SC_RECOVER_LOAD) */
+    bool exists;
+    uint64_t rev;         /* of the checkpoint, markers included; 0: never there */
+    struct sc_checkpoint cp;
+    struct sc_seen seen;
+    struct sc_map map;
+    unsigned char fingerprint_key[16];
+    bool foreign;         /* other connector or source: cp is fresh, `note` says so, a gap is due */
+    bool rewound;         /* to a trail entry, or to the beginning */
+    bool lost;            /* nothing of the trail verified, or another stream: lookback, and a gap */
+    char gap_from[40], gap_to[40], gap_reason[200];
+    char note[400];       /* for the log, WARN; empty: none */
+    /* out (both) */
+    bool floor_gone, by_get;
+    uint64_t read_messages, read_ours;
+    int64_t read_ms;
+    uint64_t read_to;
+    uint64_t last_seq;    /* of the stream when it was read */
+    /* progress, read by others */
+    _Atomic uint64_t at_seq, to_seq;
+    _Atomic bool stop;
+    /* internal */
+    struct sc_found *found;
+    size_t found_count, found_cap;
+};
+
+/* The caller fills the "in" members (strings are owned) and posts &recover->job; job.run is set here. */
+struct sc_recover *sc_recover_new(enum sc_recover_kind kind);
+struct sc_recover *sc_recover_free(struct sc_recover *recover);
+
+/* Keys in bucket SEEN. */
+#define SC_SEEN_SLOTS 512u
+int sc_seen_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out); /* SC_SEEN_SLOTS slots in turn */
+int sc_map_key(const char *checkpoint_key, uint32_t map, uint32_t part, struct sc_buf *out); /* 8 slots in turn */

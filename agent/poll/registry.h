@@ -1,0 +1,16 @@
+/* All integrations: what the bucket says, checked, and given to the io thread that owns the source. Runs on the watch thread; looked at by
+ * others through the functions here only. */
+#pragma once
+
+#include "config/integration.h"
+#include "config/settings.h"
+#include "nats/watch.h"
+#include "plugin/plugin.h"
+#include "poll/io.h"
+
+struct sc_registry;
+struct sc_registry *sc_registry_new(const struct sc_settings *settings, const struct sc_plugins *plugins, struct sc_io **ios, unsigned io_count,
+                                    struct sc_status_writer *status, const char *agent);
+struct sc_registry *sc_registry_free(struct sc_registry *registry); /* after the watch has stopped */
+/* The watch's event function; arg = the registry. */
+void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev);

@@ -1,0 +1,394 @@
+#include "poll/seen.h"
+
+#include <stdlib.h>
+
+/* seq is kept as an offset from the segment's base; an entry further than 2^32 - 2 away opens a new segment. */
+enum {
+    OFFSET_IN_FLIGHT = 0,     /* not stored */
+    OFFSET_UNPLACED = 1       /* stored, place unknown */
+};
+
+struct entry {
+    uint64_t fingerprint;
+    uint32_t hash;
+    uint32_t offset; /* 0 in flight, 1 unplaced, else seq - base + 2 */
+};
+
+struct sc_seen_segment {
+    uint64_t base;    /* lowest seq; 0: none yet */
+    int64_t newest;   /* record time */
+    uint64_t page;    /* newest page of an entry */
+    uint32_t number, count, stored;
+    bool dirty;
+    struct entry entries[SC_SEEN_SEGMENT];
+};
+
+#define DEFAULT_MAX 1048576u
+
+void sc_seen_init(struct sc_seen *seen, uint64_t max_entries)
+{
+    *seen = (struct sc_seen){.max = max_entries ? max_entries : DEFAULT_MAX};
+}
+
+void sc_seen_done(struct sc_seen *seen)
+{
+    for (uint32_t i = 0; i < seen->count; i++)
+        free(seen->segments[i]);
+    free(seen->segments);
+    free(seen->table);
+    uint64_t max = seen->max;
+    *seen = (struct sc_seen){.max = max};
+}
+
+static struct sc_seen_segment *segment_of(const struct sc_seen *seen, uint32_t number)
+{
+    uint32_t i = number - seen->first;
+    return i < seen->count ? seen->segments[i] : NULL;
+}
+
+static struct entry *entry_of(const struct sc_seen *seen, uint64_t number)
+{
+    struct sc_seen_segment *s = segment_of(seen, (uint32_t)(number / SC_SEEN_SEGMENT));
+    uint32_t i = (uint32_t)(number % SC_SEEN_SEGMENT);
+    return s && i < s->count ? &s->entries[i] : NULL;
+}
+
+/* Table cells hold the low 31 bits of the entry number + 1 (0 = empty); far fewer entries live at a time, so the full number is found again
+ * from the first segment's. */
+#define LOW_BITS 0x7fffffffu
+
+static uint32_t cell_of(uint64_t number)
+{
+    return ((uint32_t)number & LOW_BITS) + 1;
+}
+
+static uint64_t number_of(const struct sc_seen *seen, uint32_t cell)
+{
+    uint64_t base = (uint64_t)seen->first * SC_SEEN_SEGMENT;
+    return base + ((cell - 1 - (uint32_t)base) & LOW_BITS);
+}
+
+static uint32_t home(const struct sc_seen *seen, uint64_t fingerprint)
+{
+    return (uint32_t)(fingerprint >> 7) & (seen->table_size - 1);
+}
+
+static uint64_t fingerprint_at(const struct sc_seen *seen, uint32_t cell)
+{
+    const struct entry *e = entry_of(seen, number_of(seen, cell));
+    return e ? e->fingerprint : 0;
+}
+
+static void table_put(struct sc_seen *seen, uint64_t fingerprint, uint32_t cell)
+{
+    uint32_t at = home(seen, fingerprint);
+    while (seen->table[at])
+        at = (at + 1) & (seen->table_size - 1);
+    seen->table[at] = cell;
+    seen->used++;
+}
+
+static uint32_t table_find(const struct sc_seen *seen, uint64_t fingerprint, uint32_t *ret_at)
+{
+    if (!seen->table_size)
+        return 0;
+    for (uint32_t at = home(seen, fingerprint); seen->table[at]; at = (at + 1) & (seen->table_size - 1)) {
+        if (fingerprint_at(seen, seen->table[at]) == fingerprint) {
+            *ret_at = at;
+            return seen->table[at];
+        }
+    }
+    return 0;
+}
+
+static int table_grow(struct sc_seen *seen)
+{
+    uint32_t size = seen->table_size ? seen->table_size * 2 : 256;
+    uint32_t *table = calloc(size, sizeof *table);
+    if (!table)
+        return -1;
+    uint32_t *old = seen->table, old_size = seen->table_size;
+    seen->table = table;
+    seen->table_size = size;
+    seen->used = 0;
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i])
+            table_put(seen, fingerprint_at(seen, old[i]), old[i]);
+    }
+    free(old);
+    return 0;
+}
+
+/* Backward-shift deletion: no tombstones. */
+static void table_remove(struct sc_seen *seen, uint64_t fingerprint)
+{
+    uint32_t at, mask = seen->table_size - 1;
+    if (!table_find(seen, fingerprint, &at))
+        return;
+    seen->used--;
+    for (uint32_t next = (at + 1) & mask;; next = (next + 1) & mask) {
+        uint32_t cell = seen->table[next];
+        if (!cell)
+            break;
+        uint32_t want = home(seen, fingerprint_at(seen, cell));
+        if (((next - want) & mask) >= ((next - at) & mask)) {
+            seen->table[at] = cell;
+            at = next;
+        }
+    }
+    seen->table[at] = 0;
+}
+
+static void drop_first(struct sc_seen *seen)
+{
+    struct sc_seen_segment *s = seen->segments[0];
+    for (uint32_t i = 0; i < s->count; i++)
+        table_remove(seen, s->entries[i].fingerprint);
+    free(s);
+    memmove(seen->segments, seen->segments + 1, (seen->count - 1) * sizeof *seen->segments);
+    seen->count--;
+    seen->first++;
+}
+
+static struct sc_seen_segment *add_segment(struct sc_seen *seen)
+{
+    if (seen->count == seen->cap) {
+        uint32_t cap = seen->cap ? seen->cap * 2 : 8;
+        struct sc_seen_segment **grown = realloc(seen->segments, cap * sizeof *grown);
+        if (!grown)
+            return NULL;
+        seen->segments = grown;
+        seen->cap = cap;
+    }
+    struct sc_seen_segment *s = malloc(sizeof *s);
+    if (!s)
+        return NULL;
+    memset(s, 0, offsetof(struct sc_seen_segment, entries));
+    s->newest = SC_TIME_NONE;
+    s->number = seen->first + seen->count;
+    seen->segments[seen->count++] = s;
+    return s;
+}
+
+uint64_t sc_seen_find(const struct sc_seen *seen, uint64_t fingerprint)
+{
+    uint32_t at, cell = table_find(seen, fingerprint, &at);
+    return cell ? number_of(seen, cell) : SC_SEEN_NONE;
+}
+
+uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page)
+{
+    if ((uint64_t)seen->used + 1 > seen->max && seen->count > 1) {
+        drop_first(seen);
+        seen->overflowed = true;
+    }
+    if (seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) {
+        if (table_grow(seen))
+            return SC_SEEN_NONE;
+    }
+    struct sc_seen_segment *s = seen->count ? seen->segments[seen->count - 1] : NULL;
+    if (!s || s->count == SC_SEEN_SEGMENT) {
+        s = add_segment(seen);
+        if (!s)
+            return SC_SEEN_NONE;
+    }
+    uint64_t number = (uint64_t)s->number * SC_SEEN_SEGMENT + s->count;
+    s->entries[s->count++] = (struct entry){.fingerprint = fingerprint, .hash = hash, .offset = OFFSET_IN_FLIGHT};
+    if (page > s->page)
+        s->page = page;
+    table_put(seen, fingerprint, cell_of(number));
+    return number;
+}
+
+/* Makes room below the base: all placed offsets move up. */
+static void rebase(struct sc_seen_segment *s, uint64_t base)
+{
+    uint64_t shift = s->base - base;
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint64_t offset = s->entries[i].offset;
+        if (offset >= 2)
+            s->entries[i].offset = offset + shift > UINT32_MAX ? UINT32_MAX : (uint32_t)(offset + shift);
+    }
+    s->base = base;
+}
+
+void sc_seen_stored(struct sc_seen *seen, uint64_t number, uint64_t seq, int64_t time_ms)
+{
+    struct sc_seen_segment *s = segment_of(seen, (uint32_t)(number / SC_SEEN_SEGMENT));
+    struct entry *e = entry_of(seen, number);
+    if (!e)
+        return;
+    if (e->offset == OFFSET_IN_FLIGHT)
+        s->stored++;
+    if (seq == 0) {
+        if (e->offset == OFFSET_IN_FLIGHT)
+            e->offset = OFFSET_UNPLACED;
+    } else {
+        if (s->base == 0)
+            s->base = seq;
+        if (seq < s->base)
+            rebase(s, seq);
+        uint64_t offset = seq - s->base + 2;
+        e->offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset;
+    }
+    if (time_ms != SC_TIME_NONE && time_ms > s->newest)
+        s->newest = time_ms;
+    s->dirty = true;
+}
+
+bool sc_seen_is_stored(const struct sc_seen *seen, uint64_t number)
+{
+    const struct entry *e = entry_of(seen, number);
+    return e && e->offset != OFFSET_IN_FLIGHT;
+}
+
+uint32_t sc_seen_hash(const struct sc_seen *seen, uint64_t number)
+{
+    const struct entry *e = entry_of(seen, number);
+    return e ? e->hash : 0;
+}
+
+void sc_seen_set_hash(struct sc_seen *seen, uint64_t number, uint32_t hash)
+{
+    struct entry *e = entry_of(seen, number);
+    if (e)
+        e->hash = hash;
+}
+
+int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int64_t time_ms)
+{
+    uint64_t number = sc_seen_find(seen, fingerprint);
+    if (number == SC_SEEN_NONE)
+        number = sc_seen_add(seen, fingerprint, 0, 0);
+    if (number == SC_SEEN_NONE)
+        return -1;
+    sc_seen_stored(seen, number, seq, time_ms);
+    return 0;
+}
+
+void sc_seen_drop(struct sc_seen *seen, int64_t before_ms, uint64_t page, void (*dropped)(void *, uint32_t), void *arg)
+{
+    while (seen->count > 1) { /* the last one is still being filled */
+        const struct sc_seen_segment *s = seen->segments[0];
+        bool reachable = s->stored < s->count || s->page >= page || (s->newest != SC_TIME_NONE && s->newest >= before_ms);
+        if (reachable)
+            return;
+        uint32_t number = s->number;
+        drop_first(seen);
+        if (dropped)
+            dropped(arg, number);
+    }
+}
+
+bool sc_seen_dirty(const struct sc_seen *seen, uint32_t segment)
+{
+    const struct sc_seen_segment *s = segment_of(seen, segment);
+    return s && s->dirty;
+}
+
+void sc_seen_mark_dirty(struct sc_seen *seen, uint32_t segment)
+{
+    struct sc_seen_segment *s = segment_of(seen, segment);
+    if (s)
+        s->dirty = true;
+}
+
+/* ---- text form: "SCS1", then little-endian: u32 number, u32 count, u64 base, i64 newest, u64 highest seq; entries u64 + u32 -------- */
+
+#define HEAD_BYTES  36
+#define ENTRY_BYTES 12
+
+static void put_le(unsigned char *p, uint64_t v, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        p[i] = (unsigned char)(v >> (8 * i));
+}
+
+static uint64_t get_le(const unsigned char *p, unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out)
+{
+    struct sc_seen_segment *s = segment_of(seen, segment);
+    if (!s)
+        return -1;
+    unsigned char head[HEAD_BYTES] = "SCS1";
+    uint32_t highest = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->entries[i].offset > highest)
+            highest = s->entries[i].offset;
+    }
+    put_le(head + 4, s->number, 4);
+    put_le(head + 8, s->stored, 4);
+    put_le(head + 12, s->base, 8);
+    put_le(head + 20, (uint64_t)s->newest, 8);
+    put_le(head + 28, highest >= 2 ? s->base + highest - 2 : 0, 8);
+    if (sc_buf_add(out, head, sizeof head))
+        return -1;
+    for (uint32_t i = 0; i < s->count; i++) {
+        unsigned char cell[ENTRY_BYTES];
+        if (s->entries[i].offset == OFFSET_IN_FLIGHT)
+            continue;
+        put_le(cell, s->entries[i].fingerprint, 8);
+        put_le(cell + 8, s->entries[i].offset, 4);
+        if (sc_buf_add(out, cell, sizeof cell))
+            return -1;
+    }
+    s->dirty = false;
+    return 0;
+}
+
+int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, uint64_t max_seq)
+{
+    const unsigned char *p = (const unsigned char *)value.ptr;
+    if (value.len < HEAD_BYTES || memcmp(p, "SCS1", 4) != 0 || get_le(p + 4, 4) != segment)
+        return -1;
+    uint32_t count = (uint32_t)get_le(p + 8, 4);
+    uint64_t base = get_le(p + 12, 8);
+    if (count > SC_SEEN_SEGMENT || value.len != HEAD_BYTES + (size_t)count * ENTRY_BYTES)
+        return -1;
+    if (seen->count == 0)
+        seen->first = segment;
+    else if (seen->first + seen->count != segment)
+        return -1;
+    struct sc_seen_segment *s = add_segment(seen);
+    if (!s)
+        return -1;
+    s->newest = (int64_t)get_le(p + 20, 8);
+    s->base = base;
+    for (uint32_t i = 0; i < count; i++) {
+        const unsigned char *cell = p + HEAD_BYTES + (size_t)i * ENTRY_BYTES;
+        uint64_t fingerprint = get_le(cell, 8);
+        uint32_t offset = (uint32_t)get_le(cell + 8, 4);
+        bool beyond = offset >= 2 && base + offset - 2 > max_seq;
+        if (offset == OFFSET_IN_FLIGHT || beyond || sc_seen_find(seen, fingerprint) != SC_SEEN_NONE)
+            continue;
+        if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
+            return -1;
+        uint64_t number = (uint64_t)s->number * SC_SEEN_SEGMENT + s->count;
+        s->entries[s->count++] = (struct entry){.fingerprint = fingerprint, .offset = offset};
+        s->stored++;
+        table_put(seen, fingerprint, cell_of(number));
+    }
+    return 0;
+}
+
+uint32_t sc_seen_first(const struct sc_seen *seen)
+{
+    return seen->first;
+}
+
+uint32_t sc_seen_end(const struct sc_seen *seen)
+{
+    return seen->first + seen->count;
+}
+
+uint64_t sc_seen_entries(const struct sc_seen *seen)
+{
+    return seen->used;
+}

@@ -1,0 +1,52 @@
+/* The identities that a data type has handed over or knows to be in the stream: keyed 64-bit fingerprints in segments in the order of
+ * hand-over. "Seen" means acknowledged: an entry is in flight until sc_seen_stored(). Beside each fingerprint a 32-bit hash of the body (0 =
+ * unknown, after a read-back). Owned by one io thread.
+ *
+ * Segments are what is kept in bucket SEEN: 4,096 entries, 12 bytes each and a head, under 64 KiB. Dropped oldest first, when the position can no
+ * longer reach them, or when the cap is passed (then `overflowed` and the promise is "at least once"). */
+#pragma once
+
+#include "base/buf.h"
+
+#define SC_SEEN_SEGMENT 4096u
+#define SC_SEEN_NONE    UINT64_MAX
+
+struct sc_seen {
+    struct sc_seen_segment **segments; /* ring by number: segments[(number - first) ...] */
+    uint32_t first, count, cap;        /* number of the first one, how many */
+    uint32_t *table;                   /* open addressing: entry number + 1 relative to `base` */
+    uint32_t table_size, used;
+    uint64_t max;
+    bool overflowed;
+};
+
+void sc_seen_init(struct sc_seen *seen, uint64_t max_entries);
+void sc_seen_done(struct sc_seen *seen);
+
+/* Entry number of a fingerprint, or SC_SEEN_NONE. */
+uint64_t sc_seen_find(const struct sc_seen *seen, uint64_t fingerprint);
+/* Adds one that is in flight. Number, or SC_SEEN_NONE when out of memory. The fingerprint must not be there. */
+uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page);
+/* It is in the stream at seq (0: known to be there, place unknown). time_ms of the record, SC_TIME_NONE. Numbers of dropped entries are ignored. */
+void sc_seen_stored(struct sc_seen *seen, uint64_t number, uint64_t seq, int64_t time_ms);
+bool sc_seen_is_stored(const struct sc_seen *seen, uint64_t number);
+uint32_t sc_seen_hash(const struct sc_seen *seen, uint64_t number);
+void sc_seen_set_hash(struct sc_seen *seen, uint64_t number, uint32_t hash);
+/* Takes in one that a read-back found; nothing when it is there already (then it is marked stored). */
+int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int64_t time_ms);
+
+/* Drops whole segments from the oldest on whose entries are all stored, older than before_ms (newest time of the segment), and of pages below
+ * `page`. Calls dropped(number) for each. */
+void sc_seen_drop(struct sc_seen *seen, int64_t before_ms, uint64_t page, void (*dropped)(void *arg, uint32_t segment), void *arg);
+
+/* Persistence. Dirty = has stored entries that the last encode did not hold. */
+bool sc_seen_dirty(const struct sc_seen *seen, uint32_t segment);
+/* Encodes the stored entries of a segment and marks it clean. */
+int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out);
+void sc_seen_mark_dirty(struct sc_seen *seen, uint32_t segment); /* the write failed */
+/* Takes in an encoded segment; entries beyond max_seq are left out. Segments must be loaded in order of number into an empty set. -1: not a
+ * segment of that number (foreign, torn or too new). */
+int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, uint64_t max_seq);
+uint32_t sc_seen_first(const struct sc_seen *seen);
+uint32_t sc_seen_end(const struct sc_seen *seen); /* one past the last */
+uint64_t sc_seen_entries(const struct sc_seen *seen);

@@ -1,0 +1,185 @@
+/* INTEGRATION_STATUS (design 1.6): composed on the io thread, written by the status writer. On a change of state at once, else at most every 10 s
+ * while something changes. */
+#include "poll/poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STEP_MS       10000
+#define PROCESSING_MS 5000
+
+static const char *const state_names[] = {"active", "processing", "waiting", "paused", "rate_limited", "error"};
+
+enum state { /* by urgency */
+    ACTIVE,
+    PROCESSING,
+    WAITING,
+    PAUSED,
+    RATE_LIMITED,
+    ERROR_STATE
+};
+
+static enum state state_of(const struct sc_poller *p)
+{
+    const struct sc_status_facts *f = &p->facts;
+    switch (sc_reason_class(f->reason)) {
+    case SC_CLASS_THROTTLED:
+        return RATE_LIMITED;
+    case SC_CLASS_RETRY:
+    case SC_CLASS_AUTH:
+    case SC_CLASS_CONFIG:
+    case SC_CLASS_BROKER:
+        return ERROR_STATE;
+    case SC_CLASS_LOCAL:
+        return f->reason == SC_REASON_STARTING || f->reason == SC_REASON_LEASE_HELD ? WAITING : ERROR_STATE;
+    case SC_CLASS_DATA:
+    case SC_CLASS_NOTICE:
+        if (f->reason == SC_REASON_DISABLED || f->reason == SC_REASON_OFFLINE)
+            return PAUSED;
+        break;
+    case SC_CLASS_OK:
+        break;
+    }
+    if (p->phase == SC_WALKING && p->inst->io->now - p->walk_began > PROCESSING_MS)
+        return PROCESSING;
+    return f->last_poll ? ACTIVE : WAITING;
+}
+
+static void add_time(struct sc_buf *out, const char *name, int64_t ms)
+{
+    char text[SC_TIME_TEXT];
+    if (ms > 0)
+        sc_buf_addf(out, ",\"%s\":\"%s\"", name, sc_time_rfc3339(ms, text));
+}
+
+static void add_text(struct sc_buf *out, const char *name, const char *text)
+{
+    sc_buf_addf(out, ",\"%s\":", name);
+    sc_buf_add_json(out, sc_str_of(text));
+}
+
+static const char *promise(const struct sc_poller *p)
+{
+    if (p->seen.overflowed)
+        return "at_least_once";
+    return p->bounded || p->floor_gone ? "bounded" : "exact";
+}
+
+static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
+{
+    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
+    const char *version = json_string_value(json_object_get(p->cp.position, "version0"));
+    const char *from = json_string_value(json_object_get(p->cp.walk, "since"));
+    if (!p->loaded)
+        snprintf(out, cap, "not read yet");
+    else if (version)
+        snprintf(out, cap, "document of %s, %u entries known", version, p->map.used);
+    else if (time)
+        snprintf(out, cap, "everything up to the cursor, newest record of %s%s", time, p->cp.open ? ", a walk is open" : "");
+    else if (from)
+        snprintf(out, cap, "first walk, since %s", from);
+    else
+        snprintf(out, cap, "nothing read yet");
+}
+
+static const char *shown_reason(const struct sc_poller *p)
+{
+    if (p->facts.reason == SC_REASON_OK && !p->facts.last_poll)
+        return sc_reason_code(SC_REASON_STARTING);
+    return sc_reason_code(p->facts.reason);
+}
+
+static void add_type(struct sc_buf *out, const struct sc_poller *p)
+{
+    const struct sc_status_facts *f = &p->facts;
+    char words[300];
+    int64_t now = sc_real_ms();
+    sc_buf_add_json(out, sc_str_of(p->type->name));
+    sc_buf_addf(out, ":{\"state\":\"%s\",\"reason\":\"%s\"", state_names[state_of(p)], shown_reason(p));
+    add_text(out, "detail", f->detail);
+    add_text(out, "advice", f->advice);
+    add_time(out, "since", f->since_real);
+    add_time(out, "until", f->until_real);
+    add_time(out, "last_poll", f->last_poll);
+    add_time(out, "last_success", f->last_success);
+    if (p->covered_ms != SC_TIME_NONE) {
+        add_time(out, "last_record_time", p->covered_ms);
+        sc_buf_addf(out, ",\"lag_seconds\":%lld", (long long)((now - p->covered_ms) / 1000));
+    }
+    if (p->phase == SC_IDLE)
+        add_time(out, "next_poll", now + (p->due_ms > p->inst->io->now ? p->due_ms - p->inst->io->now : 0));
+    checkpoint_words(p, words, sizeof words);
+    sc_buf_addf(out, ",\"records\":%llu,\"pages\":%llu,\"bytes\":%llu", (unsigned long long)p->cp.records, (unsigned long long)p->cp.pages,
+                (unsigned long long)p->cp.bytes);
+    add_text(out, "checkpoint", words);
+    sc_buf_addf(out, ",\"credential_revision\":%llu,\"promise\":\"%s\"", (unsigned long long)p->inst->config->rev, promise(p));
+    sc_buf_addf(out, ",\"lag_declared_seconds\":%u", p->type->lag_s);
+    if (p->collisions)
+        sc_buf_addf(out, ",\"identity_collisions\":%llu", (unsigned long long)p->collisions);
+    sc_buf_addf(out,
+                ",\"timing_ms\":{\"dns\":%u,\"connect\":%u,\"tls\":%u,\"first_byte\":%u,\"transfer\":%u,\"budget_wait\":%lld,\"nats_wait\":%lld}}",
+                p->timing.dns, p->timing.connect, p->timing.tls, p->timing.first_byte, p->timing.transfer, (long long)p->budget_wait_ms,
+                (long long)p->nats_wait_ms);
+}
+
+static const struct sc_poller *most_urgent(const struct sc_instance *inst)
+{
+    const struct sc_poller *worst = inst->pollers[0];
+    for (unsigned i = 1; i < inst->poller_count; i++) {
+        const struct sc_poller *p = inst->pollers[i];
+        if (inst->config->types[i].enabled && state_of(p) > state_of(worst))
+            worst = p;
+    }
+    return worst;
+}
+
+static void compose(const struct sc_instance *inst, struct sc_buf *out)
+{
+    const struct sc_poller *worst = most_urgent(inst);
+    char time[SC_TIME_TEXT];
+    bool refused = inst->refused != NULL;
+    sc_buf_add_str(out, "{\"v\":1");
+    add_text(out, "integration", inst->config->name);
+    add_text(out, "connector", inst->config->connector->name);
+    add_text(out, "agent", inst->io->config.agent);
+    sc_buf_addf(out, ",\"updated\":\"%s\"", sc_time_rfc3339(sc_real_ms(), time));
+    sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", state_names[state_of(worst)], refused ? "config_invalid" : shown_reason(worst));
+    add_text(out, "detail", refused ? inst->refused : worst->facts.detail);
+    add_text(out, "advice", refused ? "correct the value and save it; until then the last good one stays in use" : worst->facts.advice);
+    add_time(out, "since", worst->facts.since_real);
+    add_time(out, "until", worst->facts.until_real);
+    sc_buf_add_str(out, ",\"data_types\":{");
+    for (unsigned i = 0; i < inst->poller_count; i++) {
+        if (i)
+            sc_buf_add_char(out, ',');
+        add_type(out, inst->pollers[i]);
+    }
+    sc_buf_add_str(out, "}}");
+}
+
+void sc_status_fire(struct sc_timer *timer, void *arg)
+{
+    struct sc_instance *inst = arg;
+    struct sc_buf out = {0};
+    (void)timer;
+    if (inst->retired || inst->poller_count == 0)
+        return;
+    compose(inst, &out);
+    sc_redact_buf(&out);
+    inst->status_at = inst->io->now;
+    if (out.failed)
+        sc_buf_done(&out);
+    else
+        sc_status_post(inst->io->config.status, inst->config->name, sc_buf_take(&out));
+}
+
+void sc_status_touch(struct sc_instance *inst, bool urgent)
+{
+    struct sc_io *io = inst->io;
+    int64_t due = inst->status_at + STEP_MS;
+    if (urgent || due < io->now)
+        due = io->now;
+    if (inst->retired || (sc_timer_armed(&inst->status_timer) && inst->status_timer.due_ms <= due))
+        return;
+    sc_heap_set(&io->heap, &inst->status_timer, due);
+}

@@ -1,0 +1,73 @@
+# Flags that every target of ours is compiled with, and the two functions that make a target of a folder.
+#
+#   signal_module(NAME base SOURCES a.c b.c DEPENDS sc_include [PRIVATE lib ...])
+#       static library sc_<NAME>. Headers are found as "<NAME>/a.h", and only in folders named in DEPENDS:
+#       an include of a folder that is not named does not compile.
+#   signal_test(NAME test_base_buf SOURCES test_buf.c DEPENDS sc_base)
+#       one cmocka program, one ctest.
+
+add_library(sc_flags INTERFACE)
+target_compile_features(sc_flags INTERFACE c_std_17)
+target_compile_options(sc_flags INTERFACE
+    -std=gnu17 -fvisibility=hidden -fno-common
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla
+    -Wwrite-strings -Wcast-qual -Wswitch-enum -Wpointer-arith -Wno-missing-field-initializers)
+target_compile_definitions(sc_flags INTERFACE _GNU_SOURCE SIGNAL_VERSION="${PROJECT_VERSION}")
+if(SIGNAL_WERROR)
+    target_compile_options(sc_flags INTERFACE -Werror)
+endif()
+if(SIGNAL_FAULT_POINTS)
+    target_compile_definitions(sc_flags INTERFACE SIGNAL_FAULT_POINTS=1)
+endif()
+if(SIGNAL_LTO)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(SIGNAL_ASAN)
+    target_compile_options(sc_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
+    target_link_options(sc_flags INTERFACE -fsanitize=address,undefined)
+elseif(SIGNAL_TSAN)
+    target_compile_options(sc_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer -O1)
+    target_link_options(sc_flags INTERFACE -fsanitize=thread)
+elseif(SIGNAL_HARDENING)
+    target_compile_options(sc_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2> -fstack-protector-strong)
+    target_link_options(sc_flags INTERFACE -Wl,-z,relro,-z,now)
+    set(SIGNAL_PIE ON)
+endif()
+if(SIGNAL_FUZZ)
+    target_compile_options(sc_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(SIGNAL_COVERAGE)
+    target_compile_options(sc_flags INTERFACE --coverage -O0)
+    target_link_options(sc_flags INTERFACE --coverage)
+endif()
+
+# Each module's headers are reached as "<folder>/x.h" through a directory that holds nothing but a link to that folder.
+function(signal_include_dir folder ret)
+    set(dir ${CMAKE_BINARY_DIR}/inc/${folder})
+    file(MAKE_DIRECTORY ${dir})
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/agent/${folder} ${dir}/${folder} SYMBOLIC)
+    set(${ret} ${dir} PARENT_SCOPE)
+endfunction()
+
+function(signal_module)
+    cmake_parse_arguments(M "" "NAME" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+    signal_include_dir(${M_NAME} dir)
+    add_library(sc_${M_NAME} STATIC ${M_SOURCES})
+    target_include_directories(sc_${M_NAME} INTERFACE ${dir} PRIVATE ${dir})
+    target_link_libraries(sc_${M_NAME} PUBLIC sc_include ${M_DEPENDS} PRIVATE sc_flags ${M_PRIVATE})
+endfunction()
+
+function(signal_test)
+    cmake_parse_arguments(T "" "NAME;TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET GLOBAL cmocka)
+    add_executable(${T_NAME} ${T_SOURCES})
+    target_include_directories(${T_NAME} PRIVATE ${CMAKE_SOURCE_DIR}/tests/lib)
+    target_link_libraries(${T_NAME} PRIVATE ${T_DEPENDS} sc_flags PkgConfig::CMOCKA)
+    add_test(NAME ${T_NAME} COMMAND ${T_NAME})
+    if(NOT T_TIMEOUT)
+        set(T_TIMEOUT 120)
+    endif()
+    set_tests_properties(${T_NAME} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+endfunction()

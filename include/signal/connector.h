@@ -1,0 +1,288 @@
+/* The connector ABI: all that a connector and the agent know of each other.
+ *
+ * A connector is tables and pure functions. It does no I/O and has no thread, clock, file, random number or mutable
+ * global: the agent sends, waits, retries, cuts, publishes and remembers. A connector says which request comes next,
+ * what a reply means, and what to remember; everything it needs for that comes from struct sc_host.
+ *
+ * A loadable module exports one symbol, `sc_connector_entry` (see SC_CONNECTOR_EXPORT). The first two words of struct
+ * sc_connector never move. Members are only appended, each marked "since N"; the agent reads no further than `size`.
+ *
+ * Order of calls for one walk (one poll of one data type), all on the io thread that owns the source:
+ *   request() -> SC_SEND                              the agent sends it, when the budget allows
+ *     response()  head known, or transport failed      -> cut the body | refuse | ask again
+ *       (the agent cuts the body and publishes each record)
+ *     page()      whole body cut                       -> position to remember, more pages or done
+ *   request() -> ... until page() or request() says SC_DONE
+ * A position set in page() is stored only after every record before it is acknowledged. */
+#pragma once
+
+#include <signal/reason.h>
+#include <signal/types.h>
+
+#define SC_CONNECTOR_ABI 1
+
+/* ---- tables: what an operator can set ---------------------------------------------------------------------------- */
+
+enum sc_field_kind {
+    SC_TEXT,
+    SC_URL,  /* http or https; https unless loopback or allow_insecure_http */
+    SC_HOST, /* a host name, optionally with port; no scheme, no path */
+    SC_BOOL,
+    SC_INTEGER,
+    SC_CHOICE
+};
+
+struct sc_field {
+    const char *name;    /* key under settings or credentials; NULL ends a table */
+    const char *title;   /* for people */
+    const char *help;    /* one sentence, may be NULL */
+    const char *example; /* may be NULL */
+    const char *def;     /* default, NULL: none */
+    enum sc_field_kind kind;
+    bool required;
+    bool secret;                /* never printed */
+    const char *const *choices; /* SC_CHOICE: NULL-terminated */
+    int64_t min, max;           /* SC_INTEGER */
+};
+
+/* ---- tables: the vendor's budget ---------------------------------------------------------------------------------- */
+
+enum sc_pool_scope {
+    SC_PER_SOURCE,
+    SC_PER_CREDENTIAL,
+    SC_PER_HOST
+};
+
+enum sc_reset_unit {
+    SC_RESET_NONE,
+    SC_RESET_EPOCH_S,
+    SC_RESET_EPOCH_MS,
+    SC_RESET_SECONDS,
+    SC_RESET_MILLISECONDS
+};
+
+struct sc_pool {
+    const char *name; /* NULL ends a table */
+    enum sc_pool_scope scope;
+    uint32_t requests; /* per per_s; 0: unlimited */
+    uint32_t per_s;
+    uint32_t concurrency; /* 0: unlimited */
+    /* reply headers that correct it; NULL: none */
+    const char *limit_header, *remaining_header, *reset_header;
+    enum sc_reset_unit reset_unit;
+};
+
+/* ---- tables: data types -------------------------------------------------------------------------------------------- */
+
+enum sc_identity {
+    SC_IMMUTABLE, /* id */
+    SC_VERSIONED, /* id + the fields that change when the record changes */
+    SC_CONTENT    /* hash of the bytes */
+};
+
+enum sc_shape {
+    SC_LOG,     /* records arrive; each is published once */
+    SC_SNAPSHOT /* one document; changes are found by hash: identity = id + content hash + document version */
+};
+
+enum sc_time_format {
+    SC_TIME_RFC3339,
+    SC_TIME_DATE, /* YYYY-MM-DD */
+    SC_TIME_EPOCH_S,
+    SC_TIME_EPOCH_MS
+};
+
+#define SC_MAX_ID_PARTS 4
+#define SC_MAX_ENVELOPE 8
+
+struct sc_data_type {
+    const char *name;  /* NULL ends a table */
+    const char *title; /* for people */
+    const char *noun;  /* "events": what `fetched 42 ...` says */
+    const char *help;  /* what it is, one sentence */
+    const char *permission; /* what to grant at the vendor, for people */
+    uint32_t interval_s;    /* default poll interval */
+    uint32_t min_interval_s; /* below: a warning; 0: none */
+    uint32_t lookback_s;    /* first poll begins now - lookback; 0: does not apply */
+    uint32_t overlap_s;     /* how far before the position (in record time) the walk may ever fall back; 0: never */
+    uint32_t lag_s;         /* how late the vendor may still add records before a position; 0: none beyond the cursor's own */
+    uint32_t recipe;        /* version of the identity recipe, from 1 */
+    enum sc_shape shape;
+    enum sc_identity identity;
+    /* where things are in the reply; paths: member names joined by '.', "[]" = the elements of an array */
+    const char *records;             /* "[]", "vulnerabilities[]", "data.items[]" */
+    const char *id[SC_MAX_ID_PARTS]; /* inside a record; NULL ends */
+    const char *time;                /* inside a record, may be NULL */
+    enum sc_time_format time_format;
+    const char *envelope[SC_MAX_ENVELOPE]; /* beside the records, read with host->envelope(); NULL ends */
+    /* SC_SNAPSHOT: members of the envelope */
+    const char *version[2]; /* compared in this order, RFC 3339 as time, else as text; NULL ends */
+    const char *count;      /* must equal the number of records; NULL: not checked */
+    bool off_by_default;
+    bool time_is_frozen; /* reserved, false */
+    const void *engine;  /* the connector's own table for this data type (connectors/rest) */
+};
+
+/* ---- authentication ------------------------------------------------------------------------------------------------- */
+
+enum sc_auth_kind {
+    SC_AUTH_NONE,
+    SC_AUTH_HEADER /* a fixed header; value with {setting or credential} filled in */
+};
+
+struct sc_auth {
+    enum sc_auth_kind kind;
+    const char *header; /* "Authorization" */
+    const char *value;  /* "SSWS {api_token}" */
+};
+
+/* ---- one call ------------------------------------------------------------------------------------------------------- */
+
+enum sc_method {
+    SC_GET,
+    SC_POST
+};
+
+#define SC_MAX_REQUEST_HEADERS 16
+#define SC_MAX_REQUEST_POOLS 4
+
+struct sc_header {
+    const char *name, *value;
+};
+
+/* Filled by request(); strings are static or from host->text() (they live until the next call). */
+struct sc_request {
+    enum sc_method method;
+    const char *url;  /* absolute, or beginning with '/': then below the base URL */
+    struct sc_header headers[SC_MAX_REQUEST_HEADERS]; /* name NULL ends; User-Agent, Accept-Encoding, auth are added */
+    struct sc_str body;
+    const char *pools[SC_MAX_REQUEST_POOLS]; /* names of pools; NULL ends */
+    bool no_auth;
+};
+
+enum sc_next {
+    SC_SEND, /* the request is filled in */
+    SC_DONE  /* the walk is complete */
+};
+
+struct sc_response {
+    int status;                /* 0: no reply, see transport */
+    enum sc_reason transport;  /* why there was none */
+    struct sc_str body_prefix; /* of a reply that is not cut: at most 64 KiB; else absent */
+    bool body_complete;        /* false while only the head is known */
+};
+
+enum sc_action {
+    SC_BY_STATUS, /* the agent decides by the general rules: 2xx is cut, the rest refused by status */
+    SC_CUT,       /* cut the body by the data type's table */
+    SC_REFUSE,    /* an error: reason says which; the walk stops, its page is not done */
+    SC_AGAIN,     /* the connector has changed its state: ask request() again now (counted; at most 8 in a row) */
+    SC_FINISHED   /* the walk is complete, nothing new (304) */
+};
+
+struct sc_verdict {
+    enum sc_action action;
+    enum sc_reason reason; /* of SC_REFUSE; of SC_AGAIN: what to log and count */
+    int64_t wait_until;    /* SC_REFUSE: vendor's own time, ms; SC_TIME_NONE: none given */
+    char detail[256];      /* SC_REFUSE, SC_AGAIN: what happened, for people; no secrets */
+    char advice[256];      /* what to do; empty: the reason's own */
+};
+
+struct sc_page {
+    uint64_t records;         /* in this page, everything counted */
+    uint64_t number;          /* of the page in this walk, from 1 */
+    int64_t newest_time;      /* over all records of the walk so far; SC_TIME_NONE: none */
+    struct sc_str newest_text; /* the vendor's own text of it */
+    bool ended_early;         /* reserved, false */
+};
+
+enum sc_more {
+    SC_MORE,   /* ask request() for the next page */
+    SC_WALKED, /* this was the last page */
+    SC_LOOP,   /* the vendor repeats itself: ends the walk as an error */
+    SC_BROKEN  /* the reply is not usable (no link, wrong count): the page is not counted; detail says why */
+};
+
+/* ---- services of the host -------------------------------------------------------------------------------------------- */
+
+struct sc_host; /* one walk of one data type of one integration */
+
+/* Which map a name lives in. Values are text. */
+enum sc_keep {
+    SC_POSITION, /* the checkpoint's position: survives; stored after the page's records are acknowledged */
+    SC_WALK      /* of this walk; stored with it, gone when the walk ends */
+};
+
+struct sc_host_api {
+    uint32_t abi, size;
+    /* The source's time in ms (own clock corrected by the vendor's Date). Frozen for one call. */
+    int64_t (*now)(const struct sc_host *);
+    /* A setting or credential, its default, or NULL. */
+    const char *(*setting)(const struct sc_host *, const char *name);
+    uint32_t (*lookback_s)(const struct sc_host *);
+    uint32_t (*page_size)(const struct sc_host *, uint32_t def); /* settings.page_size or the default, halved after trouble */
+    /* NULL when absent. The pointer lives until the value is set again or the call returns. */
+    const char *(*get)(const struct sc_host *, enum sc_keep, const char *name);
+    /* value NULL removes. At most 32 names, 8 KiB a value; false beyond. */
+    bool (*set)(struct sc_host *, enum sc_keep, const char *name, const char *value);
+    /* nth header line (from 0) of that name in the reply; absent when there is none. Names ignore case. */
+    struct sc_str (*header)(const struct sc_host *, const char *name, unsigned nth);
+    /* Envelope member by its path as in the table: strings unescaped, other values as their text; absent when missing. */
+    struct sc_str (*envelope)(const struct sc_host *, const char *path);
+    const char *(*base_url)(const struct sc_host *);
+    /* printf into memory that lives until the next call of this walk's functions; NULL when out of memory or over 64 KiB. */
+    const char *(*text)(struct sc_host *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+    /* RFC 3339 UTC with ms ("2026-11-21T10:15:02.123Z") of a time; and back (SC_TIME_NONE when it is none). */
+    const char *(*rfc3339)(struct sc_host *, int64_t ms);
+    int64_t (*parse_time)(const struct sc_host *, struct sc_str text, enum sc_time_format);
+    /* A line for DEBUG. */
+    void (*trace)(struct sc_host *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+    /* since 1 ends here */
+};
+
+/* Every struct sc_host begins with this. */
+struct sc_host {
+    const struct sc_host_api *api;
+    const struct sc_data_type *type;
+};
+
+/* ---- the connector ---------------------------------------------------------------------------------------------------- */
+
+struct sc_connector_ops {
+    enum sc_next (*request)(struct sc_host *, struct sc_request *out);
+    /* Called when the head is known (body absent). After SC_REFUSE or SC_BY_STATUS with an error status it is called once
+     * more with the body's prefix, so that codes in the body can be read: the second answer counts. */
+    void (*response)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
+    /* `detail` (256 bytes) says why for SC_LOOP and SC_BROKEN. */
+    enum sc_more (*page)(struct sc_host *, const struct sc_page *in, char *detail);
+};
+
+struct sc_connector {
+    uint32_t abi;  /* SC_CONNECTOR_ABI */
+    uint32_t size; /* sizeof(struct sc_connector) as compiled */
+    const char *name; /* slug: [a-z0-9-] */
+    const char *title;
+    const char *category;
+    const char *vendor_docs;       /* where the vendor documents it */
+    const char *const *aliases;    /* NULL-terminated, may be NULL; '_' and '-' mean the same */
+    const char *base_url;          /* "https://{fqdn}" */
+    const char *source;            /* tenant-like part of the source key beside the origin: "{fqdn}"; NULL: none */
+    struct sc_auth auth;
+    const struct sc_field *settings;
+    const struct sc_field *credentials;
+    const struct sc_pool *pools;
+    const struct sc_data_type *data_types;
+    const struct sc_connector_ops *ops;
+    const char *auth_advice; /* where to make a new credential, for people */
+    /* since 1 ends here */
+};
+
+/* The one exported symbol. host_abi is the newest ABI that the agent knows; NULL when the module needs a newer one. */
+typedef const struct sc_connector *(*sc_connector_entry_fn)(uint32_t host_abi);
+
+#define SC_CONNECTOR_EXPORT(connector)                                                                                 \
+    __attribute__((visibility("default"))) const struct sc_connector *sc_connector_entry(uint32_t host_abi);           \
+    const struct sc_connector *sc_connector_entry(uint32_t host_abi)                                                   \
+    {                                                                                                                  \
+        return host_abi >= SC_CONNECTOR_ABI ? &(connector) : NULL;                                                     \
+    }
