@@ -125,7 +125,7 @@ static int check_credential(const char *text, const char *where, struct sc_error
 static int check_url(const struct sc_field *row, const char *text, const char *where, bool plain_http, struct sc_error *err)
 {
     struct sc_url url;
-    const char *why = sc_url_parse(sc_str_of(text), &url);
+    const char *why = sc_setting_url_parse(sc_str_of(text), &url);
     bool secure = !why && url.scheme.len == 5 && strncasecmp(url.scheme.ptr, "https", 5) == 0;
     bool plain = !why && url.scheme.len == 4 && strncasecmp(url.scheme.ptr, "http", 4) == 0;
     if (!why && !url.scheme.ptr)
@@ -152,7 +152,7 @@ static int check_host(char *text, const char *where, struct sc_error *err)
         view.len--;
     while (view.len && isspace((unsigned char)view.ptr[0]))
         view.ptr++, view.len--;
-    const char *why = sc_url_parse(view, &url);
+    const char *why = sc_setting_url_parse(view, &url);
     if (why)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s %s: give a host name such as acme.example.com", where, why);
     if (url.userinfo.ptr)
@@ -356,7 +356,7 @@ static int derive_address(struct sc_parse *parse)
         text.ptr[--text.len] = '\0';
     if (check_url(find_row(common, "base_url"), sc_buf_str(&text).ptr, given ? "settings.base_url" : "the address made of the settings",
                   to->allow_insecure_http, parse->err) ||
-        sc_url_parse(sc_buf_str(&text), &url))
+        sc_setting_url_parse(sc_buf_str(&text), &url))
         return -1;
     sc_url_add_origin(&url, &origin);
     to->base_url = sc_buf_take(&text);

@@ -91,7 +91,7 @@ static const char *parse_authority(struct sc_str text, struct sc_url *url)
     return check_host(url);
 }
 
-const char *sc_url_parse(struct sc_str text, struct sc_url *ret)
+const char *sc_setting_url_parse(struct sc_str text, struct sc_url *ret)
 {
     struct sc_url url = {0};
     const char *why = check_bytes(text);
@@ -158,7 +158,7 @@ int sc_proxy_check(const char *text)
     struct sc_url url;
     if (!*text)
         return 0;
-    if (sc_url_parse(sc_str_of(text), &url) || url.tail.ptr || (url.path.len && !sc_str_is(url.path, "/")))
+    if (sc_setting_url_parse(sc_str_of(text), &url) || url.tail.ptr || (url.path.len && !sc_str_is(url.path, "/")))
         return -1;
     bool known = !url.scheme.ptr;
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)

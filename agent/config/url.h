@@ -15,7 +15,7 @@ struct sc_url {
 };
 
 /* NULL, or what is wrong, as a phrase ("has no host"). A scheme is not required here. */
-const char *sc_url_parse(struct sc_str text, struct sc_url *ret);
+const char *sc_setting_url_parse(struct sc_str text, struct sc_url *ret);
 /* localhost, 127.0.0.0/8 in four decimal parts, ::1. */
 bool sc_url_host_is_loopback(const struct sc_url *url);
 /* "https://host[:port]": lower case, without the scheme's own port. */

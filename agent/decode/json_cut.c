@@ -7,19 +7,18 @@
 
 static int compile(struct sc_json_cut *cut, const struct sc_json_spec *spec, struct sc_error *err)
 {
-    sc_json_paths_init(&cut->paths);
+    struct sc_json_paths *paths = &cut->paths;
+
+    sc_json_paths_init(paths);
     if (!spec->records)
         return sc_fail(err, SC_REASON_INTERNAL, "no path of the records");
-    if (sc_json_paths_add(&cut->paths, SC_JSON_BODY, spec->records, -1, err) < 0)
+    if (sc_json_paths_add(paths, SC_JSON_BODY, spec->records, -1, err) < 0)
         return -1;
-    for (; cut->field_count < SC_CUT_FIELDS && spec->fields[cut->field_count]; cut->field_count++)
-        if (sc_json_paths_add(&cut->paths, SC_JSON_RECORD, spec->fields[cut->field_count],
-                              (int)cut->field_count, err) < 0)
+    for (int i = 0; i < SC_CUT_FIELDS && spec->fields[i]; i++)
+        if (sc_json_paths_add(paths, SC_JSON_RECORD, spec->fields[i], i, err) < 0)
             return -1;
-    for (; cut->envelope_count < SC_CUT_ENVELOPE && spec->envelope[cut->envelope_count];
-         cut->envelope_count++)
-        if (sc_json_paths_add(&cut->paths, SC_JSON_BODY, spec->envelope[cut->envelope_count],
-                              (int)cut->envelope_count, err) < 0)
+    for (int i = 0; i < SC_CUT_ENVELOPE && spec->envelope[i]; i++)
+        if (sc_json_paths_add(paths, SC_JSON_BODY, spec->envelope[i], i, err) < 0)
             return -1;
     return 0;
 }

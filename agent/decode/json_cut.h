@@ -5,7 +5,7 @@
  * (envelope), and checks that the whole text is one well-formed JSON value (RFC 8259): tokens, structure, UTF-8.
  * One thread, one body at a time; sc_json_cut_reset() for the next.
  *
- * Paths: member names joined by '.', at most 16 of 255 bytes; "\." is a dot in a name ("@odata\.nextLink" in C), the backslash
+ * Paths: member names joined by '.', at most 16 of 255 bytes; "\." is a dot in a name ("@odata\\.nextLink" in C), the backslash
  * takes the meaning from any byte. '[' ']' '*' are kept for later. Names match by their unescaped text, at exactly that depth.
  * Of members with one name the last counts, with all that is in it, as for nearly every reader of the record; a second member at
  * the records' path is an error. Something else than an array there is an error told by finish(), so that what an error reply

@@ -87,7 +87,7 @@ static void keep(struct sc_json_cut *cut, enum sc_cut_kind kind)
     cut->want = NULL;
 }
 
-/* The wanted string is [from, to) as it stands, and not longer than its room. */
+/* The wanted string is [from, to) as it stands: ASCII without escapes. */
 static void keep_slice(struct sc_json_cut *cut, const char *from, const char *to)
 {
     sc_json_string_begin(&cut->string, room_of(cut, cut->want), SC_CUT_VALUE_MAX);
@@ -159,9 +159,7 @@ static int record_begin(struct sc_json_cut *cut, const char *p)
     cut->in_record = true;
     cut->record_at = sc_json_at(cut, p);
     cut->record = (struct sc_cut_record){.fields = cut->fields};
-    for (unsigned i = 0; i < cut->field_count; i++)
-        cut->fields[i] = (struct sc_cut_value){.kind = SC_CUT_ABSENT};
-    cut->hit = &cut->paths.nodes[SC_JSON_RECORD];
+    cut->hit = &cut->paths.nodes[SC_JSON_RECORD]; /* forgets the last record's fields, too */
     cut->level_limit = cut->max_depth < SC_JSON_LEVELS - cut->array_level
                            ? cut->array_level + cut->max_depth
                            : SC_JSON_LEVELS;
@@ -384,7 +382,7 @@ value_at_hand:
     switch (*p) {
     case '"':
         q = sc_json_plain_end(++p, end);
-        if (q != end && *q == '"' && (!cut->want || q - p <= SC_CUT_VALUE_MAX)) {
+        if (q != end && *q == '"') {
             if (cut->want)
                 keep_slice(cut, p, q);
             p = q + 1;
@@ -453,7 +451,7 @@ string:
     if (r == 0)
         WAIT(SC_JSON_IN_STRING);
     if (cut->name) {
-        if (cut->string.to && !cut->string.cut)
+        if (cut->string.to)
             cut->hit = sc_json_paths_child(&cut->paths, cut->nodes[level], cut->string.to,
                                            cut->string.len);
         goto colon;

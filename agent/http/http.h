@@ -22,7 +22,7 @@ struct sc_http_request {
     const char *method; /* "GET" */
     const char *url;
     const char *const *headers; /* "Name: value" lines, NULL-terminated */
-    struct sc_str body;
+    struct sc_str content; /* request body */
     const char *proxy;    /* from the integration: wins over the environment; "" = none; NULL = environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) */
     const char *ca_file;  /* beside the config's; NULL: none */
     bool verify;          /* certificate and host name */

@@ -49,7 +49,7 @@ static struct took took(const struct sc_transfer *t)
     curl_off_t us = 0;
     curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &us);
     /* whole seconds once there are some: limits are */
-    sc_duration_text(us < 1000000 ? us / 1000 : (us + 500000) / 1000000 * 1000, out.text);
+    sc_duration_text(us < 950000 ? us / 1000 : (us + 500000) / 1000000 * 1000, out.text);
     return out;
 }
 
@@ -63,8 +63,10 @@ static bool resolved(const struct sc_transfer *t)
 static bool tcp_connected(const struct sc_transfer *t)
 {
     curl_off_t us = 0;
+    char *ip = NULL; /* known once TCP stands; the time is only noted when TLS stands, too */
     curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &us);
-    return us > 0;
+    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
+    return us > 0 || (ip && *ip);
 }
 
 static long os_error(const struct sc_transfer *t)
@@ -143,7 +145,7 @@ static void lost(struct sc_transfer *t, const char *how)
     else if (t->state == SC_TRANSFER_CONNECTING)
         snprintf(body, sizeof(body), "during the TLS handshake");
     sc_transfer_fail(t, SC_REASON_CONNECTION_LOST,
-                     "%s: connection cut %s (%s, %s); asked again. If it goes on, something on the way cuts it",
+                     "%s: connection cut %s (%s, %s); if it goes on, something on the way cuts it",
                      sc_outcome_where(t, where), body, how, took(t).text);
 }
 
@@ -181,7 +183,8 @@ static bool proxy_connect(struct sc_transfer *t, CURLcode code)
         proxy_answer(t, (int)status);
         return true;
     }
-    if (status != 0 || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_OUT_OF_MEMORY)
+    if (status != 0 || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_OUT_OF_MEMORY ||
+        code == CURLE_COULDNT_RESOLVE_HOST) /* the proxy's own name has another code */
         return false;
     if (code == CURLE_COULDNT_CONNECT) {
         snprintf(what, sizeof(what), "cannot be reached (%s)", strerror((int)os_error(t)));
@@ -259,7 +262,7 @@ static void timed_out(struct sc_transfer *t)
                          "No answer from %s in %s: let this host out to it, or set a proxy", where, took(t).text);
     else
         sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: connected, but the TLS handshake was not done in %s; asked again. If it goes on, look "
+                         "%s: connected, but the TLS handshake was not done in %s; if it goes on, look "
                          "for a firewall that opens connections and then drops them",
                          where, took(t).text);
 }
@@ -269,7 +272,7 @@ static void receive_failed(struct sc_transfer *t)
     unsigned long reason;
     long error = os_error(t);
     if (strstr(t->error, "chunked-encoding") || strstr(t->error, "hunk"))
-        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s sent a broken answer (chunked coding); asked again",
+        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s sent a broken answer (chunked coding)",
                          t->place.host);
     else
         lost(t, error != 0 ? strerror((int)error) : sc_outcome_openssl_text(t->error, &reason));
@@ -277,7 +280,7 @@ static void receive_failed(struct sc_transfer *t)
 
 static void bad_response(struct sc_transfer *t, const char *what)
 {
-    sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u %s: check host and port; asked again", t->place.host,
+    sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u %s: check host and port", t->place.host,
                      t->place.port, what);
 }
 
@@ -319,7 +322,7 @@ static void check_complete(struct sc_transfer *t)
     curl_off_t wire = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
     if (!t->final)
-        bad_response(t, "ended without an answer");
+        lost(t, "closed early"); /* curl takes a head that stops for a whole one */
     else if (t->length >= 0 && wire != t->length)
         lost(t, "closed early");
 }

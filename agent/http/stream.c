@@ -217,8 +217,12 @@ size_t sc_stream_on_header(char *bytes, size_t size, size_t count, void *arg)
                          t->place.host, t->head.max / 1024);
         break;
     case SC_HEAD_BAD:
-        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u sent a head that is not HTTP", t->place.host,
-                         t->place.port);
+        if (t->state == SC_TRANSFER_CONNECTING)
+            sc_transfer_fail(t, SC_REASON_PROXY_REFUSED,
+                             "Proxy %s does not answer as a proxy: check its host, port and kind", t->proxy.name);
+        else
+            sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u sent a head that is not HTTP: check host and port",
+                             t->place.host, t->place.port);
         break;
     case SC_HEAD_NO_MEMORY:
         sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory for the head of an answer");

@@ -277,12 +277,12 @@ void sc_transfer_on_timer(struct sc_timer *timer, void *arg)
         sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory");
     } else if (body) {
         sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: the answer stopped after %llu bytes, nothing came for %u s; asked again. If it goes on, "
+                         "%s: the answer stopped after %llu bytes, nothing came for %u s; if it goes on, "
                          "something on the way holds it up",
                          sc_outcome_where(t, where), (unsigned long long)wire, limit_s);
     } else {
         sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: connected and asked, but no answer in %u s%s; asked again. If it goes on, ask for less "
+                         "%s: connected and asked, but no answer in %u s%s; if it goes on, ask for less "
                          "at once or look at the vendor's status page",
                          sc_outcome_where(t, where), limit_s, t->head.total ? " (only a part of its head)" : "");
     }

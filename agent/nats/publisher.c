@@ -445,7 +445,7 @@ static void *run(void *arg)
     bool more = false, stopping;
     do {
         stopping = atomic_load(&p->stopping); /* before the mail is taken: nothing is posted after it */
-        take_mail(p, more ? sc_mailbox_take(&p->box) : rest(p));
+        take_mail(p, more || (stopping && finished(p)) ? sc_mailbox_take(&p->box) : rest(p));
         more = turn(p);
     } while (!stopping || !finished(p));
     uint32_t batches, writes;

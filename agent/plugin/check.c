@@ -246,7 +246,7 @@ static int check_paths(const struct sc_data_type *type, struct sc_error *err)
                            type->envelope[i]);
     const char *snapshot[] = {type->version[0], type->version[1], type->count};
     for (size_t i = 0; i < sizeof snapshot / sizeof *snapshot; i++)
-        if (snapshot[i] && (type->shape != SC_SNAPSHOT || !is_path(snapshot[i], false)))
+        if (snapshot[i] && (type->shape != SC_SHAPE_SNAPSHOT || !is_path(snapshot[i], false)))
             return sc_fail(err, SC_REASON_INTERNAL,
                            "%s: version and count are paths in the envelope of a snapshot",
                            type->name);
@@ -260,7 +260,7 @@ static int check_data_type(const struct sc_data_type *type, struct sc_error *err
                        type->name);
     if (is_blank(type->title) || is_blank(type->noun))
         return sc_fail(err, SC_REASON_INTERNAL, "%s needs title and noun", type->name);
-    if ((unsigned)type->shape > SC_SNAPSHOT || (unsigned)type->identity > SC_CONTENT ||
+    if ((unsigned)type->shape > SC_SHAPE_SNAPSHOT || (unsigned)type->identity > SC_CONTENT ||
         (unsigned)type->time_format > SC_TIME_EPOCH_MS)
         return sc_fail(err, SC_REASON_INTERNAL, "%s: unknown shape, identity or time format",
                        type->name);

@@ -146,13 +146,12 @@ static bool is_transport(enum sc_reason reason)
            reason != SC_REASON_READ_TIMEOUT;
 }
 
-void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int http_status, int64_t until_real, const char *wait_header, const char *detail,
+void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *wait_header, const char *detail,
                     const char *advice)
 {
     struct sc_io *io = p->inst->io;
     struct sc_hold *shared = NULL;
     char line[512], at[SC_TIME_TEXT], since[80] = "";
-    (void)http_status;
     if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
         reason = SC_REASON_AUTH_EXPIRED;
     int64_t wait = hold_for(p, reason, until_real, &shared);
@@ -210,7 +209,7 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->recipe = p->type->recipe;
     r->prefix = sc_dup(p->prefix);
     r->subject = sc_dup(io->config.settings->nats_subject);
-    r->snapshot = p->type->shape == SC_SNAPSHOT;
+    r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
     r->keeps_seen = p->type->overlap_s > 0;
     r->max_identities = (uint64_t)io->config.settings->poll_max_identities;
     memcpy(r->fingerprint_key, p->fingerprint_key, sizeof r->fingerprint_key);
@@ -330,7 +329,7 @@ static void load_failed(struct sc_poller *p, const struct sc_recover *job)
 {
     set_phase(p, SC_OFF);
     p->loaded = false;
-    sc_poller_fail(p, job->error.reason, 0, SC_TIME_NONE, NULL, job->error.text, NULL);
+    sc_poller_fail(p, job->job.error.reason, SC_TIME_NONE, NULL, job->job.error.text, NULL);
 }
 
 static void taken_in(struct sc_poller *p, const struct sc_recover *job)
@@ -353,7 +352,6 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
         else if (current)
             sc_poller_read_back(p); /* again: without it a fall-back could double */
     } else if (current && job->job.error.reason) {
-        job->error = job->job.error;
         load_failed(p, job);
     } else if (current) {
         adopt(p, job);
@@ -387,7 +385,7 @@ static void begin_walk(struct sc_poller *p)
     p->walk_began = io->now;
     p->anchored = p->disk_open && p->disk_walk; /* an anchor of the same walk stands already */
     p->walk_failed = p->finish = p->commit_map = p->last_page_hashed = false;
-    p->scan_only = p->version_known = p->older = false;
+    p->scan_only = p->second_pass = p->version_known = p->older = false;
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     p->walk_newest = p->covered_ms;
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
@@ -453,12 +451,9 @@ static void mark_floor(struct sc_poller *p, const struct sc_open_page *page)
     if (page->published == 0)
         return;
     if (p->mark_count == SC_FLOOR_MARKS) { /* two become one: the lower floor, the later time */
-        for (uint32_t i = 1; i + 1 < p->mark_count; i += 1) {
-            if (i % 2)
-                continue;
-            p->marks[i / 2] = (struct sc_floor_mark){p->marks[i + 1].newest_ms, p->marks[i].floor};
-        }
         p->mark_count /= 2;
+        for (uint32_t i = 0; i < p->mark_count; i++)
+            p->marks[i] = (struct sc_floor_mark){p->marks[2 * i + 1].newest_ms, p->marks[2 * i].floor};
     }
     p->marks[p->mark_count++] = (struct sc_floor_mark){page->newest_ms, page->floor};
 }
@@ -494,7 +489,7 @@ void sc_poller_page_done(struct sc_poller *p)
         cover(p, page);
         covered = true;
     }
-    if (covered && p->type->shape == SC_LOG)
+    if (covered && p->type->shape == SC_SHAPE_LOG)
         sc_save_want(p);
     if (covered || p->finish || p->phase != SC_WALKING)
         sc_poller_wake(p);
@@ -531,8 +526,10 @@ void sc_poller_abandon(struct sc_poller *p)
         p->inst->io->waiting--;
     }
     give_up_page(p);
-    if (transfer)
+    if (transfer) {
+        sc_request_release(p);
         sc_http_cancel(transfer);
+    }
 }
 
 static void log_walk(struct sc_poller *p)
@@ -631,7 +628,6 @@ static bool name_is_retiring(const struct sc_poller *p)
 static void step_off(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
-    const struct sc_hold *hold = NULL;
     if (!sc_poller_should_run(p)) {
         if (p->retired || io->stopping)
             return;
@@ -648,7 +644,8 @@ static void step_off(struct sc_poller *p)
         sc_heap_set(&io->heap, &p->timer, p->hold.until_ms);
         return;
     }
-    (void)hold;
+    if (p->out) /* what is still under way comes back first: it may yet reach the stream */
+        return;
     if (name_is_retiring(p)) {
         sc_heap_set(&io->heap, &p->timer, io->now + 50);
         return;
@@ -712,8 +709,7 @@ static void step_walking(struct sc_poller *p)
     if (p->transfer || p->reading_back)
         return;
     if (p->finish) {
-        if (p->page_count == 0 || p->type->shape == SC_SNAPSHOT || p->page_count)
-            close_walk(p);
+        close_walk(p);
         return;
     }
     if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES || p->stop_save)

@@ -181,7 +181,7 @@ struct sc_poller {
     struct sc_sha256_stream *sha; /* snapshot: content hash */
 
     /* snapshot */
-    bool scan_only, version_known, older;
+    bool scan_only, second_pass, version_known, older;
     char version[2][SC_MAP_VERSION_MAX + 1];
     uint32_t vanished;
 
@@ -234,7 +234,7 @@ void sc_poller_unpause(struct sc_poller *p);
 void sc_poller_reset(struct sc_poller *p);    /* forgets everything that is not in the buckets; loads again */
 void sc_poller_abandon(struct sc_poller *p);  /* ends the request, keeps what is handed over */
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
-void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int http_status, int64_t wait_until_real, const char *wait_header,
+void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t wait_until_real, const char *wait_header,
                     const char *detail, const char *advice);
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
 void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
@@ -243,6 +243,7 @@ void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
 
 /* request.c: one request and its reply */
 void sc_request_send(struct sc_poller *p);
+void sc_request_release(struct sc_poller *p); /* gives back what it took of the budgets' concurrency */
 void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *result);
 int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request);
 

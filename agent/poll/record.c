@@ -174,7 +174,7 @@ struct identity {
     uint64_t fingerprint;
     uint64_t known;      /* entry in the set, SC_SEEN_NONE: to be published */
     uint32_t hash;
-    bool missing;        /* a part is absent: the record has no identity */
+    unsigned char content[16]; /* of a snapshot's record */
 };
 
 static unsigned id_parts(const struct sc_poller *p, const struct sc_cut_record *record, struct sc_str parts[SC_MAX_ID_PARTS])
@@ -212,7 +212,7 @@ static void find_in_set(struct sc_poller *p, struct identity *id, size_t base_le
         if (hash == 0 || hash == id->hash || p->type->identity != SC_IMMUTABLE)
             return;
     }
-    if (id->len > base_len) {
+    if (id->len > base_len && p->anchored) {
         struct sc_log_cx cx = sc_poller_cx(p);
         p->collisions++;
         SC_LOG(SC_WARN, &cx, NULL, "identity_collision: id %.*s came with other bytes; published as %s", (int)base_len, id->text, id->text);
@@ -396,29 +396,26 @@ static bool log_record_is_new(struct sc_poller *p, struct identity *id, const st
     return id->known == SC_SEEN_NONE;
 }
 
-static bool snapshot_record_is_new(struct sc_poller *p, struct identity *id, const struct sc_str *parts, unsigned count, int *ret_rc)
+/* The identity, and whether the map knows this state of the record; the map is not changed yet. */
+static bool snapshot_record_is_new(struct sc_poller *p, struct identity *id, const struct sc_str *parts, unsigned count)
 {
-    unsigned char hash[16];
-    unsigned changes = 1;
     struct sc_batch *batch = p->batch;
     if (p->scan_only || p->older)
         return false;
-    sc_content_hash(batch->bytes + p->record_at, batch->used - p->record_at, hash);
-    snapshot_identity(p, id, parts, count, hash);
-    switch (sc_map_meet(&p->map, id->fingerprint, hash, &changes)) {
-    case SC_MAP_SAME:
-        return false;
-    case SC_MAP_FULL:
-        sc_fail(&p->cut_error, SC_REASON_MEMORY_LIMIT, "more than %lld records in the document: raise poll.max_identities",
-                (long long)p->inst->io->config.settings->poll_max_identities);
-        *ret_rc = -1;
-        return false;
-    case SC_MAP_PUBLISH:
-        break;
-    }
+    sc_content_hash(batch->bytes + p->record_at, batch->used - p->record_at, id->content);
+    snapshot_identity(p, id, parts, count, id->content);
+    return !sc_map_is_same(&p->map, id->fingerprint, id->content);
+}
+
+static int snapshot_take_in(struct sc_poller *p, struct identity *id)
+{
+    unsigned changes = 1;
+    if (sc_map_meet(&p->map, id->fingerprint, id->content, &changes) == SC_MAP_FULL)
+        return sc_fail(&p->cut_error, SC_REASON_MEMORY_LIMIT, "more than %lld records in the document: raise poll.max_identities",
+                       (long long)p->inst->io->config.settings->poll_max_identities);
     if (changes > 1)
         id->len += (size_t)snprintf(id->text + id->len, sizeof id->text - id->len, "#%u", changes);
-    return true;
+    return 0;
 }
 
 void sc_snapshot_judge(struct sc_poller *p)
@@ -461,10 +458,12 @@ static void snapshot_version(struct sc_poller *p)
 static int publish_record(struct sc_poller *p, struct identity *id, const struct sc_cut_value *time)
 {
     int64_t time_ms = record_time(p, time);
-    if (p->type->shape == SC_LOG) {
+    if (p->type->shape == SC_SHAPE_LOG) {
         id->known = sc_seen_add(&p->seen, id->fingerprint, id->hash, p->page->number);
         if (id->known == SC_SEEN_NONE)
             return sc_fail(&p->cut_error, SC_REASON_MEMORY_LIMIT, "out of memory for identities");
+    } else if (snapshot_take_in(p, id)) {
+        return -1;
     }
     finish_record(p, id, time, time_ms);
     note_time(p, time, time_ms);
@@ -496,21 +495,17 @@ static int on_end(void *arg, const struct sc_cut_record *record)
         count_record(p, record->bytes);
         return 0;
     }
-    if (p->type->shape == SC_SNAPSHOT)
+    if (p->type->shape == SC_SHAPE_SNAPSHOT)
         snapshot_version(p);
-    bool looks = p->scan_only || p->older;
-    if (!p->anchored && !looks) { /* nothing of a walk is published before its anchor stands */
-        sc_save_anchor(p);
-        return paused(p, SC_CUT_PAUSE);
-    }
     uint32_t len = p->batch->used - p->record_at;
     id.hash = sc_hash32(p->batch->bytes + p->record_at, len);
     id.hash += id.hash == 0;
+    bool fresh = p->type->shape == SC_SHAPE_SNAPSHOT ? snapshot_record_is_new(p, &id, parts, count) : log_record_is_new(p, &id, parts, count);
+    if (fresh && !p->anchored) { /* nothing of a walk is published before its anchor stands */
+        sc_save_anchor(p);
+        return paused(p, SC_CUT_PAUSE);
+    }
     page_mix(p, id.hash);
-    int rc = 0;
-    bool fresh = p->type->shape == SC_SNAPSHOT ? snapshot_record_is_new(p, &id, parts, count, &rc) : log_record_is_new(p, &id, parts, count);
-    if (rc)
-        return rc;
     if (!fresh) {
         p->batch->used = p->record_at;
         note_time(p, &record->fields[time_at], record_time(p, &record->fields[time_at]));
@@ -557,7 +552,7 @@ static void letter_from_batch(struct sc_poller *p, const struct sc_batch *batch,
         keep_dead(p, id, strlen(id), SC_REASON_RECORD_TOO_LARGE, "is larger than the stream takes", r->body_len)) {
         p->dead = sc_dead_letter_drop(p->dead);
         p->stop_save = true;
-        sc_poller_fail(p, SC_REASON_DEAD_LETTER_FAILED, 0, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
+        sc_poller_fail(p, SC_REASON_DEAD_LETTER_FAILED, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
     }
 }
 
@@ -573,7 +568,7 @@ static void one_outcome(struct sc_poller *p, const struct sc_batch *batch, const
 {
     if (batch->stamp == &p->gap_stamp) {
         gap_stored(p);
-    } else if (p->type->shape == SC_SNAPSHOT) {
+    } else if (p->type->shape == SC_SHAPE_SNAPSHOT) {
         sc_map_stored(&p->map, r->fingerprint);
     } else {
         sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
@@ -611,6 +606,7 @@ void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch)
     if (p->bounded && p->unsaved_acks >= SC_BOUNDED_ACKS)
         sc_save_want(p);
     sc_poller_page_done(p);
+    sc_poller_unpause(p); /* its own share may have been what it waited for */
 }
 
 /* ---- gaps --------------------------------------------------------------------------------------------------------------------------- */

@@ -336,6 +336,19 @@ static void reset_results(struct sc_recover *r)
     r->note[0] = r->gap_from[0] = '\0';
 }
 
+/* The buckets that are ours to make (design 1.2). */
+static int ensure_buckets(struct sc_session *session, struct sc_error *err)
+{
+    static const char *const buckets[] = {CHECKPOINT_BUCKET, SEEN_BUCKET, "CREDENTIAL_STATE"};
+    for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        struct sc_stream_info info;
+        int rc = sc_kv_info(session, buckets[i], &info, err);
+        if (rc < 0 || (rc == 1 && sc_kv_ensure(session, buckets[i], 1, NULL, err)))
+            return -1;
+    }
+    return 0;
+}
+
 static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
     struct sc_kv_entry entry = {0};
@@ -343,7 +356,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     reset_results(r);
     sc_seen_init(&r->seen, r->max_identities);
     sc_map_init(&r->map, r->max_identities);
-    if (load_fingerprint_key(r, session, err))
+    if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err))
         return -1;
     int rc = sc_kv_get(session, CHECKPOINT_BUCKET, r->key, &entry, err);
     if (rc < 0)

@@ -32,6 +32,15 @@ static void take_budgets(struct sc_poller *p, const struct sc_request *request)
     p->request_pools[n] = NULL;
 }
 
+void sc_request_release(struct sc_poller *p)
+{
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
+        struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
+        if (b)
+            sc_budget_release(b);
+    }
+}
+
 static int64_t header_number(const struct sc_poller *p, const char *name)
 {
     int64_t n = -1;
@@ -129,7 +138,7 @@ static bool asked_before(struct sc_poller *p, const char *url, const struct sc_r
 {
     static const unsigned char key[16] = "one walk's urls";
     uint64_t hash = sc_siphash(key, url, strlen(url)) ^ (rq->body.len ? sc_siphash(key, rq->body.ptr, rq->body.len) : 0);
-    if (p->type->shape == SC_SNAPSHOT || p->attempts || p->again || p->page)
+    if (p->type->shape == SC_SHAPE_SNAPSHOT || p->attempts || p->again || p->page)
         return false;
     for (uint32_t i = 0; i < p->url_count; i++) {
         if (p->walk_urls[i] == hash)
@@ -195,11 +204,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->page_hash = 0;
         sc_error_clear(&p->cut_error);
         rc = start(p, rq, url.ptr, headers, &err);
-        for (unsigned i = 0; rc && p->request_pools[i]; i++) {
-            struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
-            if (b)
-                sc_budget_release(b);
-        }
+        if (rc)
+            sc_request_release(p);
     }
     for (unsigned i = 0; i < count; i++)
         sc_secret_free(headers[i]);
@@ -208,7 +214,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->out++;
         SC_LOG(SC_DEBUG, &cx, NULL, "request %s", sc_redact_url(url.ptr, shown, sizeof shown));
     } else {
-        sc_poller_fail(p, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, 0, SC_TIME_NONE, NULL, err.text[0] ? err.text : "out of memory", NULL);
+        sc_poller_fail(p, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, err.text[0] ? err.text : "out of memory", NULL);
     }
 }
 
@@ -273,10 +279,10 @@ static bool ready_to_cut(struct sc_poller *p)
     open_page(p);
     p->page->records = p->page->bytes = 0;
     p->page_new = 0;
-    if (p->type->shape == SC_SNAPSHOT) {
+    if (p->type->shape == SC_SHAPE_SNAPSHOT) {
         sc_map_begin(&p->map);
-        if (!p->version_known)
-            p->scan_only = p->older = false;
+        if (!p->second_pass)
+            p->version_known = p->scan_only = p->older = false;
     }
     return true;
 }
@@ -318,7 +324,7 @@ static ptrdiff_t on_body(void *arg, struct sc_transfer *transfer, const char *by
 static int count_matches(struct sc_poller *p)
 {
     int64_t count;
-    if (p->type->shape != SC_SNAPSHOT || !p->type->count)
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->type->count)
         return 0;
     struct sc_str text = sc_host_services.envelope(&p->host, p->type->count);
     if (text.ptr && sc_parse_int(text, &count) && (uint64_t)count == p->page_records)
@@ -330,7 +336,7 @@ static int count_matches(struct sc_poller *p)
 /* The document said its version only behind the records: once more, now that it is known. */
 static int needs_second_pass(struct sc_poller *p)
 {
-    if (p->type->shape != SC_SNAPSHOT || !p->scan_only)
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->scan_only)
         return 0;
     for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
         struct sc_str v = sc_host_services.envelope(&p->host, p->type->version[i]);
@@ -338,6 +344,19 @@ static int needs_second_pass(struct sc_poller *p)
             return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "the document has no member \"%s\"", p->type->version[i]);
     }
     return p->page_records > 0;
+}
+
+/* What was taken for the document's version before its records is still what it says. */
+static int version_holds(struct sc_poller *p)
+{
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->version_known)
+        return 0;
+    for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
+        struct sc_str v = sc_host_services.envelope(&p->host, p->type->version[i]);
+        if (!v.ptr || !sc_str_is(v, p->version[i]))
+            return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "the document changed its version while it was read: asked again");
+    }
+    return 0;
 }
 
 static void repeats_itself(struct sc_poller *p)
@@ -359,6 +378,7 @@ static void page_read(struct sc_poller *p)
     page->walk = json_deep_copy(p->walk);
     page->walk_page = p->walk_page;
     p->page = NULL;
+    p->second_pass = false;
     p->attempts = p->again = p->throttles = 0;
     p->hold = (struct sc_hold){0};
     p->inst->source->failures = 0;
@@ -367,7 +387,7 @@ static void page_read(struct sc_poller *p)
         p->page_halvings--;
         p->good_pages = 0;
     }
-    bool same = p->type->shape == SC_LOG && p->page_records > 0 && p->page_new == 0 && p->last_page_hashed && p->page_hash == p->last_page_hash;
+    bool same = p->type->shape == SC_SHAPE_LOG && p->page_records > 0 && p->page_new == 0 && p->last_page_hashed && p->page_hash == p->last_page_hash;
     p->last_page_hashed = p->page_records > 0;
     p->last_page_hash = p->page_hash;
     if (same && !p->finish)
@@ -376,7 +396,7 @@ static void page_read(struct sc_poller *p)
 
 static void keep_version(struct sc_poller *p)
 {
-    if (p->type->shape != SC_SNAPSHOT || p->older)
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || p->older)
         return;
     for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
         char name[16];
@@ -408,11 +428,13 @@ static void page_complete(struct sc_poller *p)
                      sc_host_services.envelope(&p->host, p->type->version[1]).ptr);
         sc_snapshot_judge(p);
         p->scan_only = false;
+        p->second_pass = true;
         sc_poller_wake(p);
         return;
     }
-    if (second < 0 || count_matches(p)) {
-        sc_poller_fail(p, p->cut_error.reason, 0, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
+    if (second < 0 || count_matches(p) || version_holds(p)) {
+        p->second_pass = false;
+        sc_poller_fail(p, p->cut_error.reason, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
         return;
     }
     if (p->older) {
@@ -435,7 +457,7 @@ static void page_complete(struct sc_poller *p)
         sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, detail, NULL);
         break;
     case SC_BROKEN:
-        sc_poller_fail(p, SC_REASON_BAD_RESPONSE, 0, SC_TIME_NONE, NULL, detail, NULL);
+        sc_poller_fail(p, SC_REASON_BAD_RESPONSE, SC_TIME_NONE, NULL, detail, NULL);
         return;
     }
     page_read(p);
@@ -444,6 +466,7 @@ static void page_complete(struct sc_poller *p)
 
 static void page_failed(struct sc_poller *p, const struct sc_http_result *result)
 {
+    p->second_pass = false;
     const struct sc_error *e = &p->cut_error;
     bool ours = e->reason != SC_REASON_OK;
     sc_record_drop_partial(p);
@@ -451,14 +474,14 @@ static void page_failed(struct sc_poller *p, const struct sc_http_result *result
     enum sc_reason reason = ours ? e->reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
     if (p->page_new) /* the vendor got further than last time: not the same failure again and again */
         p->attempts = 0;
-    sc_poller_fail(p, reason, 0, SC_TIME_NONE, NULL, ours ? e->text : result->text, NULL);
+    sc_poller_fail(p, reason, SC_TIME_NONE, NULL, ours ? e->text : result->text, NULL);
 }
 
 static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
 {
     struct sc_log_cx cx = sc_poller_cx(p);
     if (++p->again > SC_MAX_AGAIN) {
-        sc_poller_fail(p, SC_REASON_PAGING_LOOP, 0, SC_TIME_NONE, NULL, verdict->detail, NULL);
+        sc_poller_fail(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, NULL, verdict->detail, NULL);
         return;
     }
     SC_LOG(sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
@@ -505,7 +528,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         struct sc_log_cx cx = sc_poller_cx(p);
         SC_LOG(SC_WARN, &cx, NULL, "the vendor's %s is not believed (in the past, or over 24 h ahead)", wait.header ? wait.header : "Retry-After");
     }
-    sc_poller_fail(p, reason, result->status, wait.until_ms, wait.header, detail, verdict.advice[0] ? verdict.advice : NULL);
+    sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, verdict.advice[0] ? verdict.advice : NULL);
 }
 
 static void learn_clock(struct sc_source *source, const struct sc_http_result *result)
@@ -523,11 +546,6 @@ void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *
     struct sc_io *io = p->inst->io;
     p->out--;
     if (p->transfer != transfer) { /* abandoned */
-        for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
-            struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
-            if (b)
-                sc_budget_release(b);
-        }
         sc_poller_wake(p);
         return;
     }

@@ -44,7 +44,7 @@ static void post(struct sc_poller *p, struct sc_kv_write *w)
 
 static bool keeps_seen(const struct sc_poller *p)
 {
-    return p->type->shape == SC_LOG && (p->type->overlap_s > 0 || p->bounded);
+    return p->type->shape == SC_SHAPE_LOG && (p->type->overlap_s > 0 || p->bounded);
 }
 
 /* Records are in the stream that the position does not cover, and may come to be while the walk goes on. */
@@ -53,9 +53,15 @@ static bool must_be_open(const struct sc_poller *p)
     return p->page_count > 0 || p->loose || (p->phase == SC_WALKING && (p->anchored || p->anchor_wanted));
 }
 
+/* A walk that was interrupted (stop, pause) is kept, so that what it froze is not chosen anew; one that ended is not. */
+static bool keeps_walk(const struct sc_poller *p)
+{
+    return p->phase == SC_WALKING || (p->cp.walk && (!p->finish || p->page_count > 0));
+}
+
 bool sc_save_settled(const struct sc_poller *p)
 {
-    return !p->saving && !p->dirty && !p->anchor_wanted && p->disk_open == must_be_open(p) && (p->disk_open || !p->disk_walk);
+    return !p->saving && !p->dirty && !p->anchor_wanted && p->disk_open == must_be_open(p) && p->disk_walk == keeps_walk(p);
 }
 
 static void set_floors(struct sc_poller *p)
@@ -66,7 +72,7 @@ static void set_floors(struct sc_poller *p)
     if (p->loose && p->loose_floor < floor)
         floor = p->loose_floor;
     p->cp.floor.page = floor;
-    p->cp.floor.walk = p->type->shape == SC_SNAPSHOT ? 0 : p->mark_count && p->marks[0].floor < floor ? p->marks[0].floor : floor;
+    p->cp.floor.walk = p->type->shape == SC_SHAPE_SNAPSHOT ? 0 : p->mark_count && p->marks[0].floor < floor ? p->marks[0].floor : floor;
 }
 
 static int add_part(struct sc_kv_write **list, struct sc_kv_write *w, bool composed)
@@ -126,13 +132,12 @@ static int compose_checkpoint(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
     struct sc_checkpoint *cp = &p->cp;
-    bool walking = p->phase == SC_WALKING;
     cp->open = must_be_open(p);
-    if (walking && p->walk_page == 0 && p->walk) { /* frozen by the first request, nothing read yet */
+    if (p->phase == SC_WALKING && p->walk_pages == 0 && p->walk) { /* frozen by the first request, nothing read yet */
         json_decref(cp->walk);
         cp->walk = json_deep_copy(p->walk);
     }
-    if (!walking && p->page_count == 0) {
+    if (!keeps_walk(p)) {
         json_decref(cp->walk);
         cp->walk = NULL;
         cp->walk_page = 0;
@@ -144,7 +149,7 @@ static int compose_checkpoint(struct sc_poller *p)
     cp->epoch = io->broker.epoch;
     cp->n++;
     cp->saved_ms = sc_real_ms();
-    sc_checkpoint_trail(cp, cp->saved_ms, p->type->shape == SC_SNAPSHOT ? SC_MAP_SLOTS - 2 : SC_TRAIL_MAX);
+    sc_checkpoint_trail(cp, cp->saved_ms, p->type->shape == SC_SHAPE_SNAPSHOT ? SC_MAP_SLOTS - 2 : SC_TRAIL_MAX);
     struct sc_kv_write *w = write_new(p, "CHECKPOINTS", WRITE_CHECKPOINT, p->rev);
     if (!w)
         return -1;
@@ -171,7 +176,9 @@ static void post_checkpoint(struct sc_poller *p)
 static int compose(struct sc_poller *p)
 {
     struct sc_kv_write *parts = NULL;
-    bool commit = p->type->shape == SC_SNAPSHOT && p->commit_map && p->page_count == 0;
+    bool commit = p->type->shape == SC_SHAPE_SNAPSHOT && p->commit_map && p->page_count == 0;
+    if (commit && p->cp.map && p->walk_published == 0 && sc_map_unmet(&p->map) == 0)
+        commit = p->commit_map = false; /* the map that stands says the same */
     set_floors(p);
     int rc = 0;
     if (keeps_seen(p))
@@ -285,7 +292,7 @@ static void purge_segment(void *arg, uint32_t segment)
 static void drop_identities(struct sc_poller *p)
 {
     int64_t before = INT64_MAX;
-    if (p->type->shape != SC_LOG)
+    if (p->type->shape != SC_SHAPE_LOG)
         return;
     if (p->type->overlap_s && p->save_covered_ms == SC_TIME_NONE)
         return;
@@ -308,6 +315,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
         p->anchored = true;
     }
     drop_identities(p);
+    sc_status_touch(p->inst, false);
     if (p->vanished) {
         struct sc_log_cx cx = sc_poller_cx(p);
         SC_LOG(SC_INFO, &cx, NULL, "%u records are no longer in the document (withdrawn by the vendor); what was published stays", p->vanished);
@@ -317,14 +325,14 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
 
 static void part_stands(struct sc_poller *p, const struct sc_kv_write *w)
 {
-    if (w->result == SC_KV_OK && p->type->shape == SC_LOG)
+    if (w->result == SC_KV_OK && p->type->shape == SC_SHAPE_LOG)
         sc_part_rev_set(p, (uint32_t)(uintptr_t)w->arg, w->rev);
     if (w->result != SC_KV_OK)
         p->save_failed = true;
     if (--p->save_parts)
         return;
     SC_FAULT("seen.after");
-    if (p->type->shape == SC_SNAPSHOT)
+    if (p->type->shape == SC_SHAPE_SNAPSHOT)
         SC_FAULT("snapshot.map.after");
     if (!p->save_failed)
         post_checkpoint(p);
@@ -344,6 +352,7 @@ void sc_save_written(struct sc_poller *p, struct sc_kv_write *w)
     bool ours = p->loaded && w->generation == p->generation && w->result != SC_KV_DROPPED;
     if (w->kind == WRITE_PURGE || !ours) {
         write_free(w);
+        sc_poller_wake(p);
         return;
     }
     if (w->result == SC_KV_CONFLICT) {

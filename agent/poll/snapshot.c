@@ -105,6 +105,23 @@ enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const 
     return SC_MAP_PUBLISH;
 }
 
+bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16])
+{
+    struct sc_map_entry *e = find(map, fingerprint);
+    if (!e || memcmp(e->hash, hash, 16) != 0)
+        return false;
+    e->walk = map->walk;
+    return true;
+}
+
+uint32_t sc_map_unmet(const struct sc_map *map)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < map->size; i++)
+        n += map->entries[i].fingerprint && map->entries[i].walk != map->walk;
+    return n;
+}
+
 void sc_map_stored(struct sc_map *map, uint64_t fingerprint)
 {
     struct sc_map_entry *e = find(map, fingerprint);

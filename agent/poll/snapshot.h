@@ -45,6 +45,10 @@ enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const 
 void sc_map_stored(struct sc_map *map, uint64_t fingerprint);
 /* A read-back found this state of the record in the stream (in order of sequence). version: whether it is of the map's version. */
 int sc_map_found(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16], unsigned changes, bool same_version);
+/* Entries that the present walk has not met. */
+uint32_t sc_map_unmet(const struct sc_map *map);
+/* Would sc_map_meet() say SC_MAP_SAME? Marks it met then, changes nothing else. */
+bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]);
 /* The walk is complete: entries that it did not meet are dropped (returns how many), the others are committed. */
 uint32_t sc_map_commit(struct sc_map *map);
 

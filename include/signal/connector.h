@@ -81,8 +81,8 @@ enum sc_identity {
 };
 
 enum sc_shape {
-    SC_LOG,     /* records arrive; each is published once */
-    SC_SNAPSHOT /* one document; changes are found by hash: identity = id + content hash + document version */
+    SC_SHAPE_LOG,     /* records arrive; each is published once */
+    SC_SHAPE_SNAPSHOT /* one document; changes are found by hash: identity = id + content hash + document version */
 };
 
 enum sc_time_format {
@@ -115,7 +115,7 @@ struct sc_data_type {
     const char *time;                /* inside a record, may be NULL */
     enum sc_time_format time_format;
     const char *envelope[SC_MAX_ENVELOPE]; /* beside the records, read with host->envelope(); NULL ends */
-    /* SC_SNAPSHOT: members of the envelope */
+    /* SC_SHAPE_SNAPSHOT: members of the envelope */
     const char *version[2]; /* compared in this order, RFC 3339 as time, else as text; NULL ends */
     const char *count;      /* must equal the number of records; NULL: not checked */
     bool off_by_default;

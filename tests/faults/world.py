@@ -17,7 +17,7 @@ from signaltest.copier import Copier, copy_of_stream  # noqa: E402
 from signaltest.jetstream import JetStream  # noqa: E402
 from signaltest.kv import Bucket  # noqa: E402
 from signaltest.ledger import Ledger  # noqa: E402
-from signaltest.nats import NatsError  # noqa: E402
+from signaltest.nats import Disconnected, NatsError  # noqa: E402
 from signaltest.procs import Agent, NatsServer  # noqa: E402
 from signaltest.publisher import OtherPublisher  # noqa: E402
 from signaltest.simulator import Simulator  # noqa: E402
@@ -124,13 +124,18 @@ class World:
         return Bucket(self.js, name)
 
     def look(self, function, absent=None):
-        """function() while the server may be going down or coming up: `absent` where it cannot be asked now."""
-        try:
-            if not self.connection.connected:
-                self.connection.reconnect(timeout=0.5)
-            return function()
-        except (NatsError, OSError):
-            return absent
+        """function() while the server may be going down or coming up: `absent` where it cannot be asked now. A server
+        that was restarted since the last look is asked again over a new connection."""
+        for _ in range(2):
+            try:
+                if not self.connection.connected:
+                    self.connection.reconnect(timeout=0.5)
+                return function()
+            except Disconnected:
+                continue
+            except (NatsError, OSError):
+                break
+        return absent
 
     def checkpoint(self, source=OKTA):
         return self.look(lambda: self.bucket("CHECKPOINTS").get_json(key_of(source)))

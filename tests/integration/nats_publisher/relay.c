@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static bool pump(int from, int to, bool lose)
 
 static void take_in(struct relay *relay, struct pair *pairs, int *count)
 {
-    int client = accept(relay->listener, NULL, NULL);
+    int client = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC); /* servers are forked */
     if (client < 0)
         return;
     struct sockaddr_in addr = loopback(relay->server_port);
@@ -131,7 +132,7 @@ void relay_start(struct relay *relay, int server_port)
     relay->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (relay->listener < 0 || bind(relay->listener, (struct sockaddr *)&addr, len) ||
         listen(relay->listener, 16) || getsockname(relay->listener, (struct sockaddr *)&addr, &len) ||
-        pipe(relay->wake))
+        pipe2(relay->wake, O_CLOEXEC))
         die("start");
     relay->port = ntohs(addr.sin_port);
     if (pthread_create(&relay->thread, NULL, run, relay))

@@ -582,12 +582,16 @@ static char *nested(const char *before, unsigned depth, const char *after, size_
 static void test_json_cut_longest_paths(void **state)
 {
     static const char body[] =
-        "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":{\"i\":{\"j\":{\"k\":{\"l\":{\"m\":{\"n\":{\"o\":{\"p\":["
-        "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":{\"i\":{\"j\":{\"k\":{\"l\":{\"m\":{\"n\":{\"o\":{\"p\":"
+        "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":{\"i\":{\"j\":{\"k\":{\"l\":{"
+        "\"m\":{\"n\":{\"o\":{\"p\":["
+        "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":{\"i\":{\"j\":{\"k\":{\"l\":{"
+        "\"m\":{\"n\":{\"o\":{\"p\":"
         "{\"p\":7}}}}}}}}}}}}}}}}},{\"a\":{\"b\":1}}],\"q\":5}}}}}}}}}}}}}}}}";
-    struct sc_json_spec spec = {.records = "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p[]",
-                                .fields = {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p", "a.b"},
-                                .envelope = {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.q"}};
+    struct sc_json_spec spec = {
+        .records = "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p[]",
+        .fields = {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p", "a.b"},
+        .envelope = {"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.q"                                }
+    };
 
     (void)state;
     for (size_t chunk = 0; chunk < 5; chunk++) {
@@ -615,21 +619,23 @@ static void test_json_cut_depth(void **state)
         const char *text;
         bool too_deep;
     } rows[] = {
-        {"at the cap",                         "[]",    "[",                 ",5]",           3,    3,    "", false},
-        {"beyond the cap",                     "[]",    "[",                 ",5]",           3,    4,    "", true },
-        {"far beyond the cap",                 "[]",    "[",                 ",5]",           3,    4095, "", true },
-        {"beyond all levels",                  "[]",    "[",                 ",5]",           3,    4096,
-         "nested deeper than 4096 levels at byte 12284",                                                      false},
-        {"default cap",                        "[]",    "[",                 ",5]",           0,    128,  "", false},
-        {"beyond the default cap",             "[]",    "[",                 ",5]",           0,    129,  "", true },
-        {"counted from the record on",         "a.b[]", "{\"a\":{\"b\":[",   ",5]}}",         3,    3,    "", false},
-        {"counted from the record on, beyond", "a.b[]", "{\"a\":{\"b\":[",   ",5]}}",         3,    4,    "", true },
-        {"cap is all levels",                  "[]",    "[",                 ",5]",           4096, 4095, "", false},
-        {"outside, at the cap",                "r[]",   "{\"x\":",           ",\"r\":[4,5]}", 3,    2,    "", false},
-        {"outside, beyond the cap",            "r[]",   "{\"x\":",           ",\"r\":[4,5]}", 3,    3,
-         "nested deeper than 3 levels at byte 11",                                                            false},
-        {"the way is too deep",                "a.b[]", "{\"a\":{\"b\":[4,", ",5]}}",         2,    0,
-         "nested deeper than 2 levels at byte 10",                                                            false},
+        {"at the cap",                         "[]",    "[",                           ",5]",           3,    3,    "", false},
+        {"beyond the cap",                     "[]",    "[",                           ",5]",           3,    4,    "", true },
+        {"far beyond the cap",                 "[]",    "[",                           ",5]",           3,    4095, "", true },
+        {"beyond all levels",                  "[]",    "[",                           ",5]",           3,    4096,
+         "nested deeper than 4096 levels at byte 12284",                                                                false},
+        {"default cap",                        "[]",    "[",                           ",5]",           0,    128,  "", false},
+        {"beyond the default cap",             "[]",    "[",                           ",5]",           0,    129,  "", true },
+        {"counted from the record on",         "a.b[]", "{\"a\":{\"b\":[",             ",5]}}",         3,    3,    "", false},
+        {"counted from the record on, beyond", "a.b[]", "{\"a\":{\"b\":[",             ",5]}}",         3,    4,    "", true },
+        {"cap is all levels",                  "[]",    "[",                           ",5]",           4096, 4095, "", false},
+        {"outside, at the cap",                "r[]",   "{\"x\":",                     ",\"r\":[4,5]}", 3,    2,    "", false},
+        {"outside, beyond the cap",            "r[]",   "{\"x\":",                     ",\"r\":[4,5]}", 3,    3,
+         "nested deeper than 3 levels at byte 11",                                                                      false},
+        {"outside again, beyond the cap",      "r[]",   "{\"r\":[4,[[[[5]]]]],\"x\":", "}",             3,    3,
+         "nested deeper than 3 levels at byte 29",                                                                      false},
+        {"the way is too deep",                "a.b[]", "{\"a\":{\"b\":[4,",           ",5]}}",         2,    0,
+         "nested deeper than 2 levels at byte 10",                                                                      false},
     };
 
     (void)state;

@@ -167,18 +167,49 @@ static void test_json_cut_abort(void **state)
     }
 }
 
-static void test_json_cut_reset(void **state)
+/* What cannot begin a value begins no record. */
+static void test_json_cut_no_record(void **state)
 {
-    static const char *const first[] = {
-        "[{\"id\":\"x",   "{\"next\":\"n\",\"a\":[1]", "<html>", "[1,2]", "[{\"id\":1}", "\xEF\xBB",
-        "[[[[[\"\xFF\xC3"};
-    struct sc_json_spec spec = {.records = "a[]", .fields = {"id"}, .envelope = {"next"}};
-    static const int pauses[] = {SC_CUT_PAUSE, SC_CUT_PAUSE};
+    static const char *const bodies[] = {"[}", "[1,]", "[1, x", "[,", "[1,\x01"};
 
     (void)state;
-    for (size_t i = 0; i < COUNT(first) * 3; i++) {
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct script script = {0};
+        struct sc_error err = SC_ERROR_INIT;
+        struct sc_json_cut *cut = sc_json_cut_new(
+            &top, (struct sc_cut_sink){&script, script_begin, script_data, script_end}, &err);
+        size_t used;
+
+        CHECK_INT(bodies[i], FEED(bodies[i]), -1);
+        CHECK_TEXT(bodies[i], script.said, bodies[i][1] == '1' ? "<(1)>" : "");
+        CHECK_INT(bodies[i], used, strlen(bodies[i]) - 1);
+        sc_json_cut_free(cut);
+    }
+}
+
+/* Whatever state a body left it in, the next body is read as by a new cutter. */
+static void test_json_cut_reset(void **state)
+{
+    static const char *const first[] = {"{\"a\":{\"b\":[{\"id\":\"x",
+                                        "{\"next\":\"n",
+                                        "{\"next\":1",
+                                        "{\"a\":{",
+                                        "{\"a\":{\"b\":[1]",
+                                        "<html>",
+                                        "{\"a\":{\"b\":[1,2]}}",
+                                        "{\"a\":{\"b\":[{\"id\":1}",
+                                        "\xEF\xBB",
+                                        "[[[[[\"\xFF\xC3",
+                                        "{\"a\":{\"b\"",
+                                        "{\"a\":{\"b\":[{\"id\":7},[[[[[[\"\xFF"};
+    static const int pauses[] = {0, 0, 0, SC_CUT_PAUSE, 0, 0, 0, 0};
+    struct sc_json_spec spec = {
+        .records = "a.b[]", .fields = {"id"}, .envelope = {"next"}, .max_depth = 4};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(first) * 4; i++) {
         struct script script = {.answers = pauses + i / COUNT(first),
-                                .count = 2 - (unsigned)(i / COUNT(first))};
+                                .count = 4}; /* none, end, data, begin */
         struct sc_error err = SC_ERROR_INIT;
         struct sc_json_cut *cut = sc_json_cut_new(
             &spec, (struct sc_cut_sink){&script, script_begin, script_data, script_end}, &err);
@@ -193,10 +224,21 @@ static void test_json_cut_reset(void **state)
                   sc_json_cut_records(cut) + sc_json_cut_in_record(cut) +
                       sc_json_cut_envelope(cut, 0)->kind,
                   0);
-        CHECK_INT("second body", FEED("\xEF\xBB\xBF{\"a\":[{},{\"id\":1}]} "), 0);
-        CHECK_INT("second body", used, 23);
+        CHECK_INT("second body", FEED("\xEF\xBB\xBF{\"x\":\"y\",\"a\":{\"b\":[{},{\"id\":1}]}} "),
+                  0);
+        CHECK_INT("second body", used, 37);
         CHECK_INT("second body", sc_json_cut_finish(cut, &err), 0);
         CHECK_TEXT("second body", script.said, "<({})><({\"id\":1})>");
+        CHECK_INT("second body", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_ABSENT);
+        sc_json_cut_reset(cut);
+        (void)!FEED(first[i % COUNT(first)]);
+        sc_json_cut_reset(cut);
+        sc_error_clear(&err);
+        script = (struct script){0};
+        CHECK_INT("third body", FEED("[{\"b\":[1]},{\"next\":2},\"t\"]"), 0);
+        CHECK_INT("third body", sc_json_cut_finish(cut, &err), -1);
+        CHECK_TEXT("third body", err.text, "no member \"a.b\": the body is an array");
+        CHECK_INT("third body", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_ABSENT);
         sc_json_cut_free(cut);
     }
 }
@@ -310,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_json_cut_pause_at_end),
         cmocka_unit_test(test_json_cut_number_over_chunks),
         cmocka_unit_test(test_json_cut_abort),
+        cmocka_unit_test(test_json_cut_no_record),
         cmocka_unit_test(test_json_cut_reset),
         cmocka_unit_test(test_json_cut_bad_specs),
         cmocka_unit_test(test_json_cut_big_specs),
