@@ -111,7 +111,7 @@ static int parse_bool(const char *text)
 static bool has_word(const char *words, const char *text)
 {
     size_t len = strlen(text);
-    for (const char *at = words; len && (at = strstr(at, text)); at += len)
+    for (const char *at = words; len && !strchr(text, ' ') && (at = strstr(at, text)); at += len)
         if ((at == words || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
             return true;
     return false;

@@ -134,7 +134,8 @@ struct sc_str sc_head_get(const struct sc_head *head, const char *name, unsigned
     size_t len = strlen(name);
     for (uint32_t i = 0; i < head->count; i++) {
         const struct sc_head_line *line = &head->lines[i];
-        if (line->name_len == len && strncasecmp(head->text.ptr + line->name, name, len) == 0 && nth-- == 0)
+        if (line->name_len == len && strncasecmp(head->text.ptr + line->name, name, len) == 0 &&
+            nth-- == 0)
             return (struct sc_str){head->text.ptr + line->value, line->value_len};
     }
     return (struct sc_str){NULL, 0};

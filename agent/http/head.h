@@ -1,5 +1,5 @@
-/* The head of one reply: every header line as it came, in one capped buffer, and an index of where names and values are.
- * Fed line by line by curl's header callback. Pure: no I/O, no curl. */
+/* The head of one reply: every header line as it came, in one capped buffer, and an index of where
+ * names and values are. Fed line by line by curl's header callback. Pure: no I/O, no curl. */
 #pragma once
 
 #include "base/buf.h"
@@ -27,7 +27,8 @@ enum sc_head_step {
     SC_HEAD_NO_MEMORY
 };
 
-/* One line with its line end. A line that begins with "HTTP/" after a closed head begins the next head. */
+/* One line with its line end. A line that begins with "HTTP/" after a closed head begins the next
+ * head. */
 enum sc_head_step sc_head_add(struct sc_head *head, const char *line, size_t len);
 /* Ready for another exchange (a redirect): as fresh, keeps its memory and max. */
 void sc_head_reset(struct sc_head *head);

@@ -1,4 +1,5 @@
-/* The loop of one io thread: which transfers there are, what a turn does in which order, who is told when. */
+/* The loop of one io thread: which transfers there are, what a turn does in which order, who is
+ * told when. */
 #include "http/http.h"
 
 #include <assert.h>
@@ -40,7 +41,8 @@ static void fill_config(struct sc_http *http, const struct sc_http_config *confi
     c->max_body = c->max_body ? c->max_body : (uint64_t)1 << 30;
     c->max_headers = c->max_headers ? c->max_headers : 256 * 1024;
     c->turn_bytes = c->turn_bytes ? c->turn_bytes : 256 * 1024;
-    http->user_agent = sc_dup(config->user_agent ? config->user_agent : "signal-client/" SIGNAL_VERSION);
+    http->user_agent =
+        sc_dup(config->user_agent ? config->user_agent : "signal-client/" SIGNAL_VERSION);
     http->ca_file = sc_dup(config->ca_file ? config->ca_file : "");
     c->user_agent = http->user_agent;
     c->ca_file = http->ca_file;
@@ -106,8 +108,8 @@ struct sc_http *sc_http_free(struct sc_http *http)
     return NULL;
 }
 
-void sc_http_set_done(struct sc_http *http,
-                      void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result))
+void sc_http_set_done(struct sc_http *http, void (*done)(struct sc_transfer *transfer,
+                                                         const struct sc_http_result *result))
 {
     http->done = done;
 }
@@ -216,7 +218,8 @@ static void read_messages(struct sc_http *http)
     while ((msg = curl_multi_info_read(http->multi, &left)) != NULL) {
         struct sc_transfer *t = NULL;
         CURLcode code = msg->data.result;
-        if (msg->msg == CURLMSG_DONE && curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK)
+        if (msg->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK)
             sc_http_end(t, code);
     }
 }
@@ -238,7 +241,8 @@ static void unpause(struct sc_transfer *t)
     }
 }
 
-/* After the others had their share of this turn. What pauses again in here waits for the next one. */
+/* After the others had their share of this turn. What pauses again in here waits for the next one.
+ */
 static void resume_paused(struct sc_http *http)
 {
     for (struct sc_transfer *t = http->first; t; t = t->next) {
@@ -278,8 +282,8 @@ static void reap(struct sc_http *http)
             continue;
         }
         next = t->next;
-        if (t->state == SC_TRANSFER_NEW || t->state == SC_TRANSFER_ENDED || t->yielded || t->resume_asked ||
-            t->cancelled)
+        if (t->state == SC_TRANSFER_NEW || t->state == SC_TRANSFER_ENDED || t->yielded ||
+            t->resume_asked || t->cancelled)
             http->work = true;
     }
 }

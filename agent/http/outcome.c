@@ -1,5 +1,6 @@
-/* How an exchange ended: curl's code, the system's errno and what was noted on the way, as a reason and one sentence for the
- * operator. No URL path, query, credential or proxy password gets into a sentence. */
+/* How an exchange ended: curl's code, the system's errno and what was noted on the way, as a reason
+ * and one sentence for the operator. No URL path, query, credential or proxy password gets into a
+ * sentence. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ const char *sc_outcome_where(struct sc_transfer *t, char out[SC_WHERE])
 {
     const char *host = t->place.host;
     if (sc_outcome_via_proxy(t))
-        snprintf(out, SC_WHERE, "%.100s port %u through proxy %.80s", host, t->place.port, t->proxy.name);
+        snprintf(out, SC_WHERE, "%.100s port %u through proxy %.80s", host, t->place.port,
+                 t->proxy.name);
     else if (t->address[0] && !sc_host_is_address(host))
         snprintf(out, SC_WHERE, "%.120s (%s) port %u", host, t->address, t->place.port);
     else
@@ -84,7 +86,8 @@ void sc_outcome_too_large(struct sc_transfer *t)
     if (t->length > 0)
         snprintf(size, sizeof(size), " (it says %lld bytes)", (long long)t->length);
     sc_transfer_fail(t, SC_REASON_RESPONSE_TOO_LARGE,
-                     "%s: the answer is over %llu bytes%s, the most that is taken: ask for smaller pages, or raise the limit",
+                     "%s: the answer is over %llu bytes%s, the most that is taken: ask for smaller "
+                     "pages, or raise the limit",
                      t->place.host, (unsigned long long)t->max_body, size);
 }
 
@@ -125,10 +128,11 @@ static void dns_failure(struct sc_transfer *t, bool timed_out)
 {
     char servers[100];
     sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
-                     "Cannot resolve %.90s: %s from the nameservers (%s) after %s; check the name, and the nameservers "
+                     "Cannot resolve %.90s: %s from the nameservers (%s) after %s; check the name, "
+                     "and the nameservers "
                      "in this container's resolv.conf",
-                     t->place.host, timed_out ? "no reply" : "no address", nameservers(servers, sizeof(servers)),
-                     took(t).text);
+                     t->place.host, timed_out ? "no reply" : "no address",
+                     nameservers(servers, sizeof(servers)), took(t).text);
 }
 
 static void lost(struct sc_transfer *t, const char *how)
@@ -137,7 +141,8 @@ static void lost(struct sc_transfer *t, const char *how)
     curl_off_t wire = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
     if (t->final && t->length >= 0)
-        snprintf(body, sizeof(body), "after %lld of %lld bytes", (long long)wire, (long long)t->length);
+        snprintf(body, sizeof(body), "after %lld of %lld bytes", (long long)wire,
+                 (long long)t->length);
     else if (t->final)
         snprintf(body, sizeof(body), "after %lld bytes", (long long)wire);
     else if (t->head.total)
@@ -158,8 +163,9 @@ static void proxy_answer(struct sc_transfer *t, int status)
         sc_outcome_proxy_auth(t);
         return;
     }
-    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %.80s answered %d%s%.*s to CONNECT %.80s:%u: %s", t->proxy.name,
-                     status, squid.ptr ? " " : "", squid.ptr ? (int)(squid.len > 40 ? 40 : squid.len) : 0,
+    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED,
+                     "Proxy %.80s answered %d%s%.*s to CONNECT %.80s:%u: %s", t->proxy.name, status,
+                     squid.ptr ? " " : "", squid.ptr ? (int)(squid.len > 40 ? 40 : squid.len) : 0,
                      squid.ptr ? squid.ptr : "", t->place.host, t->place.port,
                      status == 403   ? "allow that host in the proxy"
                      : status >= 500 ? "it cannot reach that host itself"
@@ -169,7 +175,8 @@ static void proxy_answer(struct sc_transfer *t, int status)
 static void proxy_refused(struct sc_transfer *t, const char *what, const char *cure)
 {
     char where[SC_WHERE];
-    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %s %s: %s", proxy_where(t, where), what, cure);
+    sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %s %s: %s", proxy_where(t, where), what,
+                     cure);
 }
 
 /* The tunnel did not come up. false: it was not the proxy. */
@@ -198,7 +205,8 @@ static bool proxy_connect(struct sc_transfer *t, CURLcode code)
     } else if (code == CURLE_SSL_CONNECT_ERROR && t->proxy.tls) {
         proxy_refused(t, "does not speak TLS", "give it as http://host:port");
     } else {
-        proxy_refused(t, "closed the connection or did not answer as a proxy", "check its host, port and kind");
+        proxy_refused(t, "closed the connection or did not answer as a proxy",
+                      "check its host, port and kind");
     }
     return true;
 }
@@ -215,7 +223,8 @@ static bool proxy_fault(struct sc_transfer *t, CURLcode code)
     if (code == CURLE_PROXY) {
         curl_easy_getinfo(t->easy, CURLINFO_PROXY_ERROR, &detail);
         if (detail == CURLPX_USER_REJECTED || detail == CURLPX_NO_AUTH)
-            sc_transfer_fail(t, SC_REASON_PROXY_AUTH, "Proxy %.80s refuses: %s user and password set", t->proxy.name,
+            sc_transfer_fail(t, SC_REASON_PROXY_AUTH,
+                             "Proxy %.80s refuses: %s user and password set", t->proxy.name,
                              t->proxy.has_user ? "a wrong" : "no");
         else
             proxy_refused(t, "refuses the connection", "allow that host in the proxy");
@@ -233,20 +242,24 @@ static void could_not_connect(struct sc_transfer *t)
     sc_outcome_where(t, where);
     if (t->blocked_address)
         sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
-                         "DNS says that %.100s is %s, which is this host itself or nothing: the name is filtered or "
+                         "DNS says that %.100s is %s, which is this host itself or nothing: the "
+                         "name is filtered or "
                          "misspelt; have %.80s allowed",
                          t->place.host, t->address, t->place.host);
     else if (error == ECONNREFUSED)
         sc_transfer_fail(t, SC_REASON_CONNECTION_REFUSED,
-                         "%s refuses connections: the host is up, nothing listens there or a firewall rejects it; check "
+                         "%s refuses connections: the host is up, nothing listens there or a "
+                         "firewall rejects it; check "
                          "host and port",
                          where);
     else if (error == ETIMEDOUT)
         sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
-                         "No answer from %s in %s: let this host out to it, or set a proxy", where, took(t).text);
+                         "No answer from %s in %s: let this host out to it, or set a proxy", where,
+                         took(t).text);
     else
         sc_transfer_fail(t, SC_REASON_NETWORK_UNREACHABLE,
-                         "No way from here to %s (%s): check this host's network, let it out there, or set \"proxy\" in "
+                         "No way from here to %s (%s): check this host's network, let it out "
+                         "there, or set \"proxy\" in "
                          "the integration or HTTPS_PROXY for the agent",
                          where, error ? strerror((int)error) : "no address could be tried");
 }
@@ -259,12 +272,14 @@ static void timed_out(struct sc_transfer *t)
         dns_failure(t, true);
     else if (!tcp_connected(t))
         sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
-                         "No answer from %s in %s: let this host out to it, or set a proxy", where, took(t).text);
+                         "No answer from %s in %s: let this host out to it, or set a proxy", where,
+                         took(t).text);
     else
-        sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: connected, but the TLS handshake was not done in %s; if it goes on, look "
-                         "for a firewall that opens connections and then drops them",
-                         where, took(t).text);
+        sc_transfer_fail(
+            t, SC_REASON_READ_TIMEOUT,
+            "%s: connected, but the TLS handshake was not done in %s; if it goes on, look "
+            "for a firewall that opens connections and then drops them",
+            where, took(t).text);
 }
 
 static void receive_failed(struct sc_transfer *t)
@@ -311,9 +326,11 @@ static void classify(struct sc_transfer *t, CURLcode code)
     else if (code == CURLE_OUT_OF_MEMORY && t->state == SC_TRANSFER_SENT && t->head.total > 0)
         bad_response(t, "sent a header line over 100 KiB");
     else if (code == CURLE_OUT_OF_MEMORY)
-        sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory during an exchange with %s", t->place.host);
+        sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory during an exchange with %s",
+                         t->place.host);
     else
-        sc_transfer_fail(t, SC_REASON_INTERNAL, "%s: %s (curl %d)", t->place.host, curl_easy_strerror(code), code);
+        sc_transfer_fail(t, SC_REASON_INTERNAL, "%s: %s (curl %d)", t->place.host,
+                         curl_easy_strerror(code), code);
 }
 
 /* curl says all is well: is it? */

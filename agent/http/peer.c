@@ -1,4 +1,5 @@
-/* What a peer's certificate was like: recorded by OpenSSL's verify callback, told in words after the failure. */
+/* What a peer's certificate was like: recorded by OpenSSL's verify callback, told in words after
+ * the failure. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 static int peer_index = -1;
 
-static void on_ctx_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+static void on_ctx_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+                        void *argp)
 {
     (void)parent, (void)data, (void)index, (void)argl, (void)argp;
     sc_peer_unref(ptr);
@@ -84,7 +86,8 @@ static bool name_part(const X509_NAME *name, int nid, char *out, size_t cap)
 {
     int at = X509_NAME_get_index_by_NID(name, nid, -1);
     unsigned char *utf8 = NULL;
-    if (at < 0 || ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))) <= 0)
+    if (at < 0 ||
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))) <= 0)
         return false;
     snprintf(out, cap, "%s", (const char *)utf8);
     OPENSSL_free(utf8);
@@ -140,6 +143,7 @@ const char *sc_peer_date(const ASN1_TIME *time, char out[SC_PEER_DATE])
 {
     char text[SC_TIME_TEXT];
     int64_t ms = sc_peer_time_ms(time);
-    snprintf(out, SC_PEER_DATE, "%.10s", ms == SC_TIME_NONE ? "unknown" : sc_time_rfc3339(ms, text));
+    snprintf(out, SC_PEER_DATE, "%.10s",
+             ms == SC_TIME_NONE ? "unknown" : sc_time_rfc3339(ms, text));
     return out;
 }

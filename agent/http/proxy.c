@@ -12,8 +12,8 @@ static bool describe(const char *text, struct sc_proxy *proxy)
     CURLU *u = curl_url();
     char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL;
     bool ok = u &&
-              curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_DEFAULT_SCHEME) ==
-                  CURLUE_OK &&
+              curl_url_set(u, CURLUPART_URL, text,
+                           CURLU_NON_SUPPORT_SCHEME | CURLU_DEFAULT_SCHEME) == CURLUE_OK &&
               curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK;
     if (ok && !strstr(text, "://"))
         scheme = NULL; /* curl means http, whatever the name begins with */
@@ -47,7 +47,8 @@ static const char *from_environment(const char *const names[], size_t count)
     return NULL;
 }
 
-/* The names in curl's order. HTTP_PROXY in capitals is ours: curl leaves it out because a CGI program must. */
+/* The names in curl's order. HTTP_PROXY in capitals is ours: curl leaves it out because a CGI
+ * program must. */
 static int choose_from_environment(bool tls, struct sc_proxy *ret)
 {
     static const char *const secure[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
@@ -65,7 +66,8 @@ static int choose_from_environment(bool tls, struct sc_proxy *ret)
     return 0;
 }
 
-int sc_proxy_choose(const char *wanted, bool target_is_tls, struct sc_proxy *ret, struct sc_error *err)
+int sc_proxy_choose(const char *wanted, bool target_is_tls, struct sc_proxy *ret,
+                    struct sc_error *err)
 {
     *ret = (struct sc_proxy){0};
     if (!wanted) {
@@ -75,9 +77,10 @@ int sc_proxy_choose(const char *wanted, bool target_is_tls, struct sc_proxy *ret
     }
     if (*wanted && !describe(wanted, ret)) {
         ret->name[0] = '\0';
-        return sc_fail(err, SC_REASON_CONFIG_INVALID,
-                       "proxy cannot be used: give it as http://host:port, https://host:port or "
-                       "socks5h://host:port, with user:password@ before the host where it wants one");
+        return sc_fail(
+            err, SC_REASON_CONFIG_INVALID,
+            "proxy cannot be used: give it as http://host:port, https://host:port or "
+            "socks5h://host:port, with user:password@ before the host where it wants one");
     }
     ret->url = sc_dup(wanted);
     return ret->url ? 0 : sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");

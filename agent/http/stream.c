@@ -18,7 +18,8 @@ static bool blocks(const struct sockaddr *address)
         return v4 == 0 || v4 >> 24 == 127;
     }
     if (address->sa_family == AF_INET6) {
-        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        const struct in6_addr *v6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         return IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_LOOPBACK(v6);
     }
     return false;
@@ -45,7 +46,8 @@ curl_socket_t sc_stream_on_socket(void *arg, curlsocktype purpose, struct curl_s
     if (purpose == CURLSOCKTYPE_IPCXN)
         note_address(t, &address->addr);
     if (t->state == SC_TRANSFER_SENT)
-        t->state = SC_TRANSFER_CONNECTING; /* the idle connection was dead: curl tries once more with a new one */
+        t->state = SC_TRANSFER_CONNECTING; /* the idle connection was dead: curl tries once more
+                                              with a new one */
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -80,7 +82,8 @@ int sc_stream_on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, 
     return t->stopped ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-int sc_stream_on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+int sc_stream_on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                          curl_off_t ulnow)
 {
     struct sc_transfer *t = arg;
     (void)dltotal, (void)dlnow, (void)ultotal;
@@ -125,18 +128,21 @@ static void redirected(struct sc_transfer *t, struct sc_str location)
 {
     char here[300] = "", there[300] = "";
     char *url = sc_url_follow(t->url, location);
-    if (!url || sc_url_origin(url, there, sizeof(there)) != 0 || sc_url_origin(t->url, here, sizeof(here)) != 0) {
-        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s redirects (%d) to something that is no http URL",
-                         t->place.host, t->head.status);
+    if (!url || sc_url_origin(url, there, sizeof(there)) != 0 ||
+        sc_url_origin(t->url, here, sizeof(here)) != 0) {
+        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                         "%s redirects (%d) to something that is no http URL", t->place.host,
+                         t->head.status);
     } else if (strcmp(here, there) != 0) {
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
-                         "%.90s redirects (%d) to %.90s: not followed, credentials are for the first only; if the "
+                         "%.90s redirects (%d) to %.90s: not followed, credentials are for the "
+                         "first only; if the "
                          "vendor has moved, set base_url to the new host",
                          here, t->head.status, there);
     } else if (t->redirects >= t->http->config.max_redirects) {
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
-                         "%s redirects (%d) more than %u times in a row: check the base URL", t->place.host,
-                         t->head.status, t->http->config.max_redirects);
+                         "%s redirects (%d) more than %u times in a row: check the base URL",
+                         t->place.host, t->head.status, t->http->config.max_redirects);
     } else {
         t->redirect = url;
         return;
@@ -155,9 +161,10 @@ static bool proxy_answered(struct sc_transfer *t)
         struct sc_str code = sc_head_get(&t->head, "X-Squid-Error", 0);
         if (!code.ptr || t->head.status < 400)
             return false;
-        sc_transfer_fail(t, SC_REASON_PROXY_REFUSED, "Proxy %s answered %d %.*s for %s: allow that host in the proxy",
-                         t->proxy.name, t->head.status, (int)(code.len > 60 ? 60 : code.len), code.ptr,
-                         t->place.host);
+        sc_transfer_fail(t, SC_REASON_PROXY_REFUSED,
+                         "Proxy %s answered %d %.*s for %s: allow that host in the proxy",
+                         t->proxy.name, t->head.status, (int)(code.len > 60 ? 60 : code.len),
+                         code.ptr, t->place.host);
     }
     return true;
 }
@@ -181,7 +188,8 @@ static void final_head(struct sc_transfer *t)
         sc_outcome_too_large(t);
 }
 
-/* A whole head is there: the proxy's, an interim one, one that leads elsewhere, or the one that counts. */
+/* A whole head is there: the proxy's, an interim one, one that leads elsewhere, or the one that
+ * counts. */
 static void head_ended(struct sc_transfer *t)
 {
     if (t->state == SC_TRANSFER_CONNECTING) {
@@ -213,15 +221,18 @@ size_t sc_stream_on_header(char *bytes, size_t size, size_t count, void *arg)
             head_ended(t);
         break;
     case SC_HEAD_TOO_LARGE:
-        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s sent over %u KiB of headers: not a sound answer",
-                         t->place.host, t->head.max / 1024);
+        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                         "%s sent over %u KiB of headers: not a sound answer", t->place.host,
+                         t->head.max / 1024);
         break;
     case SC_HEAD_BAD:
         if (t->state == SC_TRANSFER_CONNECTING)
             sc_transfer_fail(t, SC_REASON_PROXY_REFUSED,
-                             "Proxy %s does not answer as a proxy: check its host, port and kind", t->proxy.name);
+                             "Proxy %s does not answer as a proxy: check its host, port and kind",
+                             t->proxy.name);
         else
-            sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s port %u sent a head that is not HTTP: check host and port",
+            sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                             "%s port %u sent a head that is not HTTP: check host and port",
                              t->place.host, t->place.port);
         break;
     case SC_HEAD_NO_MEMORY:
@@ -247,8 +258,10 @@ static bool over_limits(struct sc_transfer *t, uint64_t decoded)
     if (decoded / SC_HTTP_RATIO <= (uint64_t)wire + CURL_MAX_WRITE_SIZE)
         return false;
     sc_transfer_fail(t, SC_REASON_RESPONSE_TOO_LARGE,
-                     "%s: %llu compressed bytes became over %llu MiB, more than %u times as much: not an honest answer",
-                     t->place.host, (unsigned long long)wire, (unsigned long long)(decoded >> 20), SC_HTTP_RATIO);
+                     "%s: %llu compressed bytes became over %llu MiB, more than %u times as much: "
+                     "not an honest answer",
+                     t->place.host, (unsigned long long)wire, (unsigned long long)(decoded >> 20),
+                     SC_HTTP_RATIO);
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* One transfer: its easy handle made from a request, and where it goes after a redirect. What curl calls back is in stream.c. */
+/* One transfer: its easy handle made from a request, and where it goes after a redirect. What curl
+ * calls back is in stream.c. */
 #include "http/transfer.h"
 
 #include <ctype.h>
@@ -76,16 +77,18 @@ static int add_header(struct sc_transfer *t, const char *line, struct sc_error *
 {
     const char *colon = strchr(line, ':');
     if (!colon || colon == line || strpbrk(line, "\r\n"))
-        return sc_fail(err, SC_REASON_CONFIG_INVALID,
-                       "a request header is not \"Name: value\" on one line: look for line breaks in settings "
-                       "and credentials");
+        return sc_fail(
+            err, SC_REASON_CONFIG_INVALID,
+            "a request header is not \"Name: value\" on one line: look for line breaks in settings "
+            "and credentials");
     if (colon[1 + strspn(colon + 1, " \t")] != '\0')
         return add_line(t, line, err);
     SC_AUTO_FREE char *empty = sc_printf("%.*s;", (int)(colon - line), line);
     return empty ? add_line(t, empty, err) : sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
 }
 
-static int copy_headers(struct sc_transfer *t, const struct sc_http_request *r, struct sc_error *err)
+static int copy_headers(struct sc_transfer *t, const struct sc_http_request *r,
+                        struct sc_error *err)
 {
     for (const char *const *line = r->headers; line && *line; line++)
         if (add_header(t, *line, err) != 0)
@@ -107,10 +110,12 @@ static int check_url(struct sc_transfer *t, const struct sc_http_request *r, str
     curl_free(user);
     curl_url_cleanup(u);
     if (!ok)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "not a usable http or https URL: check host and base URL");
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "not a usable http or https URL: check host and base URL");
     if (has_user)
         return sc_fail(err, SC_REASON_CONFIG_INVALID,
-                       "the URL for %s holds a user or password: put them under credentials", t->place.host);
+                       "the URL for %s holds a user or password: put them under credentials",
+                       t->place.host);
     if (!t->place.tls && !r->allow_plain_http && !sc_host_is_loopback(t->place.host))
         return sc_fail(err, SC_REASON_CONFIG_INVALID,
                        "http:// to %s would send credentials in the clear: use https://, or set "
@@ -127,7 +132,8 @@ static int check_method(const char *method, struct sc_error *err)
     return *method ? 0 : sc_fail(err, SC_REASON_INTERNAL, "no request method");
 }
 
-static int copy_request(struct sc_transfer *t, const struct sc_http_request *r, struct sc_error *err)
+static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
+                        struct sc_error *err)
 {
     const char *method = r->method ? r->method : "GET";
     t->verify = r->verify;
@@ -138,7 +144,8 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r, 
     t->result.date_ms = SC_TIME_NONE;
     t->head.max = t->http->config.max_headers;
     sc_buf_init(&t->prefix, SC_HTTP_PREFIX + 1);
-    if (check_method(method, err) != 0 || check_url(t, r, err) != 0 || copy_headers(t, r, err) != 0 ||
+    if (check_method(method, err) != 0 || check_url(t, r, err) != 0 ||
+        copy_headers(t, r, err) != 0 ||
         sc_proxy_choose(r->proxy, t->place.tls, &t->proxy, err) != 0)
         return -1;
     t->method = sc_dup(method);
@@ -152,7 +159,8 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r, 
     t->body_len = r->content.len;
     if ((!t->place.tls || !r->verify) && !t->proxy.tls)
         return 0;
-    t->trust = sc_trust_get(t->http->trust, r->ca_file && *r->ca_file ? r->ca_file : NULL, sc_mono_ms(), err);
+    t->trust = sc_trust_get(t->http->trust, r->ca_file && *r->ca_file ? r->ca_file : NULL,
+                            sc_mono_ms(), err);
     return t->trust ? 0 : -1;
 }
 
@@ -166,27 +174,32 @@ static bool set_request(struct sc_transfer *t)
     if (strcmp(t->method, "HEAD") == 0)
         ok = ok && SET(CURLOPT_NOBODY, 1L);
     else if (t->body_len > 0 || post)
-        ok = ok && SET(CURLOPT_POST, 1L) && SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len) &&
+        ok = ok && SET(CURLOPT_POST, 1L) &&
+             SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len) &&
              SET(CURLOPT_POSTFIELDS, t->body) && (post || SET(CURLOPT_CUSTOMREQUEST, t->method));
     else
         ok = ok && SET(CURLOPT_HTTPGET, 1L) && (get || SET(CURLOPT_CUSTOMREQUEST, t->method));
     /* the clock of the first byte starts when the last byte of a body has left */
     if (t->body_len > 0)
-        ok = ok && SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_XFERINFOFUNCTION, sc_stream_on_progress) &&
-             SET(CURLOPT_XFERINFODATA, t);
+        ok = ok && SET(CURLOPT_NOPROGRESS, 0L) &&
+             SET(CURLOPT_XFERINFOFUNCTION, sc_stream_on_progress) && SET(CURLOPT_XFERINFODATA, t);
     return ok;
 }
 
 static bool set_connection(struct sc_transfer *t)
 {
-    bool ok = SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    ok = ok && SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_QUICK_EXIT, 1L);
-    /* 1.1: h2 was slower, buffers up to 32 MiB of a paused stream in memory instead of stopping the sender, and takes
-     * all transfers of a host down with one connection */
-    ok = ok && SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    bool ok =
+        SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    ok = ok && SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NOSIGNAL, 1L) &&
+         SET(CURLOPT_QUICK_EXIT, 1L);
+    /* 1.1: h2 was slower, buffers up to 32 MiB of a paused stream in memory instead of stopping the
+     * sender, and takes all transfers of a host down with one connection */
+    ok = ok && SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+         SET(CURLOPT_TCP_KEEPALIVE, 1L);
     ok = ok && SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     ok = ok && SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->http->config.connect_timeout_s * 1000);
-    ok = ok && SET(CURLOPT_OPENSOCKETFUNCTION, sc_stream_on_socket) && SET(CURLOPT_OPENSOCKETDATA, t);
+    ok = ok && SET(CURLOPT_OPENSOCKETFUNCTION, sc_stream_on_socket) &&
+         SET(CURLOPT_OPENSOCKETDATA, t);
     ok = ok && SET(CURLOPT_PREREQFUNCTION, sc_stream_on_request) && SET(CURLOPT_PREREQDATA, t);
     if (t->proxy.url)
         ok = ok && SET(CURLOPT_PROXY, t->proxy.url);
@@ -199,7 +212,8 @@ static bool set_tls(struct sc_transfer *t)
 {
     bool ok = SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     ok = ok && SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    ok = ok && SET(CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L) && SET(CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
+    ok = ok && SET(CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L) &&
+         SET(CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
     if (!t->trust)
         return ok;
     ok = ok && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, t->trust->label);
@@ -215,7 +229,8 @@ static bool set_stream(struct sc_transfer *t)
     return ok && SET(CURLOPT_WRITEFUNCTION, sc_stream_on_body) && SET(CURLOPT_WRITEDATA, t);
 }
 
-struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_request *request, struct sc_error *err)
+struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_request *request,
+                                    struct sc_error *err)
 {
     struct sc_transfer *t = calloc(1, sizeof(*t));
     if (!t) {
@@ -230,7 +245,8 @@ struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_r
         return sc_transfer_free(t);
     t->peer = sc_peer_new();
     t->easy = curl_easy_init();
-    if (!t->peer || !t->easy || !set_request(t) || !set_connection(t) || !set_tls(t) || !set_stream(t)) {
+    if (!t->peer || !t->easy || !set_request(t) || !set_connection(t) || !set_tls(t) ||
+        !set_stream(t)) {
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory while preparing a request");
         return sc_transfer_free(t);
     }
@@ -276,15 +292,17 @@ void sc_transfer_on_timer(struct sc_timer *timer, void *arg)
             return;
         sc_transfer_fail(t, SC_REASON_MEMORY_LIMIT, "out of memory");
     } else if (body) {
-        sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: the answer stopped after %llu bytes, nothing came for %u s; if it goes on, "
-                         "something on the way holds it up",
-                         sc_outcome_where(t, where), (unsigned long long)wire, limit_s);
+        sc_transfer_fail(
+            t, SC_REASON_READ_TIMEOUT,
+            "%s: the answer stopped after %llu bytes, nothing came for %u s; if it goes on, "
+            "something on the way holds it up",
+            sc_outcome_where(t, where), (unsigned long long)wire, limit_s);
     } else {
-        sc_transfer_fail(t, SC_REASON_READ_TIMEOUT,
-                         "%s: connected and asked, but no answer in %u s%s; if it goes on, ask for less "
-                         "at once or look at the vendor's status page",
-                         sc_outcome_where(t, where), limit_s, t->head.total ? " (only a part of its head)" : "");
+        sc_transfer_fail(
+            t, SC_REASON_READ_TIMEOUT,
+            "%s: connected and asked, but no answer in %u s%s; if it goes on, ask for less "
+            "at once or look at the vendor's status page",
+            sc_outcome_where(t, where), limit_s, t->head.total ? " (only a part of its head)" : "");
     }
     sc_http_end(t, CURLE_OPERATION_TIMEDOUT);
 }

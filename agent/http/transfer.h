@@ -1,8 +1,9 @@
 /* Inside agent/http: one transfer and the loop it belongs to.
  *
- * A transfer is one curl easy handle and goes NEW -> CONNECTING -> SENT -> BODY -> ENDED; a redirect goes back to CONNECTING.
- * curl's callbacks only note what happened; the multi handle and the list of transfers are changed between
- * curl_multi_perform() calls, by the loop in http.c. That is why everything is allowed inside the caller's callbacks. */
+ * A transfer is one curl easy handle and goes NEW -> CONNECTING -> SENT -> BODY -> ENDED; a
+ * redirect goes back to CONNECTING. curl's callbacks only note what happened; the multi handle and
+ * the list of transfers are changed between curl_multi_perform() calls, by the loop in http.c. That
+ * is why everything is allowed inside the caller's callbacks. */
 #pragma once
 
 #include "http/http.h"
@@ -15,8 +16,9 @@
 
 #include <pthread.h>
 
-#define SC_HTTP_PREFIX (64u * 1024)          /* kept of a body that head() does not want; drained of a redirect */
-#define SC_HTTP_RATIO 200u                   /* decoded bytes for one on the wire ... */
+#define SC_HTTP_PREFIX                                                                             \
+    (64u * 1024) /* kept of a body that head() does not want; drained of a redirect */
+#define SC_HTTP_RATIO      200u                /* decoded bytes for one on the wire ... */
 #define SC_HTTP_RATIO_FROM (64u * 1024 * 1024) /* ... beyond that many decoded */
 
 enum sc_transfer_state {
@@ -24,7 +26,7 @@ enum sc_transfer_state {
     SC_TRANSFER_CONNECTING, /* name, TCP, proxy, TLS */
     SC_TRANSFER_SENT,       /* request on its way; the final head is not complete */
     SC_TRANSFER_BODY,
-    SC_TRANSFER_ENDED       /* no longer curl's; waits for done() */
+    SC_TRANSFER_ENDED /* no longer curl's; waits for done() */
 };
 
 struct sc_issuer_seen { /* CAs that nobody trusts, and one host each that showed them */
@@ -77,13 +79,14 @@ struct sc_transfer {
     uint16_t address_port;
     bool blocked_address; /* a name led to 0.0.0.0, :: or this very host */
     bool drained_enough;
-    bool final;         /* head is the one the caller saw */
+    bool final; /* head is the one the caller saw */
     int64_t sent_ms, progress_ms, uploaded;
-    int64_t length; /* Content-Length; -1: none */
-    bool encoded;   /* Content-Encoding */
+    int64_t length;    /* Content-Length; -1: none */
+    bool encoded;      /* Content-Encoding */
     int64_t wire_seen; /* body bytes from the network when the stall timer last looked */
 
-    /* the body stream: curl offers a chunk again from its start after a pause, and may join it with more */
+    /* the body stream: curl offers a chunk again from its start after a pause, and may join it with
+     * more */
     uint64_t skip; /* bytes at the front of the next chunk that were used before */
     bool wanted;   /* head() said true */
     bool paused;   /* by body(), until sc_http_resume() */
@@ -101,16 +104,20 @@ struct sc_transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_request *request, struct sc_error *err);
-struct sc_transfer *sc_transfer_free(struct sc_transfer *t); /* must be out of the multi handle and the list */
+struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_request *request,
+                                    struct sc_error *err);
+struct sc_transfer *
+sc_transfer_free(struct sc_transfer *t); /* must be out of the multi handle and the list */
 /* Verdict of ours on a running exchange; the first one counts. No more callbacks follow. */
-void sc_transfer_fail(struct sc_transfer *t, enum sc_reason reason, const char *fmt, ...) SC_PRINTF(3, 4);
+void sc_transfer_fail(struct sc_transfer *t, enum sc_reason reason, const char *fmt, ...)
+    SC_PRINTF(3, 4);
 /* Fires when the first byte or the next one is too late; ends the transfer through http.c. */
 void sc_transfer_on_timer(struct sc_timer *timer, void *arg);
 /* Makes the easy handle ready for t->redirect. -1: failed, verdict set. */
 int sc_transfer_follow(struct sc_transfer *t);
 
-/* http.c: takes it from curl and makes it ENDED, or sends it on to where a redirect leads. Not inside curl's callbacks. */
+/* http.c: takes it from curl and makes it ENDED, or sends it on to where a redirect leads. Not
+ * inside curl's callbacks. */
 void sc_http_end(struct sc_transfer *t, CURLcode code);
 
 /* outcome.c: result from curl's code, the verdict and what was seen on the way. */

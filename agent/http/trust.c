@@ -17,7 +17,7 @@
 struct ca_file {
     struct ca_file *next;
     char *path;
-    STACK_OF(X509) *certs; /* NULL: never read well */
+    STACK_OF(X509) * certs; /* NULL: never read well */
     struct timespec mtime;
     off_t size;
     ino_t inode;
@@ -28,7 +28,7 @@ struct ca_file {
 struct ca_set {
     struct ca_set *next;
     struct sc_trust *trust;
-    char *extra; /* path of the request's file; "" = none */
+    char *extra;                      /* path of the request's file; "" = none */
     uint64_t system, config, request; /* generations it was made of */
 };
 
@@ -116,14 +116,15 @@ struct sc_trust *sc_trust_unref(struct sc_trust *trust)
 }
 
 /* All PEM certificates of a file. NULL + err. */
-static STACK_OF(X509) *read_pem(const char *path, struct sc_error *err)
+static STACK_OF(X509) * read_pem(const char *path, struct sc_error *err)
 {
     STACK_OF(X509) *certs = sk_X509_new_null();
     BIO *bio = BIO_new_file(path, "r");
     X509 *cert;
     if (!certs || !bio) {
-        sc_fail(err, SC_REASON_CONFIG_INVALID, "CA file %s: %s; in a container this is the container's path",
-                path, strerror(errno));
+        sc_fail(err, SC_REASON_CONFIG_INVALID,
+                "CA file %s: %s; in a container this is the container's path", path,
+                strerror(errno));
         goto fail;
     }
     while ((cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL) {
@@ -139,8 +140,10 @@ static STACK_OF(X509) *read_pem(const char *path, struct sc_error *err)
         goto fail;
     }
     if (sk_X509_num(certs) == 0) {
-        sc_fail(err, SC_REASON_CONFIG_INVALID,
-                "CA file %s: 0 certificates in it; it must hold PEM, \"-----BEGIN CERTIFICATE-----\"", path);
+        sc_fail(
+            err, SC_REASON_CONFIG_INVALID,
+            "CA file %s: 0 certificates in it; it must hold PEM, \"-----BEGIN CERTIFICATE-----\"",
+            path);
         goto fail;
     }
     ERR_clear_error();
@@ -153,7 +156,7 @@ fail:
     return NULL;
 }
 
-static int check_dates(const char *path, STACK_OF(X509) *certs, struct sc_error *err)
+static int check_dates(const char *path, STACK_OF(X509) * certs, struct sc_error *err)
 {
     const ASN1_TIME *end = NULL;
     char text[SC_PEER_DATE];
@@ -162,26 +165,30 @@ static int check_dates(const char *path, STACK_OF(X509) *certs, struct sc_error 
         if (X509_cmp_current_time(end) > 0)
             return 0;
     }
-    return sc_fail(err, SC_REASON_CONFIG_INVALID, "CA file %s: all its certificates (%d) have expired, the last on %s",
-                   path, sk_X509_num(certs), sc_peer_date(end, text));
+    return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                   "CA file %s: all its certificates (%d) have expired, the last on %s", path,
+                   sk_X509_num(certs), sc_peer_date(end, text));
 }
 
 /* 0: file->certs are up to date, or still good enough. */
-static int refresh(struct sc_trust_cache *cache, struct ca_file *file, int64_t now_ms, struct sc_error *err)
+static int refresh(struct sc_trust_cache *cache, struct ca_file *file, int64_t now_ms,
+                   struct sc_error *err)
 {
     struct stat st;
     struct sc_error why = SC_ERROR_INIT;
     STACK_OF(X509) *certs = NULL;
 
     if (stat(file->path, &st) != 0)
-        sc_fail(&why, SC_REASON_CONFIG_INVALID, "CA file %s: %s; in a container this is the container's path",
-                file->path, strerror(errno));
+        sc_fail(&why, SC_REASON_CONFIG_INVALID,
+                "CA file %s: %s; in a container this is the container's path", file->path,
+                strerror(errno));
     else if (!S_ISREG(st.st_mode))
         sc_fail(&why, SC_REASON_CONFIG_INVALID, "CA file %s is not a file", file->path);
     else if (st.st_size > (off_t)MAX_FILE)
         sc_fail(&why, SC_REASON_CONFIG_INVALID, "CA file %s is over 16 MiB", file->path);
-    else if (file->certs && file->bad_since == 0 && st.st_size == file->size && st.st_ino == file->inode &&
-             st.st_mtim.tv_sec == file->mtime.tv_sec && st.st_mtim.tv_nsec == file->mtime.tv_nsec)
+    else if (file->certs && file->bad_since == 0 && st.st_size == file->size &&
+             st.st_ino == file->inode && st.st_mtim.tv_sec == file->mtime.tv_sec &&
+             st.st_mtim.tv_nsec == file->mtime.tv_nsec)
         return 0;
     else
         certs = read_pem(file->path, &why);
@@ -221,7 +228,7 @@ static struct ca_file *find_file(struct sc_trust_cache *cache, const char *path)
     return file;
 }
 
-static int add_certs(struct sc_trust *trust, STACK_OF(X509) *certs)
+static int add_certs(struct sc_trust *trust, STACK_OF(X509) * certs)
 {
     for (int i = 0; i < sk_X509_num(certs); i++, trust->count++)
         if (X509_STORE_add_cert(trust->store, sk_X509_value(certs, i)) != 1)
@@ -229,7 +236,8 @@ static int add_certs(struct sc_trust *trust, STACK_OF(X509) *certs)
     return 0;
 }
 
-static struct sc_trust *build(struct sc_trust_cache *cache, struct ca_file *config, struct ca_file *request)
+static struct sc_trust *build(struct sc_trust_cache *cache, struct ca_file *config,
+                              struct ca_file *request)
 {
     struct sc_trust *trust = calloc(1, sizeof(*trust));
     if (!trust || !(trust->store = X509_STORE_new()))
@@ -242,7 +250,8 @@ static struct sc_trust *build(struct sc_trust_cache *cache, struct ca_file *conf
     trust->system = trust->count;
     if (!cache->system.certs && *cache->system_dir)
         X509_STORE_load_path(trust->store, cache->system_dir);
-    if ((config && add_certs(trust, config->certs) != 0) || (request && add_certs(trust, request->certs) != 0))
+    if ((config && add_certs(trust, config->certs) != 0) ||
+        (request && add_certs(trust, request->certs) != 0))
         goto fail;
     snprintf(trust->label, sizeof(trust->label), "/nonexistent/roots-%llu",
              (unsigned long long)++cache->generation);
@@ -297,7 +306,8 @@ struct sc_trust *sc_trust_get(struct sc_trust_cache *cache, const char *ca_file,
         (request && refresh(cache, request, now_ms, err) != 0))
         return NULL;
 
-    uint64_t of_config = config ? config->generation : 0, of_request = request ? request->generation : 0;
+    uint64_t of_config = config ? config->generation : 0,
+             of_request = request ? request->generation : 0;
     set = take_set(cache, extra);
     if (!set || set->system != cache->system.generation || set->config != of_config ||
         set->request != of_request) {

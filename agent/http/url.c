@@ -1,4 +1,5 @@
-/* URL helpers. libcurl's parser decides what a URL is, so that what is checked is what is later connected to. */
+/* URL helpers. libcurl's parser decides what a URL is, so that what is checked is what is later
+ * connected to. */
 #include "http/http.h"
 
 #include <arpa/inet.h>

@@ -1,9 +1,10 @@
-/* Ephemeral consumers made by hand: the library's own ordered consumer hides holes and does not survive a bucket that
- * was made anew. Used by the read-back and by passes over a bucket (pull) and by the watch (push). One thread.
+/* Ephemeral consumers made by hand: the library's own ordered consumer hides holes and does not
+ * survive a bucket that was made anew. Used by the read-back and by passes over a bucket (pull) and
+ * by the watch (push). One thread.
  *
- * Pull bounds what lies in memory by the batch; with push, flow control does (it counts bytes), so the subscription
- * itself has no limit and the library drops nothing. Should something be missing all the same, the consumer's own
- * sequence in the reply subject shows it. */
+ * Pull bounds what lies in memory by the batch; with push, flow control does (it counts bytes), so
+ * the subscription itself has no limit and the library drops nothing. Should something be missing
+ * all the same, the consumer's own sequence in the reply subject shows it. */
 #include "base/clock.h"
 #include "nats/internal.h"
 
@@ -11,12 +12,12 @@
 #include <stdlib.h>
 
 #define MISSED_HEARTBEATS 3
-#define PULLS_AHEAD 2
-#define INACTIVE_NS 10000000000LL
+#define PULLS_AHEAD       2
+#define INACTIVE_NS       10000000000LL
 
 /* ---- reply subjects ----------------------------------------------------------------------- */
 
-#define ACK_TOKENS 9      /* $JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<cseq>.<time>.<pending> */
+#define ACK_TOKENS      9 /* $JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<cseq>.<time>.<pending> */
 #define ACK_TOKENS_LONG 11 /* $JS.ACK.<domain>.<account>.<stream>… and maybe more at the end */
 
 static bool number(const char *text, uint64_t *ret)
@@ -111,9 +112,8 @@ static int create(struct sc_consumer *consumer, const struct sc_consumer_config 
     const json_t *delivered = json_object_get(reply, "delivered");
     snprintf(consumer->name, sizeof consumer->name, "%s", name ? name : "");
     /* What was delivered while the answer was under way no longer counts as pending. */
-    consumer->initial =
-        (uint64_t)json_integer_value(json_object_get(reply, "num_pending")) +
-        (uint64_t)json_integer_value(json_object_get(delivered, "consumer_seq"));
+    consumer->initial = (uint64_t)json_integer_value(json_object_get(reply, "num_pending")) +
+                        (uint64_t)json_integer_value(json_object_get(delivered, "consumer_seq"));
     json_decref(reply);
     return 0;
 }
@@ -163,7 +163,8 @@ void sc_consumer_close(struct sc_consumer *consumer)
         SC_AUTO_FREE char *subject =
             sc_printf("%s.CONSUMER.DELETE.%s.%s", sc_session_api(consumer->session),
                       consumer->stream, consumer->name);
-        /* The answer goes nowhere; should this be lost, the server forgets the consumer by itself. */
+        /* The answer goes nowhere; should this be lost, the server forgets the consumer by itself.
+         */
         if (subject)
             natsConnection_PublishRequestString(sc_session_conn(consumer->session), subject,
                                                 "_INBOX.signal-client.none", "");

@@ -4,8 +4,8 @@
 #include "nats/session.h"
 #include <jansson.h>
 
-#define SC_JS_NO_MESSAGE 10037
-#define SC_JS_NO_STREAM 10059
+#define SC_JS_NO_MESSAGE     10037
+#define SC_JS_NO_STREAM      10059
 #define SC_JS_WRONG_LAST_SEQ 10071
 
 /* ---- session.c ---------------------------------------------------------------------------- */
@@ -18,7 +18,8 @@ int sc_session_call(struct sc_session *session, const char *api, const char *jso
  * itself stays its owner's to close. */
 void sc_session_abort(struct sc_session *session);
 uint32_t sc_session_timeout_ms(const struct sc_session *session);
-void sc_session_set_timeout(struct sc_session *session, uint32_t ms); /* for its thread's next calls */
+void sc_session_set_timeout(struct sc_session *session,
+                            uint32_t ms); /* for its thread's next calls */
 /* What a failed nats.c call means, in err. Always -1. */
 int sc_session_fail(struct sc_session *session, natsStatus status, const char *what,
                     struct sc_error *err);
@@ -51,15 +52,15 @@ bool sc_ack_subject_parse(const char *reply, struct sc_ack_subject *ret);
 
 struct sc_consumer_config {
     const char *stream, *subject;
-    const char *deliver;   /* "by_start_sequence" or "last_per_subject" */
-    uint64_t start_seq;    /* by_start_sequence */
+    const char *deliver; /* "by_start_sequence" or "last_per_subject" */
+    uint64_t start_seq;  /* by_start_sequence */
     bool headers_only;
-    int batch;             /* pull: messages asked for at a time, twice that many lie in memory; 0: push */
-    int64_t heartbeat_ms;  /* push */
+    int batch; /* pull: messages asked for at a time, twice that many lie in memory; 0: push */
+    int64_t heartbeat_ms; /* push */
 };
 
-/* An ephemeral consumer without acknowledgements, and its subscription. Pull for what has an end, push (with flow
- * control and heartbeats) for what has none. */
+/* An ephemeral consumer without acknowledgements, and its subscription. Pull for what has an end,
+ * push (with flow control and heartbeats) for what has none. */
 struct sc_consumer {
     struct sc_session *session;
     natsSubscription *sub;

@@ -6,12 +6,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define HISTORY_MAX 64
-#define KEY_MAX 512
-#define PART_MAX 64
+#define HISTORY_MAX         64
+#define KEY_MAX             512
+#define PART_MAX            64
 #define DUPLICATE_WINDOW_NS 120000000000LL
-#define BATCH 32 /* values may be large */
-#define WAIT_MS 1000
+#define BATCH               32 /* values may be large */
+#define WAIT_MS             1000
 
 /* ---- names -------------------------------------------------------------------------------- */
 
@@ -163,7 +163,8 @@ int sc_kv_put(struct sc_session *session, const char *bucket, const char *key, c
     if (check(bucket, key, stream, err))
         return -1;
     if (len > INT32_MAX)
-        return sc_fail(err, SC_REASON_RECORD_TOO_LARGE, "NATS: %s/%s: value too large", bucket, key);
+        return sc_fail(err, SC_REASON_RECORD_TOO_LARGE, "NATS: %s/%s: value too large", bucket,
+                       key);
     if (make_write(session, bucket, key, value, len, expected_rev, &msg, err))
         return -1;
     natsStatus s = natsConnection_RequestMsg(&reply, sc_session_conn(session), msg,
@@ -172,8 +173,11 @@ int sc_kv_put(struct sc_session *session, const char *bucket, const char *key, c
     if (s == NATS_NO_RESPONDERS)
         return sc_fail(err, SC_REASON_NO_STREAM,
                        "NATS: bucket %s is missing, or JetStream is not enabled", bucket);
-    if (s != NATS_OK)
-        return sc_session_fail(session, s, stream, err);
+    if (s != NATS_OK) {
+        char what[160];
+        snprintf(what, sizeof what, "write of %s/%.100s", bucket, key);
+        return sc_session_fail(session, s, what, err);
+    }
     int rc = take_ack(reply, bucket, key, ret_rev, err);
     natsMsg_Destroy(reply);
     return rc;
@@ -314,10 +318,8 @@ int sc_kv_each(struct sc_session *session, const char *bucket,
     SC_AUTO_FREE char *subject = sc_printf("$KV.%s.>", bucket);
     if (!subject)
         return sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: out of memory");
-    struct sc_consumer_config config = {.stream = stream,
-                                        .subject = subject,
-                                        .deliver = "last_per_subject",
-                                        .batch = BATCH};
+    struct sc_consumer_config config = {
+        .stream = stream, .subject = subject, .deliver = "last_per_subject", .batch = BATCH};
     struct each each = {session, bucket, strlen(subject) - 1, fn, arg, {0}};
     int rc = pass(&each, &config, err);
     sc_buf_done(&each.headers);

@@ -8,7 +8,8 @@
  *
  * Instance id: run_dir/instance holds it, and a lock on that file is held while the process lives.
  * Whoever gets the lock knows that the previous holder of this id is dead. Should two agents share
- * an id all the same (a copied volume), the one whose lease is taken by its own id takes a new id. */
+ * an id all the same (a copied volume), the one whose lease is taken by its own id takes a new id.
+ */
 #include "nats/lease.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -25,13 +26,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUCKET "INTEGRATION_LEASES"
-#define KEY "agent"
-#define ID_BYTES 16
-#define READ_EVERY_MS 500
-#define RELEASE_MS 1000
-#define STOP_GRACE_MS 1200
-#define STOP_LIMIT_MS 1800
+#define BUCKET           "INTEGRATION_LEASES"
+#define KEY              "agent"
+#define ID_BYTES         16
+#define READ_EVERY_MS    500
+#define RELEASE_MS       1000
+#define STOP_GRACE_MS    1200
+#define STOP_LIMIT_MS    1800
 #define TIMEOUT_LEAST_MS 100
 
 struct value {

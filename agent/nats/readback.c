@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "nats/internal.h"
 
-#define REPEATS 5
-#define BATCH 2000
+#define REPEATS     5
+#define BATCH       2000
 #define PROGRESS_MS 1000
 
 struct pass {
@@ -178,7 +178,13 @@ int sc_stream_readback(struct sc_session *session, struct sc_readback *job, stru
     /* Asked below its first sequence, a stream need not answer from the first one on. */
     if (pass.at + 1 < info.first_seq)
         pass.at = info.first_seq - 1;
-    int rc = pass.at >= job->to ? 0 : read_all(&pass, err);
+    int rc = 0;
+    if (pass.at < job->to && info.retention == SC_RETENTION_WORKQUEUE) {
+        job->by_get = true; /* not even tried: a consumer there takes messages away */
+        rc = read_by_get(&pass, err);
+    } else if (pass.at < job->to) {
+        rc = read_all(&pass, err);
+    }
     sc_buf_done(&pass.headers);
     return rc;
 }

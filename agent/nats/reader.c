@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define STOP_LIMIT_MS 1000
-#define IDLE_MS 3600000
+#define IDLE_MS       3600000
 
 struct sc_reader {
     struct sc_worker worker;

@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
-#define PING_INTERVAL_MS 10000
-#define PINGS_OUT 2
-#define WRITE_DEADLINE_MS 5000
+#define SYSTEM_ROOTS       "/etc/ssl/certs/ca-certificates.crt"
+#define CERTIFICATE_MARK   "-----BEGIN CERTIFICATE-----"
+#define PING_INTERVAL_MS   10000
+#define PINGS_OUT          2
+#define WRITE_DEADLINE_MS  5000
 #define DEFAULT_TIMEOUT_MS 5000
-#define PEM_MAX (8u * 1024 * 1024)
-#define URLS_MAX 32
+#define PEM_MAX            (8u * 1024 * 1024)
+#define URLS_MAX           32
 
 struct sc_session {
     natsConnection *conn;
@@ -140,7 +141,7 @@ static int add_file(struct sc_buf *out, const char *path, bool must, struct sc_e
     if (!file) {
         if (!must && (errno == ENOENT || errno == EACCES))
             return 0;
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS: cannot read %s: %s", path,
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS: cannot read %s: %s", path,
                        strerror(errno));
     }
     char chunk[16384];
@@ -148,7 +149,7 @@ static int add_file(struct sc_buf *out, const char *path, bool must, struct sc_e
     while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
         if (sc_buf_add(out, chunk, got)) {
             fclose(file);
-            return sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS: %s is too large for a CA file",
+            return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS: %s is too large for a CA file",
                            path);
         }
     }
@@ -163,12 +164,16 @@ static int set_roots(natsOptions *opts, const struct sc_nats_config *config, str
     sc_buf_init(&pem, PEM_MAX);
     if (add_file(&pem, SYSTEM_ROOTS, false, err))
         return -1;
+    size_t own = pem.len;
     if (config->ca_file && add_file(&pem, config->ca_file, true, err))
         return -1;
     if (pem.len == 0)
         return 0;
-    if (natsOptions_SetCATrustedCertificates(opts, pem.ptr) != NATS_OK)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+    /* Behind the system's roots the library would not notice a file without certificates. */
+    bool good = !config->ca_file ||
+                memmem(pem.ptr + own, pem.len - own, CERTIFICATE_MARK, strlen(CERTIFICATE_MARK));
+    if (!good || natsOptions_SetCATrustedCertificates(opts, pem.ptr) != NATS_OK)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS: no certificate can be read from %s: it must be PEM text",
                        config->ca_file ? config->ca_file : SYSTEM_ROOTS);
     return 0;
@@ -214,8 +219,8 @@ static int make_options(const struct sc_nats_config *config, struct sc_session *
     if (s == NATS_OK) {
         s = set_servers(opts, config->url);
         if (s != NATS_OK)
-            sc_fail(err, SC_REASON_CONFIG_INVALID, "NATS URL \"%s\" is not one: %s", session->url,
-                    natsStatus_GetText(s));
+            sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS URL \"%s\" is not one: %s",
+                    session->url, natsStatus_GetText(s));
     }
     /* By itself the library takes a plain server behind a tls:// URL. */
     if (s == NATS_OK && contains(config->url, "tls://"))
@@ -226,11 +231,11 @@ static int make_options(const struct sc_nats_config *config, struct sc_session *
         s = natsOptions_SetUserInfo(opts, config->user, config->password ? config->password : "");
     }
     if (s == NATS_OK && config->client_cert) {
-        s = natsOptions_LoadCertificatesChain(
-            opts, config->client_cert,
-            config->client_key ? config->client_key : config->client_cert);
+        s = natsOptions_LoadCertificatesChain(opts, config->client_cert,
+                                              config->client_key ? config->client_key
+                                                                 : config->client_cert);
         if (s != NATS_OK)
-            sc_fail(err, SC_REASON_CONFIG_INVALID,
+            sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                     "NATS: client certificate %s and its key cannot be used: missing, unreadable "
                     "or not a pair",
                     config->client_cert);
@@ -261,16 +266,22 @@ static bool is_tls(natsStatus s, const char *detail)
            contains(detail, "certificate") || contains(detail, "TLS");
 }
 
-/* nats.c frames its texts with "(file:line) "; operators need the rest. */
+/* The library begins its texts with "(file:line): ", which tells an operator nothing. */
 static const char *plain(const char *detail)
 {
-    return detail && detail[0] ? detail : "no detail";
+    if (!detail || !detail[0])
+        return "no detail";
+    const char *end = detail[0] == '(' ? strstr(detail, "): ") : NULL;
+    return end ? end + 3 : detail;
 }
 
 static int fail_connect(const struct sc_session *session, const struct sc_nats_config *config,
                         natsStatus s, const char *detail, struct sc_error *err)
 {
     const char *url = session->url;
+    if (config->creds_file && (contains(detail, config->creds_file) || contains(detail, "seed")))
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: the credentials file cannot be used: %s", url, plain(detail));
     if (is_auth(s, detail))
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS %s: authentication refused; check %s", url,
@@ -283,6 +294,11 @@ static int fail_connect(const struct sc_session *session, const struct sc_nats_c
                        "NATS %s: TLS failed: %s; check the CA file, the name in the server's "
                        "certificate, the client certificate, and tls:// or nats:// in the URL",
                        url, plain(detail));
+    if (contains(detail, "Expected 'PONG'"))
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: the server closed the connection at once; it wants a client "
+                       "certificate, or another one%s",
+                       url, config->client_cert ? "" : " (none is set)");
     if (s == NATS_TIMEOUT)
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS %s: timeout, no answer within %u ms; check address, firewall and "
@@ -290,8 +306,8 @@ static int fail_connect(const struct sc_session *session, const struct sc_nats_c
                        url, session->timeout_ms);
     if (s == NATS_NO_SERVER || contains(detail, "refused"))
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
-                       "NATS %s: connection refused or no route; check that the server runs and "
-                       "that host and port are right",
+                       "NATS %s: connection refused, no route, or the name does not resolve; check "
+                       "that the server runs and that host and port are right",
                        url);
     return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: cannot connect: %s: %s", url,
                    natsStatus_GetText(s), plain(detail));
@@ -316,8 +332,8 @@ struct sc_session *sc_session_open(const struct sc_nats_config *config, const ch
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: out of memory");
         return NULL;
     }
-    session->timeout_ms = config->request_timeout_ms ? config->request_timeout_ms
-                                                     : DEFAULT_TIMEOUT_MS;
+    session->timeout_ms =
+        config->request_timeout_ms ? config->request_timeout_ms : DEFAULT_TIMEOUT_MS;
     session->lost = lost;
     session->arg = arg;
     sc_url_public(config->url, session->url, sizeof session->url);
@@ -335,9 +351,9 @@ struct sc_session *sc_session_open(const struct sc_nats_config *config, const ch
         s = connect_once(session, config, role, true, err);
     if (s == NATS_OK) {
         pthread_mutex_lock(&sessions_lock);
-        session->open = true;
+        bool good = session->open = !atomic_load(&session->is_lost);
         pthread_mutex_unlock(&sessions_lock);
-        if (!atomic_load(&session->is_lost))
+        if (good)
             return session;
         sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                 "NATS %s: closed right after connecting; look at the server's log", session->url);
@@ -473,8 +489,8 @@ static int parse_reply(natsMsg *msg, const char *what, json_t **ret, int *ret_co
                        struct sc_error *err)
 {
     json_error_t bad;
-    json_t *reply = json_loadb(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg),
-                               JSON_ALLOW_NUL, &bad);
+    json_t *reply =
+        json_loadb(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), JSON_ALLOW_NUL, &bad);
     if (!json_is_object(reply)) {
         json_decref(reply);
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
@@ -488,8 +504,8 @@ static int parse_reply(natsMsg *msg, const char *what, json_t **ret, int *ret_co
     return 0;
 }
 
-static int request(struct sc_session *session, const char *subject, const char *json,
-                   natsMsg **ret, struct sc_error *err)
+static int request(struct sc_session *session, const char *subject, const char *json, natsMsg **ret,
+                   struct sc_error *err)
 {
     natsStatus s = natsConnection_RequestString(ret, session->conn, subject, json ? json : "",
                                                 session->timeout_ms);
@@ -558,15 +574,15 @@ struct sc_nats_config *sc_nats_config_dup(const struct sc_nats_config *config)
     const struct {
         const char *from, **to;
     } texts[] = {
-        {config->url, &copy->url},
-        {config->creds_file, &copy->creds_file},
-        {config->user, &copy->user},
-        {config->password, &copy->password},
-        {config->ca_file, &copy->ca_file},
+        {config->url,         &copy->url        },
+        {config->creds_file,  &copy->creds_file },
+        {config->user,        &copy->user       },
+        {config->password,    &copy->password   },
+        {config->ca_file,     &copy->ca_file    },
         {config->client_cert, &copy->client_cert},
-        {config->client_key, &copy->client_key},
-        {config->domain, &copy->domain},
-        {config->name, &copy->name},
+        {config->client_key,  &copy->client_key },
+        {config->domain,      &copy->domain     },
+        {config->name,        &copy->name       },
     };
     copy->request_timeout_ms = config->request_timeout_ms;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-
 /* ---- names -------------------------------------------------------------------------------- */
 
 bool sc_token_legal(const char *name)
@@ -172,10 +171,10 @@ int sc_stream_create(struct sc_session *session, const char *name, const char *s
 {
     if (check_name(name, err))
         return -1;
-    json_t *config = json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:I}", "name", name, "subjects",
-                               subject, "storage", "file", "retention", "limits", "discard", "new",
-                               "num_replicas", 1, "duplicate_window",
-                               (json_int_t)duplicate_window_ns);
+    json_t *config =
+        json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:I}", "name", name, "subjects", subject,
+                  "storage", "file", "retention", "limits", "discard", "new", "num_replicas", 1,
+                  "duplicate_window", (json_int_t)duplicate_window_ns);
     SC_AUTO_FREE char *body = config ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(config);
     if (!body)

@@ -2,10 +2,10 @@
  *
  * Pass: look which bucket it is (its creation time), make a consumer that delivers the last message
  * of every key and then whatever comes, and take the first part as a full picture. When the picture
- * is complete and the bucket is still the same one, keys that were not in it are gone (each is asked
- * for once more: a picture believed too early would stop an integration). After that the consumer
- * tells changes as they happen. The periodic compare is the next pass: with a new consumer there is
- * one order of events, never two.
+ * is complete and the bucket is still the same one, keys that were not in it are gone (each is
+ * asked for once more: a picture believed too early would stop an integration). After that the
+ * consumer tells changes as they happen. The periodic compare is the next pass: with a new consumer
+ * there is one order of events, never two.
  *
  * A bucket made anew: every key told before becomes an orphan, is never told as deleted because it
  * is absent, and is compared by its bytes when it comes again. */
@@ -18,11 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HEARTBEAT_MS 5000
-#define STOP_LIMIT_MS 800
+#define HEARTBEAT_MS     5000
+#define STOP_LIMIT_MS    800
 #define MISSING_EVERY_MS 1000
-#define HISTORY 5 /* of a bucket that we make */
-#define WAIT_MS 1000
+#define HISTORY          5 /* of a bucket that we make */
+#define WAIT_MS          1000
 
 struct sc_watch {
     struct sc_worker worker;
@@ -72,8 +72,7 @@ static void tell_synced(struct sc_watch *watch)
 static int take_put(struct sc_watch *watch, const char *key, uint64_t rev, struct sc_str value,
                     struct sc_error *err)
 {
-    enum sc_watch_change change =
-        sc_watch_table_put(&watch->table, key, rev, value, watch->pass);
+    enum sc_watch_change change = sc_watch_table_put(&watch->table, key, rev, value, watch->pass);
     if (change == SC_WATCH_NO_MEMORY)
         return sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: watch of %s: out of memory",
                        watch->bucket);
@@ -206,7 +205,8 @@ static int take_absent(struct sc_watch *watch, struct sc_error *err)
     return 0;
 }
 
-/* The picture is complete; with LOST right after it as long as keys of a former bucket are missing. */
+/* The picture is complete; with LOST right after it as long as keys of a former bucket are missing.
+ */
 static void tell_picture(struct sc_watch *watch)
 {
     size_t count = 0;

@@ -160,8 +160,8 @@ void sc_worker_wait(struct sc_worker *worker, int64_t until_ms)
 void sc_worker_back_off(struct sc_worker *worker, int64_t most_ms)
 {
     int64_t until = sc_mono_ms() + (worker->backoff_ms < most_ms ? worker->backoff_ms : most_ms);
-    worker->backoff_ms = worker->backoff_ms * 2 > SC_BACKOFF_LAST_MS ? SC_BACKOFF_LAST_MS
-                                                                     : worker->backoff_ms * 2;
+    worker->backoff_ms =
+        worker->backoff_ms * 2 > SC_BACKOFF_LAST_MS ? SC_BACKOFF_LAST_MS : worker->backoff_ms * 2;
     pthread_mutex_lock(&worker->lock);
     while (!worker->stopping && sc_mono_ms() < until)
         wait_until(worker, until);

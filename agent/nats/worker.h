@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 #define SC_BACKOFF_FIRST_MS 200
-#define SC_BACKOFF_LAST_MS 5000
+#define SC_BACKOFF_LAST_MS  5000
 
 struct sc_worker {
     pthread_t thread;
@@ -26,7 +26,8 @@ struct sc_worker {
     void *arg;
 };
 
-/* Copies the configuration and starts the thread. On -1 the worker needs sc_worker_done() all the same. */
+/* Copies the configuration and starts the thread. On -1 the worker needs sc_worker_done() all the
+ * same. */
 int sc_worker_start(struct sc_worker *worker, const struct sc_nats_config *config,
                     void (*run)(void *arg), void (*free_arg)(void *arg), void *arg,
                     struct sc_error *err);

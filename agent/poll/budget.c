@@ -3,17 +3,18 @@
 #include "base/buf.h"
 #include <stdlib.h>
 
-static void log_clear(struct sc_budget *b)
+static void log_drop_oldest(struct sc_budget *b)
 {
-    b->log_head = b->log_count = b->slot_fill = 0;
+    b->log_head = (b->log_head + 1) % b->log_size;
+    b->log_count--;
+    if (b->log_guessed)
+        b->log_guessed--;
 }
 
 static void log_put(struct sc_budget *b, int64_t at)
 {
-    if (b->log_count == b->log_size) { /* cannot hold more than the limit; the oldest goes */
-        b->log_head = (b->log_head + 1) % b->log_size;
-        b->log_count--;
-    }
+    if (b->log_count == b->log_size) /* cannot hold more than the limit; the oldest goes */
+        log_drop_oldest(b);
     b->sent[(b->log_head + b->log_count) % b->log_size] = at;
     b->log_count++;
 }
@@ -23,27 +24,66 @@ uint32_t sc_budget_allowed(const struct sc_budget *b)
     if (!b->requests)
         return 0;
     uint64_t reserve = (uint64_t)b->requests * b->reserve_percent / 100;
-    return b->requests - reserve ? (uint32_t)(b->requests - reserve) : 1;
+    return reserve < b->requests ? (uint32_t)(b->requests - reserve) : 1;
 }
 
-/* Sizes the log to the limit and fills it as if the whole window had been used evenly, but for one probe. */
-static int begin_empty(struct sc_budget *b, int64_t now_ms)
+/* As if the window before the start had been used evenly, but for one probe. Guesses are older than everything that was sent. */
+static void put_guesses(struct sc_budget *b, uint32_t most, int64_t now_ms)
 {
-    uint32_t allowed = sc_budget_allowed(b);
-    b->per_slot = allowed > SC_BUDGET_LOG ? (allowed + SC_BUDGET_LOG - 1) / SC_BUDGET_LOG : 1;
-    uint32_t size = allowed ? (allowed + b->per_slot - 1) / b->per_slot : 0;
-    if (size != b->log_size) {
-        int64_t *sent = size ? realloc(b->sent, size * sizeof *sent) : NULL;
-        if (size && !sent)
-            return -1;
-        if (!size)
-            free(b->sent);
-        b->sent = sent;
-        b->log_size = size;
+    uint32_t from = b->log_size - (most < b->log_size - 1 ? most : b->log_size - 1);
+    for (uint32_t i = from; i < b->log_size; i++) {
+        int64_t at = b->begun_ms - b->window_ms + (int64_t)((uint64_t)b->window_ms * i / b->log_size);
+        if (at + b->window_ms <= now_ms)
+            continue;
+        log_put(b, at);
+        b->log_guessed++;
     }
-    log_clear(b);
-    for (uint32_t i = 1; i < size; i++)
-        log_put(b, now_ms - b->window_ms + (int64_t)((uint64_t)b->window_ms * i / size));
+}
+
+/* What was sent, in entries of the new size: each old one becomes as many as hold its requests. */
+static void put_sent(struct sc_budget *b, const struct sc_budget *old, uint32_t per_entry)
+{
+    for (uint32_t i = old->log_guessed; i < old->log_count; i++) {
+        for (uint32_t n = 0; n < per_entry && n < b->log_size; n++)
+            log_put(b, old->sent[(old->log_head + i) % old->log_size]);
+    }
+}
+
+/* Makes the log fit the limit. What was sent stays counted. Without memory the old log is used with coarser entries, all of them taken. */
+static int resize(struct sc_budget *b, int64_t now_ms)
+{
+    struct sc_budget old = *b;
+    uint32_t allowed = sc_budget_allowed(b);
+    uint32_t per_slot = allowed > SC_BUDGET_LOG ? (allowed + SC_BUDGET_LOG - 1) / SC_BUDGET_LOG : 1, size = allowed / per_slot;
+    int64_t *sent = malloc((size ? size : 1) * sizeof *sent);
+    if (!sent) {
+        if (!b->sent)
+            return -1;
+        b->log_size = size < b->log_cap ? size : b->log_cap;
+        b->per_slot = size ? allowed / b->log_size : 1;
+        b->log_head = b->log_count = b->log_guessed = b->slot_fill = 0;
+        while (b->log_count < b->log_size)
+            log_put(b, now_ms);
+        return -1;
+    }
+    b->sent = sent;
+    b->log_size = b->log_cap = size;
+    if (!size)
+        b->log_cap = 1;
+    b->per_slot = per_slot;
+    b->log_head = b->log_count = b->log_guessed = b->slot_fill = 0;
+    if (size) {
+        uint32_t per_entry = old.log_size ? (old.per_slot + per_slot - 1) / per_slot : 0;
+        uint64_t real = (uint64_t)(old.log_count - old.log_guessed) * per_entry + (old.slot_fill ? 1 : 0);
+        if (!b->log_known && real < size)
+            put_guesses(b, (uint32_t)(size - real), now_ms);
+        put_sent(b, &old, per_entry);
+        for (uint32_t n = 0; n < old.slot_fill; n += per_slot) /* not in the log yet */
+            log_put(b, now_ms);
+        if (!b->used)
+            b->slot_fill = per_slot - 1; /* one probe */
+    }
+    free(old.sent);
     return 0;
 }
 
@@ -54,7 +94,8 @@ int sc_budget_init(struct sc_budget *b, const char *key, const struct sc_pool *p
     b->requests = pool->requests;
     b->window_ms = pool->per_s ? pool->per_s * 1000u : 60000u;
     b->concurrency = pool->concurrency;
-    return b->key && begin_empty(b, now_ms) == 0 ? 0 : -1;
+    b->begun_ms = now_ms;
+    return b->key && resize(b, now_ms) == 0 ? 0 : -1;
 }
 
 void sc_budget_done(struct sc_budget *b)
@@ -67,19 +108,21 @@ void sc_budget_done(struct sc_budget *b)
 void sc_budget_override(struct sc_budget *b, uint32_t requests, uint32_t per_s, uint32_t reserve_percent, int64_t now_ms)
 {
     uint32_t before = sc_budget_allowed(b), window = b->window_ms;
+    uint32_t new_window = per_s ? per_s * 1000u : 60000u;
     if (requests) {
         /* compared as rates, so that 100/60 s and 5000/3600 s can be told apart */
-        uint64_t mine = (uint64_t)requests * b->window_ms, theirs = (uint64_t)b->requests * per_s * 1000;
+        uint64_t mine = (uint64_t)requests * b->window_ms, theirs = (uint64_t)b->requests * new_window;
         if (!b->overridden || b->requests == 0 || mine < theirs) {
             b->requests = requests;
-            b->window_ms = per_s ? per_s * 1000u : 60000u;
+            b->window_ms = new_window;
         }
         b->overridden = true;
     }
-    if (reserve_percent > b->reserve_percent || !b->used)
+    if (reserve_percent > b->reserve_percent || !b->reserve_named)
         b->reserve_percent = reserve_percent;
+    b->reserve_named = true;
     if (before != sc_budget_allowed(b) || window != b->window_ms)
-        begin_empty(b, now_ms);
+        resize(b, now_ms);
 }
 
 int64_t sc_budget_when(const struct sc_budget *b, int64_t now_ms)
@@ -110,10 +153,8 @@ void sc_budget_take(struct sc_budget *b, int64_t now_ms)
         b->vendor_left--;
     if (!b->log_size)
         return;
-    while (b->log_count && b->sent[b->log_head] + b->window_ms <= now_ms) {
-        b->log_head = (b->log_head + 1) % b->log_size;
-        b->log_count--;
-    }
+    while (b->log_count && b->sent[b->log_head] + b->window_ms <= now_ms)
+        log_drop_oldest(b);
     if (++b->slot_fill >= b->per_slot) {
         log_put(b, now_ms);
         b->slot_fill = 0;
@@ -126,20 +167,24 @@ void sc_budget_release(struct sc_budget *b)
         b->in_flight--;
 }
 
+/* The vendor counts what was sent before this start as well: guesses give way as far as it says that there is room. */
+static void drop_guesses(struct sc_budget *b, uint64_t left)
+{
+    while (b->log_guessed && (uint64_t)(b->log_size - b->log_count + 1) * b->per_slot <= left)
+        log_drop_oldest(b);
+    if (!b->log_guessed)
+        b->log_known = true;
+}
+
 void sc_budget_learn(struct sc_budget *b, int64_t limit, int64_t remaining, int64_t reset_ms, int64_t now_ms)
 {
     if (limit > 0 && limit <= UINT32_MAX && (uint32_t)limit != b->requests && (!b->overridden || (uint32_t)limit < b->requests)) {
-        /* A limit of the vendor's own window. What was sent before stays counted when the log can hold it; a raise begins from there. */
-        uint32_t before = b->log_count;
+        /* A limit of the vendor's own window. What was sent before stays counted; a raise begins from there. */
         b->requests = (uint32_t)limit;
-        begin_empty(b, now_ms);
-        if (remaining >= 0)
-            log_clear(b); /* the vendor's own count holds: vendor_left below */
-        for (uint32_t i = 0; remaining < 0 && i < before && b->log_count < b->log_size; i++)
-            log_put(b, now_ms);
-    } else if (remaining >= 0 && b->vendor_left < 0 && b->log_size) {
-        log_clear(b); /* first word of the vendor after the start: the window before it is known now */
+        resize(b, now_ms);
     }
+    if (remaining >= 0)
+        drop_guesses(b, (uint64_t)remaining);
     if (remaining >= 0 && reset_ms != SC_TIME_NONE && reset_ms > now_ms) {
         /* The reply counts itself; of those still in flight the vendor may know nothing yet. */
         b->vendor_left = remaining > (int64_t)b->in_flight ? remaining - (int64_t)b->in_flight : 0;

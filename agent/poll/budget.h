@@ -13,11 +13,15 @@ struct sc_budget {
     uint32_t requests;      /* limit in force, before the reserve; 0: unlimited */
     uint32_t window_ms;
     uint32_t reserve_percent;
+    bool reserve_named;     /* by the operator */
     bool overridden;        /* the operator's rate_limit: headers may lower it, not raise it */
     uint32_t in_flight, concurrency;
     /* sliding log of what was sent, oldest first */
     int64_t *sent;          /* monotonic ms */
-    uint32_t log_size, log_head, log_count;
+    uint32_t log_size, log_head, log_count, log_cap;
+    uint32_t log_guessed;   /* of log_count, the oldest: not sent by us, assumed for the time before the start */
+    bool log_known;         /* nothing needs to be assumed any more */
+    int64_t begun_ms;       /* the start */
     uint32_t per_slot;      /* requests one entry stands for */
     uint32_t slot_fill;
     /* what the vendor said */

@@ -46,6 +46,13 @@ static void bad(struct reading *r, const char *member, const char *why)
     r->failed = true;
 }
 
+static void no_memory(struct reading *r)
+{
+    if (!r->failed)
+        sc_fail(r->err, SC_REASON_MEMORY_LIMIT, "no memory for the checkpoint");
+    r->failed = true;
+}
+
 static char *read_text(struct reading *r, const json_t *object, const char *name, bool required)
 {
     const json_t *v = json_object_get(object, name);
@@ -55,7 +62,10 @@ static char *read_text(struct reading *r, const json_t *object, const char *name
         bad(r, name, v ? "is not a text" : "is missing");
         return NULL;
     }
-    return sc_dup(json_string_value(v));
+    char *text = sc_dup(json_string_value(v));
+    if (!text)
+        no_memory(r);
+    return text;
 }
 
 static uint64_t read_number(struct reading *r, const json_t *object, const char *name, bool required)
@@ -70,6 +80,22 @@ static uint64_t read_number(struct reading *r, const json_t *object, const char 
     return (uint64_t)json_integer_value(v);
 }
 
+static uint32_t read_small(struct reading *r, const json_t *object, const char *name, bool required, uint32_t max)
+{
+    uint64_t n = read_number(r, object, name, required);
+    if (n > max)
+        bad(r, name, "is too large");
+    return n > max ? 0 : (uint32_t)n;
+}
+
+static bool read_flag(struct reading *r, const json_t *object, const char *name)
+{
+    const json_t *v = json_object_get(object, name);
+    if (!json_is_boolean(v))
+        bad(r, name, v ? "is neither true nor false" : "is missing");
+    return json_is_true(v);
+}
+
 static int64_t read_time(struct reading *r, const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -79,7 +105,7 @@ static int64_t read_time(struct reading *r, const json_t *object, const char *na
     return t;
 }
 
-/* An object whose members are texts. */
+/* An object whose members are texts. The value itself, not a copy: the document it comes from goes away unchanged. */
 static json_t *read_texts(struct reading *r, const json_t *object, const char *name)
 {
     json_t *v = json_object_get(object, name);
@@ -95,7 +121,7 @@ static json_t *read_texts(struct reading *r, const json_t *object, const char *n
             return NULL;
         }
     }
-    return json_deep_copy(v);
+    return json_incref(v);
 }
 
 static struct sc_floor read_floor(struct reading *r, const json_t *object)
@@ -119,15 +145,15 @@ static void read_trail(struct reading *r, struct sc_checkpoint *cp, const json_t
         return;
     }
     json_array_foreach (trail, i, e) {
-        if (cp->trail_count == SC_TRAIL_MAX)
-            return;
+        if (i + SC_TRAIL_MAX < json_array_size(trail))
+            continue; /* more than there is room for: the newest are kept */
         struct sc_trail_entry *t = &cp->trail[cp->trail_count++];
         t->at_ms = read_time(r, e, "at");
         t->position = read_texts(r, e, "position");
         t->floor = read_floor(r, e);
         t->seq = read_number(r, e, "seq", true);
         t->msg_id = read_text(r, e, "msg_id", true);
-        t->map = (uint32_t)read_number(r, e, "map", false);
+        t->map = read_small(r, e, "map", false, UINT32_MAX);
     }
 }
 
@@ -153,21 +179,42 @@ static void read_proof(struct reading *r, struct sc_checkpoint *cp, const json_t
     cp->proof_msg_id = read_text(r, proof, "msg_id", cp->proof_seq != 0);
 }
 
+static void read_seen(struct reading *r, struct sc_checkpoint *cp, const json_t *seen)
+{
+    if (!seen)
+        return;
+    cp->seen_first = read_small(r, seen, "first", true, INT32_MAX);
+    cp->seen_end = read_small(r, seen, "end", true, INT32_MAX);
+    if (cp->seen_end < cp->seen_first || cp->seen_end - cp->seen_first > SC_CHECKPOINT_SEGMENTS_MAX)
+        bad(r, "seen", "names an impossible range of segments");
+}
+
+static void read_gaps(struct reading *r, struct sc_checkpoint *cp, json_t *gaps)
+{
+    size_t i;
+    json_t *gap;
+    if (!gaps)
+        return;
+    if (!json_is_array(gaps))
+        bad(r, "gaps", "is not an array");
+    json_array_foreach (gaps, i, gap) {
+        if (!json_is_object(gap))
+            bad(r, "gaps", "holds something that is not an object");
+    }
+    cp->gaps = json_incref(gaps);
+}
+
 static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *root)
 {
-    const json_t *seen = json_object_get(root, "seen");
-    if (seen) {
-        cp->seen_first = (uint32_t)read_number(r, seen, "first", true);
-        cp->seen_end = (uint32_t)read_number(r, seen, "end", true);
-    }
-    cp->map = (uint32_t)read_number(r, root, "map", false);
-    json_t *gaps = json_object_get(root, "gaps"), *waits = json_object_get(root, "waits");
-    if (gaps && json_is_array(gaps))
-        cp->gaps = json_deep_copy(gaps);
-    if (waits && json_is_object(waits))
+    read_seen(r, cp, json_object_get(root, "seen"));
+    cp->map = read_small(r, root, "map", false, UINT32_MAX);
+    read_gaps(r, cp, json_object_get(root, "gaps"));
+    if (json_object_get(root, "waits"))
         cp->waits = read_texts(r, root, "waits");
     const json_t *count = json_object_get(root, "count");
     if (count) {
+        if (!json_is_object(count))
+            bad(r, "count", "is not an object");
         cp->records = read_number(r, count, "records", false);
         cp->pages = read_number(r, count, "pages", false);
         cp->bytes = read_number(r, count, "bytes", false);
@@ -186,6 +233,10 @@ int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_
     json_error_t where;
     sc_checkpoint_init(cp);
     json_t *root = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &where);
+    if (!root && (json_error_code(&where) == json_error_out_of_memory || !where.text[0])) {
+        no_memory(&r);
+        return -1;
+    }
     if (!json_is_object(root)) {
         json_decref(root);
         return sc_fail(err, SC_REASON_CHECKPOINT_INVALID, "not a JSON object (byte %d: %s)", root ? 0 : where.position,
@@ -200,19 +251,17 @@ int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_
     }
     cp->connector = read_text(&r, root, "connector", true);
     cp->source = read_text(&r, root, "source", true);
-    cp->recipe = (uint32_t)read_number(&r, root, "recipe", true);
+    cp->recipe = read_small(&r, root, "recipe", true, UINT32_MAX);
     json_decref(cp->position);
     cp->position = read_texts(&r, root, "position");
     read_walk(&r, cp, json_object_get(root, "walk"));
-    cp->open = json_is_true(json_object_get(root, "open"));
+    cp->open = read_flag(&r, root, "open");
     cp->floor = read_floor(&r, root);
     read_proof(&r, cp, json_object_get(root, "proof"));
     read_trail(&r, cp, json_object_get(root, "trail"));
     read_own(&r, cp, root);
     cp->saved_ms = read_time(&r, root, "saved");
     json_decref(root);
-    if (!cp->position)
-        cp->position = json_object();
     return r.failed ? -1 : 0;
 }
 
@@ -221,9 +270,9 @@ int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_
 static void add_json(struct sc_buf *out, const char *name, const json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    if (value && !text)
-        out->failed = true;
-    sc_buf_addf(out, "\"%s\":%s", name, text ? text : "{}");
+    if (!text)
+        out->failed = true; /* no memory, now or when the value was made: an empty one would be a lie */
+    sc_buf_addf(out, "\"%s\":%s", name, text ? text : "");
     free(text);
 }
 
@@ -273,7 +322,7 @@ static void add_walk(struct sc_buf *out, const struct sc_checkpoint *cp)
 
 static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
 {
-    if (cp->seen_end > cp->seen_first)
+    if (cp->seen_end) /* none as well: numbers go on, so that an old segment is never taken for a new one */
         sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u},", cp->seen_first, cp->seen_end);
     if (cp->map)
         sc_buf_addf(out, "\"map\":%u,", cp->map);
@@ -334,8 +383,8 @@ static void drop_oldest(struct sc_checkpoint *cp)
 
 void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries)
 {
-    if (max_entries > SC_TRAIL_MAX)
-        max_entries = SC_TRAIL_MAX;
+    if (max_entries > SC_TRAIL_MAX || max_entries == 0)
+        max_entries = max_entries ? SC_TRAIL_MAX : 1;
     if (cp->trail_count && now_ms < cp->trail[cp->trail_count - 1].at_ms)
         cp->trail[cp->trail_count - 1].at_ms = now_ms; /* the clock was set back */
     while (cp->trail_count > 1 && cp->trail[1].at_ms < now_ms - SC_TRAIL_KEEP_MS)
@@ -343,9 +392,7 @@ void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_
     bool due = cp->trail_count == 0 || now_ms - cp->trail[cp->trail_count - 1].at_ms >= SC_TRAIL_STEP_MS;
     if (!due || cp->proof_seq == 0)
         return;
-    while (cp->trail_count >= max_entries)
-        drop_oldest(cp);
-    cp->trail[cp->trail_count++] = (struct sc_trail_entry){
+    struct sc_trail_entry e = {
         .at_ms = now_ms,
         .position = json_deep_copy(cp->position),
         .floor = cp->floor,
@@ -353,21 +400,36 @@ void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_
         .msg_id = sc_dup(cp->proof_msg_id),
         .map = cp->map,
     };
+    if (!e.position || !e.msg_id) { /* no memory: next time */
+        trail_entry_done(&e);
+        return;
+    }
+    while (cp->trail_count >= max_entries)
+        drop_oldest(cp);
+    cp->trail[cp->trail_count++] = e;
 }
 
 void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i)
 {
     while (cp->trail_count > i + 1)
         trail_entry_done(&cp->trail[--cp->trail_count]);
-    const struct sc_trail_entry *t = &cp->trail[i];
+    struct sc_trail_entry *t = &cp->trail[i];
+    struct sc_trail_entry copy = {.position = json_deep_copy(t->position), .msg_id = sc_dup(t->msg_id)};
     json_decref(cp->position);
-    cp->position = json_deep_copy(t->position);
+    free(cp->proof_msg_id);
     cp->floor = t->floor;
     cp->proof_seq = t->seq;
-    free(cp->proof_msg_id);
-    cp->proof_msg_id = sc_dup(t->msg_id);
     cp->map = t->map;
+    cp->position = t->position;
+    cp->proof_msg_id = t->msg_id;
+    t->position = copy.position;
+    t->msg_id = copy.msg_id;
+    if (!t->position || !t->msg_id) /* no memory for a second one: the proof itself keeps the place */
+        trail_entry_done(&cp->trail[--cp->trail_count]);
     json_decref(cp->walk);
     cp->walk = NULL;
+    cp->walk_page = 0;
+    free(cp->walk_from);
+    cp->walk_from = NULL;
     cp->open = true;
 }

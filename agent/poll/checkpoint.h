@@ -11,6 +11,7 @@
 #define SC_TRAIL_STEP_MS  10000
 #define SC_TRAIL_KEEP_MS  300000
 #define SC_GAPS_MAX       8
+#define SC_CHECKPOINT_SEGMENTS_MAX 8192u /* more than the largest set of identities fills */
 
 struct sc_floor {
     uint64_t page, walk;
@@ -39,7 +40,7 @@ struct sc_checkpoint {
     char *proof_msg_id;
     struct sc_trail_entry trail[SC_TRAIL_MAX]; /* oldest first */
     uint32_t trail_count;
-    uint32_t seen_first, seen_end; /* segments; equal: none */
+    uint32_t seen_first, seen_end; /* segments; equal: none, but numbers go on from there */
     uint32_t map;                  /* 0: none */
     json_t *gaps;                  /* array, may be NULL */
     json_t *waits;                 /* object: pool name -> RFC 3339 until; may be NULL */
@@ -51,7 +52,8 @@ struct sc_checkpoint {
 
 void sc_checkpoint_init(struct sc_checkpoint *cp);
 void sc_checkpoint_done(struct sc_checkpoint *cp);
-/* Parses a value. -1 + err (checkpoint_invalid): text says what and where. */
+/* Parses a value into an uninitialised struct. -1 + err (checkpoint_invalid, or memory_limit): text says what and where; the struct is half filled
+ * and waits for sc_checkpoint_done() alone. */
 int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_error *err) SC_WARN_UNUSED;
 int sc_checkpoint_write(const struct sc_checkpoint *cp, struct sc_buf *out);
 /* Adds the present proof to the trail when 10 s have passed since its newest entry; drops entries older than 5 min (one older one stays as an

@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 #include "nats/session.h"
-#include <stdio.h>
+#include <stdlib.h>
 
 static int add_escaped(struct sc_str part, struct sc_buf *out)
 {
@@ -52,38 +52,44 @@ static size_t put_part(struct sc_str part, char *out, size_t cap, bool *ret_plai
     return n;
 }
 
-static void hash_parts(const struct sc_str *parts, size_t count, char *out)
+/* All parts joined; returns the bytes it would take, writing what fits. */
+static size_t put_parts(const struct sc_str *parts, size_t count, char *out, size_t cap, bool *ret_plain)
 {
-    /* Length-prefixed, so that ("a", "bc") and ("ab", "c") differ. */
-    struct sc_sha256_stream *s = sc_sha256_new();
-    unsigned char digest[32] = {0};
-    for (size_t i = 0; s && i < count; i++) {
-        uint64_t len = parts[i].len;
-        sc_sha256_add(s, &len, sizeof len);
-        sc_sha256_add(s, parts[i].ptr, parts[i].len);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i) {
+            if (n < cap)
+                out[n] = '~';
+            n++;
+        }
+        size_t room = n < cap ? cap - n : 0;
+        n += put_part(parts[i], out + (room ? n : 0), room, ret_plain);
     }
-    if (s)
-        sc_sha256_finish(s, digest);
-    sc_sha256_free(s);
+    return n;
+}
+
+/* "h:" and the hash of the joined text, n bytes long. A hash of anything else would lose or double records: better no process. */
+static void put_hash(const struct sc_str *parts, size_t count, size_t n, char *out)
+{
+    char small[1024], *text = n <= sizeof small ? small : malloc(n);
+    unsigned char digest[32];
+    bool is_plain;
+    if (!text)
+        abort();
+    put_parts(parts, count, text, n, &is_plain);
+    sc_sha256(text, n, digest);
+    if (text != small)
+        free(text);
     memcpy(out, "h:", 2);
     sc_hex(digest, 16, out + 2);
 }
 
 size_t sc_recipe_id(const struct sc_str *parts, size_t count, char out[SC_RECIPE_ID_MAX + 1])
 {
-    size_t n = 0;
     bool is_plain = true;
-    for (size_t i = 0; i < count && n <= SC_RECIPE_ID_MAX; i++) {
-        if (i) {
-            if (n < SC_RECIPE_ID_MAX)
-                out[n] = '~';
-            n++;
-        }
-        if (n <= SC_RECIPE_ID_MAX)
-            n += put_part(parts[i], out + n, SC_RECIPE_ID_MAX - n, &is_plain);
-    }
+    size_t n = put_parts(parts, count, out, SC_RECIPE_ID_MAX, &is_plain);
     if (n == 0 || n > SC_RECIPE_ID_MAX || !is_plain) {
-        hash_parts(parts, count, out);
+        put_hash(parts, count, n, out);
         n = 34;
     }
     out[n] = '\0';
@@ -129,6 +135,20 @@ static const char *last_of(struct sc_str s, char c)
     return s.len ? memrchr(s.ptr, c, s.len) : NULL;
 }
 
+/* The n of "#n": from 2, without leading zeros. 0: it is no such number, and the '#' is the version's own. */
+static unsigned change_number(const char *p, const char *end)
+{
+    unsigned n = 0;
+    if (p == end || *p == '0' || end - p > 9)
+        return 0;
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9')
+            return 0;
+        n = n * 10 + (unsigned)(*p - '0');
+    }
+    return n > 1 ? n : 0;
+}
+
 bool sc_snapshot_id_split(struct sc_str id, struct sc_str *ret_id, unsigned char hash[16], struct sc_str *ret_version, unsigned *ret_n)
 {
     *ret_n = 1;
@@ -136,13 +156,8 @@ bool sc_snapshot_id_split(struct sc_str id, struct sc_str *ret_id, unsigned char
     const char *tilde = last_of(id, '~');
     if (!tilde)
         return false;
-    if (mark && mark > tilde) {
-        unsigned n = 0;
-        for (const char *p = mark + 1; p < id.ptr + id.len; p++) {
-            if (*p < '0' || *p > '9' || n > 100000)
-                return false;
-            n = n * 10 + (unsigned)(*p - '0');
-        }
+    unsigned n = mark && mark > tilde ? change_number(mark + 1, id.ptr + id.len) : 0;
+    if (n) {
         *ret_n = n;
         id.len = (size_t)(mark - id.ptr);
     }

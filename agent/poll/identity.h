@@ -2,7 +2,7 @@
  *   message id = {integration}.{data_type}[.{partition}].{recipe's id}[#n]
  * In integration and partition '.' and '=' are written =XX. Parts of a recipe are joined by '~'; a '~' inside a part is written =7E (and a
  * "=7E" or "=3D" of the vendor's own is kept apart by writing its '=' as =3D). The recipe's id is printable ASCII without blanks, at most 128
- * bytes, else "h:" + 32 hex digits of its SHA-256. */
+ * bytes, else "h:" + 32 hex digits of the SHA-256 of that text. */
 #pragma once
 
 #include "base/buf.h"

@@ -588,6 +588,7 @@ static void end_walk(struct sc_poller *p)
     json_decref(p->walk);
     p->walk = NULL;
     set_phase(p, SC_IDLE);
+    sc_poller_wake(p);
     for (struct sc_instance *i = io->instances; i; i = i->next) { /* a place is free */
         for (unsigned k = 0; k < i->poller_count; k++) {
             if (i->pollers[k]->phase == SC_IDLE && i->pollers[k]->due_ms <= io->now)

@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
-/* seq is kept as an offset from the segment's base; an entry further than 2^32 - 2 away opens a new segment. */
+/* seq is kept as an offset from the segment's base. */
 enum {
     OFFSET_IN_FLIGHT = 0,     /* not stored */
     OFFSET_UNPLACED = 1       /* stored, place unknown */
 };
+#define OFFSET_FAR UINT32_MAX /* stored, at this distance or beyond */
 
 struct entry {
     uint64_t fingerprint;
@@ -20,6 +21,7 @@ struct sc_seen_segment {
     uint64_t page;    /* newest page of an entry */
     uint32_t number, count, stored;
     bool dirty;
+    bool undated;     /* holds a stored entry whose time is not known */
     struct entry entries[SC_SEEN_SEGMENT];
 };
 
@@ -65,7 +67,8 @@ static uint32_t cell_of(uint64_t number)
 static uint64_t number_of(const struct sc_seen *seen, uint32_t cell)
 {
     uint64_t base = (uint64_t)seen->first * SC_SEEN_SEGMENT;
-    return base + ((cell - 1 - (uint32_t)base) & LOW_BITS);
+    uint64_t number = base + ((cell - 1 - (uint32_t)base) & LOW_BITS);
+    return number & ((uint64_t)UINT32_MAX * SC_SEEN_SEGMENT + SC_SEEN_SEGMENT - 1); /* as numbers of segments wrap around */
 }
 
 static uint32_t home(const struct sc_seen *seen, uint64_t fingerprint)
@@ -207,7 +210,7 @@ static void rebase(struct sc_seen_segment *s, uint64_t base)
     for (uint32_t i = 0; i < s->count; i++) {
         uint64_t offset = s->entries[i].offset;
         if (offset >= 2)
-            s->entries[i].offset = offset + shift > UINT32_MAX ? UINT32_MAX : (uint32_t)(offset + shift);
+            s->entries[i].offset = shift > OFFSET_FAR - offset ? OFFSET_FAR : (uint32_t)(offset + shift);
     }
     s->base = base;
 }
@@ -218,8 +221,10 @@ void sc_seen_stored(struct sc_seen *seen, uint64_t number, uint64_t seq, int64_t
     struct entry *e = entry_of(seen, number);
     if (!e)
         return;
-    if (e->offset == OFFSET_IN_FLIGHT)
+    if (e->offset == OFFSET_IN_FLIGHT) {
         s->stored++;
+        s->undated |= time_ms == SC_TIME_NONE;
+    }
     if (seq == 0) {
         if (e->offset == OFFSET_IN_FLIGHT)
             e->offset = OFFSET_UNPLACED;
@@ -228,8 +233,8 @@ void sc_seen_stored(struct sc_seen *seen, uint64_t number, uint64_t seq, int64_t
             s->base = seq;
         if (seq < s->base)
             rebase(s, seq);
-        uint64_t offset = seq - s->base + 2;
-        e->offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset;
+        uint64_t distance = seq - s->base;
+        e->offset = distance > OFFSET_FAR - 2 ? OFFSET_FAR : (uint32_t)distance + 2;
     }
     if (time_ms != SC_TIME_NONE && time_ms > s->newest)
         s->newest = time_ms;
@@ -266,12 +271,25 @@ int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int6
     return 0;
 }
 
+/* A segment with entries of unknown time (found by a read-back) is judged by the next one with a time: it was handed over later. */
+static bool is_older(const struct sc_seen *seen, uint32_t i, int64_t before_ms)
+{
+    const struct sc_seen_segment *s = seen->segments[i];
+    if (s->newest != SC_TIME_NONE && s->newest >= before_ms)
+        return false;
+    while (s->undated && ++i < seen->count) {
+        const struct sc_seen_segment *later = seen->segments[i];
+        if (later->newest != SC_TIME_NONE)
+            return later->newest < before_ms;
+    }
+    return !s->undated || before_ms == INT64_MAX;
+}
+
 void sc_seen_drop(struct sc_seen *seen, int64_t before_ms, uint64_t page, void (*dropped)(void *, uint32_t), void *arg)
 {
     while (seen->count > 1) { /* the last one is still being filled */
         const struct sc_seen_segment *s = seen->segments[0];
-        bool reachable = s->stored < s->count || s->page >= page || (s->newest != SC_TIME_NONE && s->newest >= before_ms);
-        if (reachable)
+        if (s->stored < s->count || s->page >= page || !is_older(seen, 0, before_ms))
             return;
         uint32_t number = s->number;
         drop_first(seen);
@@ -326,7 +344,7 @@ int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out)
     put_le(head + 4, s->number, 4);
     put_le(head + 8, s->stored, 4);
     put_le(head + 12, s->base, 8);
-    put_le(head + 20, (uint64_t)s->newest, 8);
+    put_le(head + 20, (uint64_t)(s->undated ? SC_TIME_NONE : s->newest), 8);
     put_le(head + 28, highest >= 2 ? s->base + highest - 2 : 0, 8);
     if (sc_buf_add(out, head, sizeof head))
         return -1;
@@ -341,6 +359,14 @@ int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out)
     }
     s->dirty = false;
     return 0;
+}
+
+/* Where an entry that lies OFFSET_FAR from the base is: not known, so beyond every limit. */
+static bool is_beyond(uint64_t base, uint32_t offset, uint64_t max_seq)
+{
+    if (offset < 2 || max_seq == UINT64_MAX)
+        return false;
+    return offset == OFFSET_FAR || base > max_seq || offset - 2 > max_seq - base;
 }
 
 int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, uint64_t max_seq)
@@ -361,12 +387,16 @@ int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, ui
         return -1;
     s->newest = (int64_t)get_le(p + 20, 8);
     s->base = base;
+    s->undated = count && s->newest == SC_TIME_NONE;
     for (uint32_t i = 0; i < count; i++) {
         const unsigned char *cell = p + HEAD_BYTES + (size_t)i * ENTRY_BYTES;
         uint64_t fingerprint = get_le(cell, 8);
         uint32_t offset = (uint32_t)get_le(cell + 8, 4);
-        bool beyond = offset >= 2 && base + offset - 2 > max_seq;
-        if (offset == OFFSET_IN_FLIGHT || beyond || sc_seen_find(seen, fingerprint) != SC_SEEN_NONE)
+        if (is_beyond(base, offset, max_seq)) {
+            s->dirty = true; /* or it would be back after the next start, when nothing is left out any more */
+            continue;
+        }
+        if (offset == OFFSET_IN_FLIGHT || sc_seen_find(seen, fingerprint) != SC_SEEN_NONE)
             continue;
         if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
             return -1;

@@ -35,11 +35,11 @@ void sc_seen_set_hash(struct sc_seen *seen, uint64_t number, uint32_t hash);
 /* Takes in one that a read-back found; nothing when it is there already (then it is marked stored). */
 int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int64_t time_ms);
 
-/* Drops whole segments from the oldest on whose entries are all stored, older than before_ms (newest time of the segment), and of pages below
- * `page`. Calls dropped(number) for each. */
+/* Drops whole segments from the oldest on whose entries are all stored, older than before_ms (newest time of the segment; where times are not
+ * known: of the next segment with a time; INT64_MAX: all are older), and of pages below `page`. Calls dropped(number) for each. */
 void sc_seen_drop(struct sc_seen *seen, int64_t before_ms, uint64_t page, void (*dropped)(void *arg, uint32_t segment), void *arg);
 
-/* Persistence. Dirty = has stored entries that the last encode did not hold. */
+/* Persistence. Dirty = has stored entries that the last encode did not hold, or was loaded without some of what is kept. */
 bool sc_seen_dirty(const struct sc_seen *seen, uint32_t segment);
 /* Encodes the stored entries of a segment and marks it clean. */
 int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out);

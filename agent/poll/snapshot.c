@@ -64,7 +64,7 @@ static struct sc_map_entry *add(struct sc_map *map, uint64_t fingerprint)
             return NULL;
     }
     struct sc_map_entry *e = cell(map->entries, map->size, nonzero(fingerprint));
-    e->fingerprint = nonzero(fingerprint);
+    *e = (struct sc_map_entry){.fingerprint = nonzero(fingerprint)};
     map->used++;
     return e;
 }
@@ -76,9 +76,9 @@ void sc_map_begin(struct sc_map *map)
 
 void sc_map_version(struct sc_map *map, const char *version)
 {
-    if (strcmp(map->version, version) == 0)
-        return;
     size_t len = strnlen(version, SC_MAP_VERSION_MAX);
+    if (strlen(map->version) == len && memcmp(map->version, version, len) == 0)
+        return;
     memcpy(map->version, version, len);
     map->version[len] = '\0';
     for (uint32_t i = 0; i < map->size; i++)
@@ -153,7 +153,7 @@ static void remove_at(struct sc_map *map, uint32_t at)
             at = next;
         }
     }
-    map->entries[at].fingerprint = 0;
+    map->entries[at] = (struct sc_map_entry){0};
     map->used--;
 }
 
@@ -166,7 +166,7 @@ uint32_t sc_map_commit(struct sc_map *map)
             remove_at(map, i); /* another entry may have moved here: look again */
             continue;
         }
-        e->committed = true;
+        e->committed = e->fingerprint != 0;
         i++;
     }
     return before - map->used;
@@ -230,7 +230,7 @@ int sc_map_load(struct sc_map *map, uint32_t number, uint32_t part, struct sc_st
     if (value.len < 30 || memcmp(p, "SCM1", 4) != 0 || get_le(p + 4, 4) != number || get_le(p + 8, 4) != part)
         return -1;
     size_t n = (size_t)get_le(p + 16, 4), version_len = (size_t)get_le(p + 28, 2);
-    if (version_len > SC_MAP_VERSION_MAX || n > ENTRIES_PER_PART || value.len != 30 + version_len + n * ENTRY_BYTES)
+    if (part >= get_le(p + 12, 4) || version_len > SC_MAP_VERSION_MAX || n > ENTRIES_PER_PART || value.len != 30 + version_len + n * ENTRY_BYTES)
         return -1;
     memcpy(map->version, p + 30, version_len);
     map->version[version_len] = '\0';
@@ -252,23 +252,35 @@ int sc_map_load(struct sc_map *map, uint32_t number, uint32_t part, struct sc_st
     return 0;
 }
 
+static bool is_digit(struct sc_str s, size_t i)
+{
+    return i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9';
+}
+
+/* The digits at *at without leading zeros; *at moves behind them. */
+static struct sc_str take_digits(struct sc_str s, size_t *at)
+{
+    while (is_digit(s, *at) && s.ptr[*at] == '0')
+        ++*at;
+    struct sc_str digits = {s.ptr + *at, 0};
+    for (; is_digit(s, *at); ++*at)
+        digits.len++;
+    return digits;
+}
+
 int sc_version_compare(struct sc_str a, struct sc_str b)
 {
     int64_t ta = sc_time_parse_rfc3339(a), tb = sc_time_parse_rfc3339(b);
-    if (ta != SC_TIME_NONE && tb != SC_TIME_NONE && ta != tb)
-        return ta < tb ? -1 : 1;
+    if (ta != SC_TIME_NONE && tb != SC_TIME_NONE)
+        return ta < tb ? -1 : ta > tb;
     /* Digits by value, so that 2026.3.10 is after 2026.3.9; the rest by byte. */
     size_t i = 0, j = 0;
     while (i < a.len && j < b.len) {
-        bool da = a.ptr[i] >= '0' && a.ptr[i] <= '9', db = b.ptr[j] >= '0' && b.ptr[j] <= '9';
-        if (da && db) {
-            uint64_t va = 0, vb = 0;
-            while (i < a.len && a.ptr[i] >= '0' && a.ptr[i] <= '9')
-                va = va * 10 + (uint64_t)(a.ptr[i++] - '0');
-            while (j < b.len && b.ptr[j] >= '0' && b.ptr[j] <= '9')
-                vb = vb * 10 + (uint64_t)(b.ptr[j++] - '0');
-            if (va != vb)
-                return va < vb ? -1 : 1;
+        if (is_digit(a, i) && is_digit(b, j)) {
+            struct sc_str va = take_digits(a, &i), vb = take_digits(b, &j);
+            int order = va.len != vb.len ? (va.len < vb.len ? -1 : 1) : memcmp(va.ptr, vb.ptr, va.len);
+            if (order)
+                return order < 0 ? -1 : 1;
             continue;
         }
         if (a.ptr[i] != b.ptr[j])

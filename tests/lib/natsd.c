@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define SERVERS_MAX 16
-#define START_MS 15000
+#define START_MS    15000
 
 static struct natsd *running[SERVERS_MAX];
 

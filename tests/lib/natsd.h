@@ -1,4 +1,5 @@
-/* A private nats-server with JetStream for one test program: free port, own directory, all gone at exit. */
+/* A private nats-server with JetStream for one test program: free port, own directory, all gone at
+ * exit. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,12 +8,13 @@
 struct natsd {
     pid_t pid;
     int port;
-    char dir[64];  /* store, log and configuration */
-    char url[64];  /* nats://127.0.0.1:<port> */
+    char dir[64]; /* store, log and configuration */
+    char url[64]; /* nats://127.0.0.1:<port> */
 };
 
-/* `extra` is added to the configuration file (authorization { … }, jetstream domain …); may be NULL. It replaces the
- * default jetstream block when it holds the word "jetstream". Ends the test program when the server does not start. */
+/* `extra` is added to the configuration file (authorization { … }, jetstream domain …); may be
+ * NULL. It replaces the default jetstream block when it holds the word "jetstream". Ends the test
+ * program when the server does not start. */
 void natsd_start(struct natsd *server, const char *extra);
 /* kill -9, and the end waited for. */
 void natsd_kill(struct natsd *server);

@@ -66,7 +66,8 @@ void rawhttp_silent_open(struct rawhttp_silent *silent)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (size_t i = 1; i < sizeof(silent->fds) / sizeof(*silent->fds); i++) {
         silent->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (connect(silent->fds[i], (struct sockaddr *)&at, sizeof(at)) != 0 && errno != EINPROGRESS)
+        if (connect(silent->fds[i], (struct sockaddr *)&at, sizeof(at)) != 0 &&
+            errno != EINPROGRESS)
             die("connect");
     }
 }
@@ -238,10 +239,12 @@ bool rawhttp_request(struct rawhttp_conn *conn)
     size_t want = 0;
     conn->request_len = conn->body_at = 0;
     for (;;) {
-        char *end = conn->body_at ? NULL : strstr(conn->request_len ? conn->request : "", "\r\n\r\n");
+        char *end =
+            conn->body_at ? NULL : strstr(conn->request_len ? conn->request : "", "\r\n\r\n");
         if (end) {
             conn->body_at = (size_t)(end - conn->request) + 4;
-            want = conn->body_at + strtoul(rawhttp_header(conn, "Content-Length", text, sizeof(text)), NULL, 10);
+            want = conn->body_at +
+                   strtoul(rawhttp_header(conn, "Content-Length", text, sizeof(text)), NULL, 10);
         }
         if (conn->body_at && conn->request_len >= want)
             break;

@@ -1,5 +1,6 @@
-/* A server of raw bytes on 127.0.0.1: each connection gets a thread that runs the test's script, so that every reply, cut,
- * silence and reset can be produced exactly. Plain or TLS (the test's own SSL_CTX). */
+/* A server of raw bytes on 127.0.0.1: each connection gets a thread that runs the test's script, so
+ * that every reply, cut, silence and reset can be produced exactly. Plain or TLS (the test's own
+ * SSL_CTX). */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -14,7 +15,7 @@ struct rawhttp;
 struct rawhttp_conn {
     struct rawhttp *server;
     void *arg;
-    unsigned number;  /* of this connection, from 1 */
+    unsigned number;         /* of this connection, from 1 */
     unsigned request_number; /* on this connection, from 1 */
     int fd;
     SSL *ssl;
@@ -35,13 +36,16 @@ unsigned rawhttp_requests(struct rawhttp *server);    /* read whole so far */
 /* For scripts. false: the peer has gone. */
 bool rawhttp_request(struct rawhttp_conn *conn); /* waits for the next request with its body */
 bool rawhttp_send(struct rawhttp_conn *conn, const void *bytes, size_t len);
-bool rawhttp_say(struct rawhttp_conn *conn, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool rawhttp_say(struct rawhttp_conn *conn, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* "HTTP/1.1 200 OK" with that body and its length; extra header lines end with \r\n each. */
 bool rawhttp_reply(struct rawhttp_conn *conn, const char *extra, const void *body, size_t len);
 size_t rawhttp_read(struct rawhttp_conn *conn, void *out, size_t cap); /* 0: closed */
-void rawhttp_wait_close(struct rawhttp_conn *conn); /* until the peer closes or the server is stopped */
-void rawhttp_reset(struct rawhttp_conn *conn);      /* ends it with RST */
-const char *rawhttp_header(struct rawhttp_conn *conn, const char *name, char *out, size_t cap); /* "" when absent */
+void rawhttp_wait_close(
+    struct rawhttp_conn *conn);                /* until the peer closes or the server is stopped */
+void rawhttp_reset(struct rawhttp_conn *conn); /* ends it with RST */
+const char *rawhttp_header(struct rawhttp_conn *conn, const char *name, char *out,
+                           size_t cap); /* "" when absent */
 
 /* Ports: one that refuses, and one whose SYNs are dropped (backlog full). */
 uint16_t rawhttp_closed_port(void);

@@ -35,14 +35,16 @@ struct cert cert_make(const struct cert_want *want)
     X509_gmtime_adj(X509_getm_notBefore(made.x509), dated ? want->from_s : -3600);
     X509_gmtime_adj(X509_getm_notAfter(made.x509), dated ? want->until_s : 86400);
     X509_NAME *name = X509_get_subject_name(made.x509);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)want->name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)want->name, -1, -1,
+                               0);
     X509_set_issuer_name(made.x509, X509_get_subject_name(issuer));
     X509_set_pubkey(made.x509, made.key);
     extension(made.x509, issuer, NID_basic_constraints, want->ca ? "critical,CA:TRUE" : "CA:FALSE");
     extension(made.x509, issuer, NID_subject_key_identifier, "hash");
     if (want->san)
         extension(made.x509, issuer, NID_subject_alt_name, want->san);
-    need(X509_sign(made.x509, want->issuer ? want->issuer->key : made.key, EVP_sha256()) > 0, "sign");
+    need(X509_sign(made.x509, want->issuer ? want->issuer->key : made.key, EVP_sha256()) > 0,
+         "sign");
     return made;
 }
 
@@ -66,7 +68,8 @@ void cert_write(const char *path, const struct cert *a, const struct cert *b)
 SSL_CTX *cert_server(const struct cert *leaf, const struct cert *chain, int max_version)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    need(ctx && SSL_CTX_use_certificate(ctx, leaf->x509) == 1 && SSL_CTX_use_PrivateKey(ctx, leaf->key) == 1,
+    need(ctx && SSL_CTX_use_certificate(ctx, leaf->x509) == 1 &&
+             SSL_CTX_use_PrivateKey(ctx, leaf->key) == 1,
          "server");
     if (chain)
         need(SSL_CTX_add1_chain_cert(ctx, chain->x509) == 1, "chain");

@@ -1,4 +1,5 @@
-/* Certificates made for one test: CAs and servers, with any dates and names; a server's SSL_CTX of them. */
+/* Certificates made for one test: CAs and servers, with any dates and names; a server's SSL_CTX of
+ * them. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,7 +11,8 @@ struct cert {
 };
 
 struct cert_want {
-    const char *name;          /* CN, and for servers the SAN: "DNS:localhost,IP:127.0.0.1" style is in `san` */
+    const char
+        *name; /* CN, and for servers the SAN: "DNS:localhost,IP:127.0.0.1" style is in `san` */
     const char *san;           /* NULL: none */
     const struct cert *issuer; /* NULL: self-signed */
     bool ca;

@@ -19,8 +19,8 @@ struct fetch {
     struct sc_str content;
     bool no_verify, refuse_body, plain;
     uint64_t max_body;
-    size_t most;       /* body() uses at most that many bytes a call and pauses; 0: all */
-    bool hold;         /* after a pause the test resumes, not the fetch */
+    size_t most;         /* body() uses at most that many bytes a call and pauses; 0: all */
+    bool hold;           /* after a pause the test resumes, not the fetch */
     int64_t abort_after; /* body() returns -1 once that many bytes came; < 0: never */
     bool cancel_in_head, cancel_in_body, resume_in_body;
     void (*in_done)(struct fetch *f, struct sc_transfer *t);

@@ -68,7 +68,8 @@ static void serve(struct rawhttp_conn *c)
             rawhttp_send(c, r->head, strlen(r->head));
         size_t step = r->split ? r->split : r->body.len;
         for (size_t at = 0; at < r->body.len; at += step)
-            if (!rawhttp_send(c, r->body.ptr + at, step < r->body.len - at ? step : r->body.len - at))
+            if (!rawhttp_send(c, r->body.ptr + at,
+                              step < r->body.len - at ? step : r->body.len - at))
                 return;
         if (r->closes)
             return;
@@ -85,7 +86,9 @@ static int start_all(void **state)
         return -1;
     sc_buf_init(&big, 64u << 20);
     fill(&big, 3000000);
-    r = add_reply("/plain", "HTTP/1.1 200 OK\r\nX-Two: a\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-two: b\r\n");
+    r = add_reply(
+        "/plain",
+        "HTTP/1.1 200 OK\r\nX-Two: a\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-two: b\r\n");
     sc_buf_add_str(&r->body, alphabet);
     r = add_reply("/split", "HTTP/1.1 200 OK\r\n");
     sc_buf_add_str(&r->body, alphabet);
@@ -118,8 +121,9 @@ static int start_all(void **state)
     add_reply("/204", "HTTP/1.1 204 No Content\r\n\r\n");
     add_reply("/304", "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\nETag: \"e\"\r\n\r\n");
     add_reply("/empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    add_reply("/interim", "HTTP/1.1 103 Early Hints\r\nX-Two: hint\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
-                          "HTTP/1.1 200 OK\r\nX-Two: real\r\nContent-Length: 2\r\n\r\nok");
+    add_reply("/interim",
+              "HTTP/1.1 103 Early Hints\r\nX-Two: hint\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+              "HTTP/1.1 200 OK\r\nX-Two: real\r\nContent-Length: 2\r\n\r\nok");
     server = rawhttp_start(serve, NULL, NULL);
     return 0;
 }
@@ -230,7 +234,8 @@ static void test_big(void **state)
         expect_reason(rows[i].path, &f, SC_REASON_OK);
         assert_int_equal(f.body.len, big.len);
         assert_memory_equal(f.body.ptr, big.ptr, big.len);
-        assert_true(strcmp(rows[i].path, "/gzip") != 0 || f.result.bytes_wire < f.result.bytes_decoded);
+        assert_true(strcmp(rows[i].path, "/gzip") != 0 ||
+                    f.result.bytes_wire < f.result.bytes_decoded);
         fetch_done(&f);
         sc_http_free(http);
     }
@@ -262,7 +267,8 @@ static void test_heads(void **state)
 static void test_prefix(void **state)
 {
     struct sc_http *http = client_new(NULL);
-    struct fetch f = {.url = at("/big"), .refuse_body = true}, g = {.url = at("/plain"), .refuse_body = true};
+    struct fetch f = {.url = at("/big"), .refuse_body = true},
+                 g = {.url = at("/plain"), .refuse_body = true};
     (void)state;
     fetch_run(http, &f);
     expect_reason("long", &f, SC_REASON_OK);
@@ -299,7 +305,8 @@ static void test_request(void **state)
     char sent[64];
     (void)state;
     memcpy(sent, "key=value&more=1", 17);
-    struct fetch f = {.url = at("/post"), .method = "POST", .content = sc_str_of(sent), .headers = headers};
+    struct fetch f = {
+        .url = at("/post"), .method = "POST", .content = sc_str_of(sent), .headers = headers};
     fetch_start(http, &f);
     memset(sent, 'x', sizeof(sent)); /* was copied */
     fetch_wait(http, &f, 1);
@@ -350,8 +357,9 @@ static void test_request_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_framing), cmocka_unit_test(test_pauses),  cmocka_unit_test(test_big),
-        cmocka_unit_test(test_heads),   cmocka_unit_test(test_prefix),  cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_framing), cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_big),     cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_prefix),  cmocka_unit_test(test_abort),
         cmocka_unit_test(test_request), cmocka_unit_test(test_request_head),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

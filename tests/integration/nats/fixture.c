@@ -18,7 +18,8 @@ struct sc_session *fx_open(const struct natsd *server)
     return session;
 }
 
-void fx_publish(struct sc_session *session, const char *subject, const char *id, int first, int count)
+void fx_publish(struct sc_session *session, const char *subject, const char *id, int first,
+                int count)
 {
     natsConnection *conn = sc_session_conn(session);
     for (int i = first; i < first + count; i++) {
@@ -61,8 +62,8 @@ uint64_t fx_put(struct sc_session *session, const char *bucket, const char *key,
     return rev;
 }
 
-void fx_foreign_put(struct sc_session *session, const char *bucket, const char *key, const char *value,
-                    const char *op)
+void fx_foreign_put(struct sc_session *session, const char *bucket, const char *key,
+                    const char *value, const char *op)
 {
     char subject[256];
     natsMsg *msg = NULL, *reply = NULL;
@@ -72,7 +73,8 @@ void fx_foreign_put(struct sc_session *session, const char *bucket, const char *
         natsMsgHeader_Set(msg, "KV-Operation", op);
     if (op && strcmp(op, "PURGE") == 0)
         natsMsgHeader_Set(msg, "Nats-Rollup", "sub");
-    assert_int_equal(natsConnection_RequestMsg(&reply, sc_session_conn(session), msg, WITHIN_MS), NATS_OK);
+    assert_int_equal(natsConnection_RequestMsg(&reply, sc_session_conn(session), msg, WITHIN_MS),
+                     NATS_OK);
     natsMsg_Destroy(msg);
     natsMsg_Destroy(reply);
 }

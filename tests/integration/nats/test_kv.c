@@ -56,7 +56,8 @@ static void test_kv_compare_and_set(void **state)
     assert_int_equal(entry.value.len, 0);
     assert_int_equal(sc_kv_put(session, "B", "k", "three", 5, 0, &rev, &err), 1);
     assert_int_equal(sc_kv_put(session, "B", "k", "three", 5, entry.rev, &rev, &err), 0);
-    assert_int_equal(sc_kv_put(session, "B", "k", "", 0, rev, &rev, &err), 0); /* empty is a value */
+    assert_int_equal(sc_kv_put(session, "B", "k", "", 0, rev, &rev, &err),
+                     0); /* empty is a value */
     assert_int_equal(sc_kv_get(session, "B", "k", &entry, &err), 0);
     assert_false(entry.deleted);
     assert_int_equal(entry.value.len, 0);
@@ -110,7 +111,8 @@ static void test_kv_other_clients(void **state)
 
     /* a bucket of somebody else, set otherwise, is used as it is */
     fx_api(session, "STREAM.CREATE.KV_C",
-           "{\"name\":\"KV_C\",\"subjects\":[\"$KV.C.>\"],\"max_msgs_per_subject\":1,\"storage\":\"memory\"}");
+           "{\"name\":\"KV_C\",\"subjects\":[\"$KV.C.>\"],\"max_msgs_per_subject\":1,\"storage\":"
+           "\"memory\"}");
     assert_int_equal(sc_kv_ensure(session, "C", 5, NULL, &err), 0);
 }
 

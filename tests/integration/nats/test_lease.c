@@ -33,11 +33,12 @@ static void on_change(void *arg, enum sc_lease_state state, uint64_t epoch, cons
         atomic_store(&agent->held_since, sc_mono_ms());
     else
         atomic_store(&agent->lost_at, sc_mono_ms());
-    fx_log_add(&agent->log, "%s %llu %s", state == SC_LEASE_HELD ? "held" : "seeking", (unsigned long long)epoch,
-               detail);
+    fx_log_add(&agent->log, "%s %llu %s", state == SC_LEASE_HELD ? "held" : "seeking",
+               (unsigned long long)epoch, detail);
 }
 
-static void start_times(struct agent *agent, const char *run, uint32_t renew, uint32_t take, uint32_t valid)
+static void start_times(struct agent *agent, const char *run, uint32_t renew, uint32_t take,
+                        uint32_t valid)
 {
     char dir[128];
     snprintf(dir, sizeof dir, "%s/%s", server.dir, run);
@@ -162,7 +163,8 @@ static void test_lease_renewed_is_not_taken(void **state)
     /* observed for three times what an abandoned one would take */
     struct sc_session *session = fx_open(&server);
     uint64_t first = fx_last_seq(session, "KV_INTEGRATION_LEASES");
-    for (int64_t until = sc_mono_ms() + WITHIN_MS; fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 27;)
+    for (int64_t until = sc_mono_ms() + WITHIN_MS;
+         fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 27;)
         assert_true(open_now(&a) && sc_mono_ms() < until);
     assert_int_equal(fx_log_count(&b.log, 0, "held"), 0);
     assert_int_equal(fx_log_count(&a.log, 0, ""), 1);
@@ -219,7 +221,8 @@ static void test_lease_locked_run_dir(void **state)
     fx_log_wait(&b.log, "seeking 0 lease held by agent edge-a", WITHIN_MS);
     struct sc_session *session = fx_open(&server);
     uint64_t first = fx_last_seq(session, "KV_INTEGRATION_LEASES");
-    for (int64_t until = sc_mono_ms() + WITHIN_MS; fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 15;)
+    for (int64_t until = sc_mono_ms() + WITHIN_MS;
+         fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 15;)
         assert_true(sc_mono_ms() < until);
     assert_int_equal(fx_log_count(&b.log, 0, "held"), 0);
     stop(&b, true); /* which releases nothing that it does not hold */
@@ -249,8 +252,9 @@ static void test_lease_taken_away(void **state)
     start(&a, "a");
     fx_log_wait(&a.log, "held 1 ", WITHIN_MS);
     struct sc_session *session = fx_open(&server);
-    fx_foreign_put(session, "INTEGRATION_LEASES", "agent",
-                   "{\"v\":1,\"holder\":\"x\",\"agent\":\"edge-x\",\"epoch\":40,\"released\":false}", NULL);
+    fx_foreign_put(
+        session, "INTEGRATION_LEASES", "agent",
+        "{\"v\":1,\"holder\":\"x\",\"agent\":\"edge-x\",\"epoch\":40,\"released\":false}", NULL);
     fx_log_wait(&a.log, "seeking 1 lease lost: taken by agent edge-x", WITHIN_MS);
     assert_false(open_now(&a));
     fx_log_wait(&a.log, "held 41 ", WITHIN_MS); /* x never renews */
@@ -272,7 +276,8 @@ static void test_lease_server_restart(void **state)
     natsd_restart(&server);
     struct sc_session *session = fx_open(&server);
     uint64_t first = fx_last_seq(session, "KV_INTEGRATION_LEASES");
-    for (int64_t until = sc_mono_ms() + WITHIN_MS; fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 3;)
+    for (int64_t until = sc_mono_ms() + WITHIN_MS;
+         fx_last_seq(session, "KV_INTEGRATION_LEASES") < first + 3;)
         assert_true(sc_mono_ms() < until);
     assert_int_equal(fx_log_count(&a.log, 0, ""), 1); /* held all the time, under one epoch */
     assert_true(open_now(&a));
@@ -289,8 +294,8 @@ static void test_lease_frozen_server(void **state)
     while (open_now(&a))
         assert_true(sc_mono_ms() - frozen <= VALID_MS + 50);
     fx_log_wait(&a.log, "seeking 1 lease not renewed for ", WITHIN_MS);
-    print_message("    told %lld ms after the freeze (valid for %d)\n", (long long)(fx_log_time(&a.log) - frozen),
-                  VALID_MS);
+    print_message("    told %lld ms after the freeze (valid for %d)\n",
+                  (long long)(fx_log_time(&a.log) - frozen), VALID_MS);
     assert_true(fx_log_time(&a.log) - frozen < VALID_MS + 500);
     natsd_thaw(&server);
     fx_log_wait(&a.log, "held 2 ", WITHIN_MS);
@@ -342,11 +347,13 @@ static void test_lease_frozen_holder(void **state)
 static void print_change(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
 {
     (void)arg;
-    printf("%s %llu %s\n", state == SC_LEASE_HELD ? "held" : "seeking", (unsigned long long)epoch, detail);
+    printf("%s %llu %s\n", state == SC_LEASE_HELD ? "held" : "seeking", (unsigned long long)epoch,
+           detail);
     fflush(stdout);
 }
 
-/* Another process of this program: holds the lease until it is killed, and looks at its fence all the time. */
+/* Another process of this program: holds the lease until it is killed, and looks at its fence all
+ * the time. */
 static int hold(const char *url, const char *dir, bool brief)
 {
     struct sc_fence fence = {0};

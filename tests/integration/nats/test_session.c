@@ -63,7 +63,8 @@ static void make_certificate(const struct natsd *server, const char *extra)
 {
     char command[1024];
     snprintf(command, sizeof command,
-             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test %s "
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
+             "/CN=test %s "
              "-keyout %s/key.pem -out %s/cert.pem 2>/dev/null",
              extra, server->dir, server->dir);
     assert_int_equal(system(command), 0);
@@ -77,7 +78,8 @@ static void test_session_tls(void **state)
     natsd_start(&plain, NULL); /* its directory holds the certificate */
     make_certificate(&plain, "-addext subjectAltName=IP:127.0.0.1");
     snprintf(ca, sizeof ca, "%s/cert.pem", plain.dir);
-    snprintf(conf, sizeof conf, "tls { cert_file: \"%s\", key_file: \"%s/key.pem\" }\n", ca, plain.dir);
+    snprintf(conf, sizeof conf, "tls { cert_file: \"%s\", key_file: \"%s/key.pem\" }\n", ca,
+             plain.dir);
     natsd_start(&server, conf);
     struct sc_nats_config config = fx_config(&server);
     struct sc_error err = SC_ERROR_INIT;
@@ -90,8 +92,44 @@ static void test_session_tls(void **state)
     sc_session_close(session);
 
     config.ca_file = "/nonexistent/ca.pem";
-    assert_null(sc_session_open(&config, "test", NULL, NULL, &err));
-    assert_non_null(strstr(err.text, "/nonexistent/ca.pem"));
+    check_refused(&config, "cannot read /nonexistent/ca.pem", "no CA file");
+    char text[128];
+    snprintf(text, sizeof text, "%s/nats.conf", server.dir);
+    config.ca_file = text;
+    check_refused(&config, "must be PEM text", "CA file without certificates");
+    config.ca_file = ca;
+    config.creds_file = "/nonexistent/x.creds";
+    check_refused(&config, "credentials file cannot be used: error opening", "no credentials file");
+    config.creds_file = NULL;
+    config.client_cert = "/nonexistent/cert.pem";
+    check_refused(&config, "client certificate /nonexistent/cert.pem", "no client certificate");
+    natsd_stop(&server);
+    natsd_stop(&plain);
+}
+
+static void test_session_mutual_tls(void **state)
+{
+    (void)state;
+    struct natsd plain, server;
+    char ca[128], key[128], conf[512];
+    natsd_start(&plain, NULL);
+    make_certificate(&plain, "-addext subjectAltName=IP:127.0.0.1");
+    snprintf(ca, sizeof ca, "%s/cert.pem", plain.dir);
+    snprintf(key, sizeof key, "%s/key.pem", plain.dir);
+    snprintf(conf, sizeof conf,
+             "tls { cert_file: \"%s\", key_file: \"%s\", ca_file: \"%s\", verify: true }\n", ca,
+             key, ca);
+    natsd_start(&server, conf);
+    struct sc_nats_config config = fx_config(&server);
+    config.ca_file = ca;
+    check_refused(&config, "wants a client certificate", "none given");
+    config.client_cert = ca;
+    config.client_key = key;
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_session *session = sc_session_open(&config, "test", NULL, NULL, &err);
+    if (!session)
+        fail_msg("%s", err.text);
+    sc_session_close(session);
     natsd_stop(&server);
     natsd_stop(&plain);
 }
@@ -197,7 +235,7 @@ static void test_session_permission(void **state)
     struct sc_error err = SC_ERROR_INIT;
     struct sc_stream_info info;
     natsd_start(&server, "authorization { users: [ { user: a, password: b, "
-                          "permissions: { publish: { deny: \"$JS.API.>\" } } } ] }\n");
+                         "permissions: { publish: { deny: \"$JS.API.>\" } } } ] }\n");
     struct sc_nats_config config = fx_config(&server);
     config.user = "a";
     config.password = "b";
@@ -214,10 +252,10 @@ static void test_session_permission(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session_texts),        cmocka_unit_test(test_session_tls),
-        cmocka_unit_test(test_session_lost_once),    cmocka_unit_test(test_session_no_resend),
-        cmocka_unit_test(test_session_no_jetstream), cmocka_unit_test(test_session_domain),
-        cmocka_unit_test(test_session_permission),
+        cmocka_unit_test(test_session_texts),      cmocka_unit_test(test_session_tls),
+        cmocka_unit_test(test_session_mutual_tls), cmocka_unit_test(test_session_lost_once),
+        cmocka_unit_test(test_session_no_resend),  cmocka_unit_test(test_session_no_jetstream),
+        cmocka_unit_test(test_session_domain),     cmocka_unit_test(test_session_permission),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,8 @@ static void test_stream_find(void **state)
     assert_int_equal(sc_stream_find(session, "edge.data.artifacts.raw", &info, &err), 1);
     make("OTHER", "{\"name\":\"OTHER\",\"subjects\":[\"edge.other\",\"edge.data.x.*\"]}");
     assert_int_equal(sc_stream_find(session, "edge.data.artifacts.raw", &info, &err), 1);
-    make("DATA", "{\"name\":\"DATA\",\"subjects\":[\"edge.data.artifacts.>\"],\"retention\":\"interest\",\"max_bytes\":"
+    make("DATA", "{\"name\":\"DATA\",\"subjects\":[\"edge.data.artifacts.>\"],\"retention\":"
+                 "\"interest\",\"max_bytes\":"
                  "1000000,\"no_ack\":true,\"discard\":\"new\",\"duplicate_window\":5000000000}");
     make("COPY", "{\"name\":\"COPY\",\"sources\":[{\"name\":\"DATA\"}]}");
     assert_int_equal(sc_stream_find(session, "edge.data.artifacts.raw", &info, &err), 0);
@@ -105,7 +106,8 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
 {
     struct seen *seen = arg;
     char id[64] = "";
-    if (seq <= seen->last_seq || !sc_stored_header(headers, "ce-id", id, sizeof id) || !sc_str_is(msg_id, id))
+    if (seq <= seen->last_seq || !sc_stored_header(headers, "ce-id", id, sizeof id) ||
+        !sc_str_is(msg_id, id))
         seen->wrong++;
     seen->last_seq = seq;
     memcpy(seen->count++ ? seen->last : seen->first, id, sizeof id);
@@ -115,8 +117,12 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
 static struct sc_readback job(struct seen *seen, uint64_t from, uint64_t to)
 {
     *seen = (struct seen){0};
-    return (struct sc_readback){
-        .from = from, .to = to, .stream = "DATA", .subject = "d.ours", .arg = seen, .message = on_message};
+    return (struct sc_readback){.from = from,
+                                .to = to,
+                                .stream = "DATA",
+                                .subject = "d.ours",
+                                .arg = seen,
+                                .message = on_message};
 }
 
 static void read_back(struct sc_readback *job)
@@ -185,7 +191,8 @@ static void test_readback_many(void **state)
     json_t *reply = NULL;
     sc_error_clear(&err);
     for (int64_t until = sc_mono_ms() + WITHIN_MS, left = 1; left && sc_mono_ms() < until;) {
-        assert_int_equal(sc_session_call(session, "CONSUMER.NAMES.DATA", "{}", &reply, NULL, &err), 0);
+        assert_int_equal(sc_session_call(session, "CONSUMER.NAMES.DATA", "{}", &reply, NULL, &err),
+                         0);
         left = json_integer_value(json_object_get(reply, "total"));
         json_decref(reply);
         if (left && sc_mono_ms() >= until - 100)
@@ -258,7 +265,8 @@ static void test_readback_work_queue(void **state)
     assert_true(pass.by_get);
     assert_int_equal(pass.seen, 30);
     fx_api(session, "CONSUMER.DURABLE.CREATE.DATA.c",
-           "{\"stream_name\":\"DATA\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}}");
+           "{\"stream_name\":\"DATA\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":"
+           "\"explicit\"}}");
     pass = job(&seen, 5, 55);
     read_back(&pass);
     assert_true(pass.by_get);
@@ -272,7 +280,8 @@ static void test_readback_interest(void **state)
     struct seen seen;
     make("DATA", "{\"name\":\"DATA\",\"subjects\":[\"d.>\"],\"retention\":\"interest\"}");
     fx_api(session, "CONSUMER.DURABLE.CREATE.DATA.c",
-           "{\"stream_name\":\"DATA\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}}");
+           "{\"stream_name\":\"DATA\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":"
+           "\"explicit\"}}");
     fx_publish(session, "d.ours", "a", 0, 5000);
     struct sc_readback pass = job(&seen, 0, 5000);
     read_back(&pass);
@@ -298,7 +307,8 @@ static void test_readback_foreign_headers(void **state)
     natsMsgHeader_Set(msg, "Nats-Msg-Id", "a.1");
     natsMsgHeader_Set(msg, "ce-id", "a.1");
     natsMsgHeader_Set(msg, "empty", "");
-    assert_int_equal(natsConnection_RequestMsg(&reply, sc_session_conn(session), msg, WITHIN_MS), NATS_OK);
+    assert_int_equal(natsConnection_RequestMsg(&reply, sc_session_conn(session), msg, WITHIN_MS),
+                     NATS_OK);
     natsMsg_Destroy(msg);
     natsMsg_Destroy(reply);
     fx_publish(session, "d.ours", "a", 2, 1);
@@ -307,14 +317,65 @@ static void test_readback_foreign_headers(void **state)
     assert_int_equal(pass.seen, 3);
 }
 
-/* The library drops on a slow subscription and says so at most once: the consumer's own sequence shows it. */
+static int kill_at(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_str headers)
+{
+    (void)msg_id;
+    (void)headers;
+    if (seq == 1000)
+        natsd_kill(&server);
+    ++*(uint64_t *)arg;
+    return 0;
+}
+
+static int freeze_at(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_str headers)
+{
+    (void)msg_id;
+    (void)headers;
+    if (seq == 1000)
+        natsd_freeze(&server);
+    ++*(uint64_t *)arg;
+    return 0;
+}
+
+/* A pass that cannot be finished fails; it never ends as if it were whole. */
+static void test_readback_broken_off(void **state)
+{
+    (void)state;
+    struct sc_error err = SC_ERROR_INIT;
+    uint64_t told = 0;
+    assert_int_equal(sc_stream_create(session, "DATA", "d.>", 100000000, &err), 0);
+    fx_publish(session, "d.ours", "a", 0, 20000);
+    sc_session_set_timeout(session, 500);
+    struct sc_readback pass = {
+        .to = 20000, .stream = "DATA", .subject = "d.ours", .arg = &told, .message = freeze_at};
+    assert_int_equal(sc_stream_readback(session, &pass, &err), -1);
+    assert_int_equal(err.reason, SC_REASON_BROKER_UNAVAILABLE);
+    assert_true(told >= 1000 && told < 20000);
+    natsd_thaw(&server);
+    sc_session_close(session);
+    session = fx_open(&server);
+
+    sc_error_clear(&err);
+    told = 0;
+    pass = (struct sc_readback){
+        .to = 20000, .stream = "DATA", .subject = "d.ours", .arg = &told, .message = kill_at};
+    assert_int_equal(sc_stream_readback(session, &pass, &err), -1);
+    assert_int_equal(err.reason, SC_REASON_BROKER_UNAVAILABLE);
+    assert_true(told >= 1000 && told < 20000);
+}
+
+/* The library drops on a slow subscription and says so at most once: the consumer's own sequence
+ * shows it. */
 static void test_consumer_hole(void **state)
 {
     (void)state;
     struct sc_error err = SC_ERROR_INIT;
     assert_int_equal(sc_stream_create(session, "DATA", "d.>", 100000000, &err), 0);
-    struct sc_consumer_config config = {
-        .stream = "DATA", .subject = "d.ours", .deliver = "by_start_sequence", .start_seq = 1, .heartbeat_ms = 200};
+    struct sc_consumer_config config = {.stream = "DATA",
+                                        .subject = "d.ours",
+                                        .deliver = "by_start_sequence",
+                                        .start_seq = 1,
+                                        .heartbeat_ms = 200};
     struct sc_consumer consumer;
     assert_int_equal(sc_consumer_open(&consumer, session, &config, NULL, &err), 0);
     assert_int_equal(consumer.initial, 0);
@@ -357,10 +418,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_stream_find),          TEST(test_stream_create_and_get), TEST(test_readback_many),
-        TEST(test_readback_deleted),     TEST(test_readback_discard_old),  TEST(test_readback_work_queue),
+        TEST(test_stream_find),          TEST(test_stream_create_and_get),
+        TEST(test_readback_many),        TEST(test_readback_deleted),
+        TEST(test_readback_discard_old), TEST(test_readback_work_queue),
         TEST(test_readback_interest),    TEST(test_readback_foreign_headers),
-        TEST(test_consumer_hole),
+        TEST(test_readback_broken_off),  TEST(test_consumer_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

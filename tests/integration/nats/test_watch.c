@@ -8,10 +8,20 @@ static struct natsd server;
 static struct fx_log events;
 static struct sc_error err;
 
-static void on_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+#define MANY  20000
+#define LARGE 900
+static int large; /* the watch's thread */
+
+static void on_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value,
+                     uint64_t rev)
 {
     (void)arg;
     (void)rev;
+    if (value.len == LARGE) {
+        if (++large == MANY)
+            fx_log_add(&events, "many");
+        return;
+    }
     switch (event) {
     case SC_WATCH_PUT:
         fx_log_add(&events, "put %s=%.*s", key, (int)value.len, value.ptr);
@@ -54,8 +64,11 @@ static struct sc_watch *start(bool create, uint32_t compare_ms)
 {
     static struct sc_nats_config config;
     config = fx_config(&server);
-    struct sc_watch_config watch = {
-        .nats = &config, .bucket = "I", .create = create, .compare_ms = compare_ms, .event = on_event};
+    struct sc_watch_config watch = {.nats = &config,
+                                    .bucket = "I",
+                                    .create = create,
+                                    .compare_ms = compare_ms,
+                                    .event = on_event};
     struct sc_watch *ret = sc_watch_start(&watch, &err);
     assert_non_null(ret);
     return ret;
@@ -115,6 +128,30 @@ static void test_watch_initial_and_changes(void **state)
     fx_log_wait(&events, "put a=1", WITHIN_MS);
     fx_put(session, "I", "e.f", "");
     fx_log_wait(&events, "put e.f=", WITHIN_MS);
+    stop(watch);
+    sc_session_close(session);
+}
+
+/* Far more than the server sends without being asked whether we keep up. */
+static void test_watch_many(void **state)
+{
+    (void)state;
+    struct sc_session *session = bucket();
+    char subject[64], value[LARGE];
+    memset(value, 'v', sizeof value);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(subject, sizeof subject, "$KV.I.k%d", i);
+        assert_int_equal(natsConnection_Publish(sc_session_conn(session), subject, value, LARGE),
+                         NATS_OK);
+    }
+    fx_put(session, "I", "last", "1");
+    large = 0;
+    int64_t began = sc_mono_ms();
+    struct sc_watch *watch = start(false, 60000);
+    fx_log_wait(&events, "many", WITHIN_MS);
+    fx_log_wait(&events, "synced", WITHIN_MS);
+    print_message("    %d values of %d bytes in %lld ms\n", MANY, LARGE,
+                  (long long)(fx_log_time(&events) - began));
     stop(watch);
     sc_session_close(session);
 }
@@ -209,7 +246,8 @@ static void test_watch_bucket_made_anew(void **state)
     assert_int_equal(sc_kv_ensure(session, "I", 5, NULL, &err), 0);
     fx_put(session, "I", "n", "1");
     fx_log_wait(&events, "put n=1", WITHIN_MS);
-    fx_log_wait(&events, "lost bucket I was made anew without 2 of the keys in use (a, ", WITHIN_MS);
+    fx_log_wait(&events, "lost bucket I was made anew without 2 of the keys in use (a, ",
+                WITHIN_MS);
     assert_int_equal(fx_log_count(&events, mark, "deleted"), 0);
     /* what was put into the new one and then vanished from it is deleted */
     fx_api(session, "STREAM.PURGE.KV_I", NULL);
@@ -267,8 +305,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_watch_initial_and_changes), TEST(test_watch_compare), TEST(test_watch_server_restart),
-        TEST(test_watch_bucket_made_anew),    TEST(test_watch_missing), TEST(test_watch_create),
+        TEST(test_watch_initial_and_changes),
+        TEST(test_watch_compare),
+        TEST(test_watch_server_restart),
+        TEST(test_watch_bucket_made_anew),
+        TEST(test_watch_missing),
+        TEST(test_watch_create),
+        TEST(test_watch_many),
         TEST(test_watch_stops_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@ static enum sc_head_step feed(struct sc_head *head, const char *line)
     return step;
 }
 
-static void check_value(const struct sc_head *head, const char *name, unsigned nth, const char *want)
+static void check_value(const struct sc_head *head, const char *name, unsigned nth,
+                        const char *want)
 {
     struct sc_str got = sc_head_get(head, name, nth);
     if (!want)
@@ -75,21 +76,22 @@ static void test_status(void **state)
         int want;
         const char *why;
     } rows[] = {
-        {"HTTP/1.1 200 OK\r\n",  200, "usual"},
-        {"HTTP/1.0 304\r\n",     304, "no phrase"},
-        {"HTTP/2 204 \r\n",      204, "h2"},
-        {"HTTP/1.1  500 x\r\n",  500, "two blanks"},
-        {"HTTP/1.1 2000 x\r\n",  0,   "four digits"},
-        {"HTTP/1.1 20\r\n",      0,   "two digits"},
-        {"HTTP/1.1\r\n",         0,   "none"},
-        {"HTTP/",                0,   "cut"},
-        {"ICY 200 OK\r\n",       0,   "not HTTP"},
-        {"\r\n",                 0,   "blank"},
+        {"HTTP/1.1 200 OK\r\n", 200, "usual"      },
+        {"HTTP/1.0 304\r\n",    304, "no phrase"  },
+        {"HTTP/2 204 \r\n",     204, "h2"         },
+        {"HTTP/1.1  500 x\r\n", 500, "two blanks" },
+        {"HTTP/1.1 2000 x\r\n", 0,   "four digits"},
+        {"HTTP/1.1 20\r\n",     0,   "two digits" },
+        {"HTTP/1.1\r\n",        0,   "none"       },
+        {"HTTP/",               0,   "cut"        },
+        {"ICY 200 OK\r\n",      0,   "not HTTP"   },
+        {"\r\n",                0,   "blank"      },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct sc_head head = {.max = 100};
-        CHECK_INT(rows[i].why, feed(&head, rows[i].line), rows[i].want ? SC_HEAD_MORE : SC_HEAD_BAD);
+        CHECK_INT(rows[i].why, feed(&head, rows[i].line),
+                  rows[i].want ? SC_HEAD_MORE : SC_HEAD_BAD);
         CHECK_INT(rows[i].why, head.status, rows[i].want);
         sc_head_done(&head);
     }
@@ -99,10 +101,10 @@ static void test_cap(void **state)
 {
     struct sc_head head = {.max = 40};
     (void)state;
-    assert_int_equal(feed(&head, "HTTP/1.1 200 OK\r\n"), SC_HEAD_MORE); /* 17 */
+    assert_int_equal(feed(&head, "HTTP/1.1 200 OK\r\n"), SC_HEAD_MORE);     /* 17 */
     assert_int_equal(feed(&head, "A: 0123456789012345\r\n"), SC_HEAD_MORE); /* 38 */
-    assert_int_equal(feed(&head, "\r\n"), SC_HEAD_END); /* 40 */
-    assert_int_equal(feed(&head, "B: x\r\n"), SC_HEAD_TOO_LARGE); /* trailers count */
+    assert_int_equal(feed(&head, "\r\n"), SC_HEAD_END);                     /* 40 */
+    assert_int_equal(feed(&head, "B: x\r\n"), SC_HEAD_TOO_LARGE);           /* trailers count */
     sc_head_reset(&head);
     assert_int_equal(feed(&head, "HTTP/1.1 200 OK\r\n"), SC_HEAD_MORE);
     assert_int_equal(feed(&head, "A: 01234567890123456789\r\n"), SC_HEAD_TOO_LARGE);

@@ -13,16 +13,16 @@ static void test_forms(void **state)
         const char *text, *name; /* NULL: refused */
         bool user, tls, socks;
     } rows[] = {
-        {"http://proxy:3128",               "proxy:3128", .user = false},
-        {"proxy:3128",                      "proxy:3128", .user = false},
-        {"httpsomething.corp:8080",         "httpsomething.corp:8080"  },
-        {"http://proxy",                    "proxy:1080"               },
-        {"https://proxy",                   "proxy:443",  .tls = true  },
-        {"http://u:s3cret-pw@proxy:1/",     "proxy:1",    .user = true },
-        {"socks5h://proxy:9050",            "proxy:9050", .socks = true},
-        {"ftp://proxy:21",                  NULL                       },
-        {"http://",                         NULL                       },
-        {"http://proxy:port",               NULL                       },
+        {"http://proxy:3128",           "proxy:3128",           .user = false},
+        {"proxy:3128",                             "proxy:3128",                                        .user = false},
+        {"httpsomething.corp:8080",                "httpsomething.corp:8080"},
+        {"http://proxy","proxy:1080"            },
+        {"https://proxy",                             "proxy:443",                                       .tls = true},
+        {"http://u:s3cret-pw@proxy:1/","proxy:1",.user = true},
+        {"socks5h://proxy:9050", "proxy:9050",                         .socks = true},
+        {"ftp://proxy:21",                             NULL                             },
+        {"http://",                NULL             },
+        {"http://proxy:port",NULL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -13,19 +13,19 @@ static void test_origin(void **state)
     static const struct {
         const char *url, *want; /* NULL: none */
     } rows[] = {
-        {"https://Acme.Okta.com/api?x=1",   "https://acme.okta.com"     },
-        {"https://acme.okta.com:443/",      "https://acme.okta.com"     },
-        {"HTTPS://h:8443",                  "https://h:8443"            },
-        {"http://h:80/x",                   "http://h"                  },
-        {"http://h:443/x",                  "http://h:443"              },
-        {"https://[2001:DB8::1]:8443/",     "https://[2001:db8::1]:8443"},
-        {"https://user:pw@h/",              "https://h"                 },
-        {"ftp://h/",                        NULL                        },
-        {"h/x",                             NULL                        },
-        {"https://",                        NULL                        },
-        {"https://a b/",                    NULL                        },
-        {"https://h:99999/",                NULL                        },
-        {"",                                NULL                        },
+        {"https://Acme.Okta.com/api?x=1", "https://acme.okta.com"     },
+        {"https://acme.okta.com:443/",    "https://acme.okta.com"     },
+        {"HTTPS://h:8443",                "https://h:8443"            },
+        {"http://h:80/x",                 "http://h"                  },
+        {"http://h:443/x",                "http://h:443"              },
+        {"https://[2001:DB8::1]:8443/",   "https://[2001:db8::1]:8443"},
+        {"https://user:pw@h/",            "https://h"                 },
+        {"ftp://h/",                      NULL                        },
+        {"h/x",                           NULL                        },
+        {"https://",                      NULL                        },
+        {"https://a b/",                  NULL                        },
+        {"https://h:99999/",              NULL                        },
+        {"",                              NULL                        },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -75,16 +75,16 @@ static void test_join(void **state)
     static const struct {
         const char *base, *path, *want;
     } rows[] = {
-        {"https://h/x",          "/a?b",              "https://h/x/a?b"      },
-        {"https://h/x/",         "/a",                "https://h/x/a"        },
-        {"https://h",            "/a",                "https://h/a"          },
-        {"https://h/",           "a/b",               "https://h/a/b"        },
-        {"https://h:8443/x?q=1", "/a",                "https://h:8443/x/a"   },
-        {"https://h/x",          "?q=1",              "https://h/x?q=1"      },
-        {"https://h/x",          "https://other/p?q", "https://other/p?q"    },
-        {"https://h/x",          "//evil/p",          "https://h/x//evil/p"  },
-        {"https://h/x",          "ftp://other/p",     NULL                   },
-        {"nonsense",             "/a",                NULL                   },
+        {"https://h/x",          "/a?b",              "https://h/x/a?b"    },
+        {"https://h/x/",         "/a",                "https://h/x/a"      },
+        {"https://h",            "/a",                "https://h/a"        },
+        {"https://h/",           "a/b",               "https://h/a/b"      },
+        {"https://h:8443/x?q=1", "/a",                "https://h:8443/x/a" },
+        {"https://h/x",          "?q=1",              "https://h/x?q=1"    },
+        {"https://h/x",          "https://other/p?q", "https://other/p?q"  },
+        {"https://h/x",          "//evil/p",          "https://h/x//evil/p"},
+        {"https://h/x",          "ftp://other/p",     NULL                 },
+        {"nonsense",             "/a",                NULL                 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -101,12 +101,12 @@ static void test_follow(void **state)
     static const struct {
         const char *current, *location, *want;
     } rows[] = {
-        {"https://h/a/b?x=1", "/c",                "https://h/c"        },
-        {"https://h/a/b",     "c?y=2",             "https://h/a/c?y=2"  },
-        {"https://h/a/b",     "//o/c",             "https://o/c"        },
-        {"https://h/a",       "https://o/c#frag",  "https://o/c"        },
-        {"https://h/a",       "https://u:p@h/c",   "https://h/c"        },
-        {"https://h/a",       "/with blank",       "https://h/with%20blank"},
+        {"https://h/a/b?x=1", "/c",               "https://h/c"           },
+        {"https://h/a/b",     "c?y=2",            "https://h/a/c?y=2"     },
+        {"https://h/a/b",     "//o/c",            "https://o/c"           },
+        {"https://h/a",       "https://o/c#frag", "https://o/c"           },
+        {"https://h/a",       "https://u:p@h/c",  "https://h/c"           },
+        {"https://h/a",       "/with blank",      "https://h/with%20blank"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include "failalloc.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define TEN        "abcdefghij"
@@ -21,16 +22,16 @@ static void test_names_escape(void **state)
         size_t len;
         const char *want, *why;
     } rows[] = {
-        {"okta-prod", 9, "okta-prod", "plain"},
-        {"a.b", 3, "a=2Eb", "a dot would be a token"},
-        {"a=2Eb", 5, "a=3D2Eb", "the escape itself"},
-        {"a b*>", 5, "a=20b=2A=3E", "wildcards and blanks"},
-        {"\xc3\xa9", 2, "=C3=A9", "UTF-8 byte by byte"},
-        {"a\0b", 3, "a=00b", "NUL"},
-        {"", 0, "", "empty"},
-        {SIXTY "1234", 64, SIXTY "1234", "64 stay"},
-        {SIXTY "12345", 65, "=h", "65 are hashed"},
-        {SIXTY "12.", 63, "=h", "65 after escaping are hashed"},
+        {"okta-prod",   9,  "okta-prod",   "plain"                       },
+        {"a.b",         3,  "a=2Eb",       "a dot would be a token"      },
+        {"a=2Eb",       5,  "a=3D2Eb",     "the escape itself"           },
+        {"a b*>",       5,  "a=20b=2A=3E", "wildcards and blanks"        },
+        {"\xc3\xa9",    2,  "=C3=A9",      "UTF-8 byte by byte"          },
+        {"a\0b",        3,  "a=00b",       "NUL"                         },
+        {"",            0,  "",            "empty"                       },
+        {SIXTY "1234",  64, SIXTY "1234",  "64 stay"                     },
+        {SIXTY "12345", 65, "=h",          "65 are hashed"               },
+        {SIXTY "12.",   63, "=h",          "65 after escaping are hashed"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         SC_AUTO_BUF struct sc_buf out = {0};
@@ -59,8 +60,18 @@ static void test_names_key_legal(void **state)
         const char *key;
         bool want;
     } rows[] = {
-        {"a", true},  {"a.b-c_d/e=F9", true}, {"", false},    {".a", false},  {"a.", false},        {"a..b", false},
-        {"a b", false}, {"a*", false},        {"a.>", false}, {"\xc3\xa9", false}, {"a\nb", false}, {"$a", false},
+        {"a",            true },
+        {"a.b-c_d/e=F9", true },
+        {"",             false},
+        {".a",           false},
+        {"a.",           false},
+        {"a..b",         false},
+        {"a b",          false},
+        {"a*",           false},
+        {"a.>",          false},
+        {"\xc3\xa9",     false},
+        {"a\nb",         false},
+        {"$a",           false},
     };
     for (size_t i = 0; i < ROWS(rows); i++)
         CHECK_INT(rows[i].key, sc_key_legal(rows[i].key), rows[i].want);
@@ -93,11 +104,25 @@ static void test_names_covers(void **state)
         const char *pattern, *subject;
         bool want;
     } rows[] = {
-        {"a.b.c", "a.b.c", true},   {"a.b", "a.b.c", false}, {"a.b.c", "a.b", false},  {"a.*.c", "a.b.c", true},
-        {"a.*", "a.b.c", false},    {"a.>", "a.b.c", true},  {"a.>", "a", false},      {">", "a.b", true},
-        {"*.data.>", "x.data.y", true}, {"a.b", "a.*", false},   {"a.*", "a.*", true}, {"a.>", "a.*", true},
-        {"a.*", "a.>", false},      {"a.>", "a.>", true},    {"a.b.>", "a.>", false},  {"ab", "a", false},
-        {"a", "ab", false},         {"a.*", "a.", false},    {"a.>", "a.", false},
+        {"a.b.c",    "a.b.c",    true },
+        {"a.b",      "a.b.c",    false},
+        {"a.b.c",    "a.b",      false},
+        {"a.*.c",    "a.b.c",    true },
+        {"a.*",      "a.b.c",    false},
+        {"a.>",      "a.b.c",    true },
+        {"a.>",      "a",        false},
+        {">",        "a.b",      true },
+        {"*.data.>", "x.data.y", true },
+        {"a.b",      "a.*",      false},
+        {"a.*",      "a.*",      true },
+        {"a.>",      "a.*",      true },
+        {"a.*",      "a.>",      false},
+        {"a.>",      "a.>",      true },
+        {"a.b.>",    "a.>",      false},
+        {"ab",       "a",        false},
+        {"a",        "ab",       false},
+        {"a.*",      "a.",       false},
+        {"a.>",      "a.",       false},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         char why[64];
@@ -114,18 +139,20 @@ static void test_names_ack_subject(void **state)
         uint64_t stream_seq, consumer_seq, pending; /* all 0: refused */
         const char *why;
     } rows[] = {
-        {"$JS.ACK.DATA.c1.1.81234.17.1700000000000000000.42", 81234, 17, 42, "plain"},
-        {"$JS.ACK.hub.ACC.DATA.c1.1.81234.17.1700000000000000000.42", 81234, 17, 42, "domain and account"},
-        {"$JS.ACK._.ACC.DATA.c1.1.81234.17.1700000000000000000.42.rnd", 81234, 17, 42, "and a random token"},
-        {"$JS.ACK.DATA.c1.1.18446744073709551604.17.1.0", 18446744073709551604u, 17, 0, "64 bits"},
-        {"$JS.ACK.DATA.c1.1.18446744073709551616.17.1.0", 0, 0, 0, "more than 64 bits"},
-        {"$JS.ACK.DATA.c1.1.x.17.1.0", 0, 0, 0, "no number"},
-        {"$JS.ACK.DATA.c1.1.5.17.1.-1", 0, 0, 0, "negative"},
-        {"$JS.ACK.DATA.c1.1.5.17.1", 0, 0, 0, "one token less"},
-        {"$JS.ACK.DATA.c1.1.5.17.1.0.0", 0, 0, 0, "ten tokens are no form"},
-        {"$JS.FC.DATA.c1.x", 0, 0, 0, "flow control"},
-        {"", 0, 0, 0, "empty"},
-        {NULL, 0, 0, 0, "none"},
+        {"$JS.ACK.DATA.c1.1.81234.17.1700000000000000000.42",           81234,                 17, 42, "plain"                 },
+        {"$JS.ACK.hub.ACC.DATA.c1.1.81234.17.1700000000000000000.42",   81234,                 17, 42,
+         "domain and account"                                                                                                  },
+        {"$JS.ACK._.ACC.DATA.c1.1.81234.17.1700000000000000000.42.rnd", 81234,                 17, 42,
+         "and a random token"                                                                                                  },
+        {"$JS.ACK.DATA.c1.1.18446744073709551604.17.1.0",               18446744073709551604u, 17, 0,  "64 bits"               },
+        {"$JS.ACK.DATA.c1.1.18446744073709551616.17.1.0",               0,                     0,  0,  "more than 64 bits"     },
+        {"$JS.ACK.DATA.c1.1.x.17.1.0",                                  0,                     0,  0,  "no number"             },
+        {"$JS.ACK.DATA.c1.1.5.17.1.-1",                                 0,                     0,  0,  "negative"              },
+        {"$JS.ACK.DATA.c1.1.5.17.1",                                    0,                     0,  0,  "one token less"        },
+        {"$JS.ACK.DATA.c1.1.5.17.1.0.0",                                0,                     0,  0,  "ten tokens are no form"},
+        {"$JS.FC.DATA.c1.x",                                            0,                     0,  0,  "flow control"          },
+        {"",                                                            0,                     0,  0,  "empty"                 },
+        {NULL,                                                          0,                     0,  0,  "none"                  },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_ack_subject at = {0};
@@ -142,13 +169,13 @@ static void test_names_url(void **state)
     static const struct {
         const char *in, *want;
     } rows[] = {
-        {"nats://127.0.0.1:4222", "nats://127.0.0.1:4222"},
-        {"nats://u:p@h:4222", "nats://h:4222"},
-        {"tls://token@h", "tls://h"},
-        {"u:p@h:4222", "h:4222"},
-        {"nats://u:p@ss@h", "nats://h"},
-        {"nats://u:p@a,nats://u:q@b", "nats://a,nats://b"},
-        {"", ""},
+        {"nats://127.0.0.1:4222",     "nats://127.0.0.1:4222"},
+        {"nats://u:p@h:4222",         "nats://h:4222"        },
+        {"tls://token@h",             "tls://h"              },
+        {"u:p@h:4222",                "h:4222"               },
+        {"nats://u:p@ss@h",           "nats://h"             },
+        {"nats://u:p@a,nats://u:q@b", "nats://a,nats://b"    },
+        {"",                          ""                     },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         char out[64];
@@ -163,7 +190,8 @@ static void test_names_url(void **state)
 static void test_names_config_dup(void **state)
 {
     (void)state;
-    struct sc_nats_config config = {.url = "u", .user = "a", .password = "b", .request_timeout_ms = 7};
+    struct sc_nats_config config = {
+        .url = "u", .user = "a", .password = "b", .request_timeout_ms = 7};
     struct sc_nats_config *copy = sc_nats_config_dup(&config);
     assert_string_equal(copy->url, "u");
     assert_ptr_not_equal(copy->url, config.url);
@@ -172,13 +200,20 @@ static void test_names_config_dup(void **state)
     assert_int_equal(copy->request_timeout_ms, 7);
     assert_null(sc_nats_config_free(copy));
     assert_null(sc_nats_config_free(NULL));
+    for (long n = 1, failed = 1; failed; n++) {
+        failalloc_arm(n);
+        copy = sc_nats_config_dup(&config);
+        failed = failalloc_disarm();
+        assert_int_equal(copy == NULL, failed);
+        sc_nats_config_free(copy);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_escape), cmocka_unit_test(test_names_key_legal),
-        cmocka_unit_test(test_names_bucket), cmocka_unit_test(test_names_covers),
+        cmocka_unit_test(test_names_escape),      cmocka_unit_test(test_names_key_legal),
+        cmocka_unit_test(test_names_bucket),      cmocka_unit_test(test_names_covers),
         cmocka_unit_test(test_names_ack_subject), cmocka_unit_test(test_names_url),
         cmocka_unit_test(test_names_config_dup),
     };

@@ -8,10 +8,13 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include "failalloc.h"
 #include "guard.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-#define BLOCK      "NATS/1.0\r\nNats-Msg-Id: okta.log.1\r\nce-id:7\r\nempty:\r\nwide: \t x y \t\r\nce-id: 8\r\n\r\n"
+#define BLOCK                                                                                      \
+    "NATS/1.0\r\nNats-Msg-Id: okta.log.1\r\nce-id:7\r\nempty:\r\nwide: \t x y \t\r\nce-id: "       \
+    "8\r\n\r\n"
 
 static void test_stored_header(void **state)
 {
@@ -19,19 +22,19 @@ static void test_stored_header(void **state)
     static const struct {
         const char *block, *name, *want, *why;
     } rows[] = {
-        {BLOCK, "Nats-Msg-Id", "okta.log.1", "first"},
-        {BLOCK, "ce-id", "7", "no blank after the colon; the first of two"},
-        {BLOCK, "empty", "", "empty value"},
-        {BLOCK, "wide", "x y", "blanks around"},
-        {BLOCK, "nats-msg-id", NULL, "names are case sensitive"},
-        {BLOCK, "Nats-Msg", NULL, "a part of a name"},
-        {BLOCK, "NATS/1.0", NULL, "the first line is none"},
-        {"NATS/1.0\r\nx: 0123456789abcdef\r\n\r\n", "x", NULL, "too long for the caller"},
-        {"NATS/1.0\r\nx: 0123456789abcde\r\n\r\n", "x", "0123456789abcde", "just fits"},
-        {"NATS/1.0\nx: 1\n\n", "x", "1", "bare line feeds"},
-        {"NATS/1.0\r\nx: 1", "x", "1", "cut short"},
-        {"NATS/1.0", "x", NULL, "no header"},
-        {"", "x", NULL, "nothing"},
+        {BLOCK,                                     "Nats-Msg-Id", "okta.log.1",      "first"                                     },
+        {BLOCK,                                     "ce-id",       "7",               "no blank after the colon; the first of two"},
+        {BLOCK,                                     "empty",       "",                "empty value"                               },
+        {BLOCK,                                     "wide",        "x y",             "blanks around"                             },
+        {BLOCK,                                     "nats-msg-id", NULL,              "names are case sensitive"                  },
+        {BLOCK,                                     "Nats-Msg",    NULL,              "a part of a name"                          },
+        {BLOCK,                                     "NATS/1.0",    NULL,              "the first line is none"                    },
+        {"NATS/1.0\r\nx: 0123456789abcdef\r\n\r\n", "x",           NULL,              "too long for the caller"                   },
+        {"NATS/1.0\r\nx: 0123456789abcde\r\n\r\n",  "x",           "0123456789abcde", "just fits"                                 },
+        {"NATS/1.0\nx: 1\n\n",                      "x",           "1",               "bare line feeds"                           },
+        {"NATS/1.0\r\nx: 1",                        "x",           "1",               "cut short"                                 },
+        {"NATS/1.0",                                "x",           NULL,              "no header"                                 },
+        {"",                                        "x",           NULL,              "nothing"                                   },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         size_t len = strlen(rows[i].block);
@@ -54,7 +57,8 @@ static void test_stored_marker(void **state)
 {
     (void)state;
     assert_true(sc_kv_marker(sc_str_of("NATS/1.0\r\nKV-Operation: DEL\r\n\r\n")));
-    assert_true(sc_kv_marker(sc_str_of("NATS/1.0\r\nKV-Operation: PURGE\r\nNats-Rollup: sub\r\n\r\n")));
+    assert_true(
+        sc_kv_marker(sc_str_of("NATS/1.0\r\nKV-Operation: PURGE\r\nNats-Rollup: sub\r\n\r\n")));
     assert_true(sc_kv_marker(sc_str_of("NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\n\r\n")));
     assert_false(sc_kv_marker(sc_str_of("NATS/1.0\r\nKV-Operation: PUT\r\n\r\n")));
     assert_false(sc_kv_marker((struct sc_str){0}));
@@ -66,8 +70,16 @@ static void test_stored_base64(void **state)
     static const struct {
         const char *in, *want; /* NULL: refused */
     } rows[] = {
-        {"", ""},         {"Zg==", "f"},       {"Zm8=", "fo"}, {"Zm9v", "foo"},  {"Zm9vYg", "foob"},
-        {"-_-_", "\xfb\xff\xbf"}, {"+/+/", "\xfb\xff\xbf"}, {"Z", NULL},   {"Zm9v!A==", NULL}, {"Zm 9v", NULL},
+        {"",         ""            },
+        {"Zg==",     "f"           },
+        {"Zm8=",     "fo"          },
+        {"Zm9v",     "foo"         },
+        {"Zm9vYg",   "foob"        },
+        {"-_-_",     "\xfb\xff\xbf"},
+        {"+/+/",     "\xfb\xff\xbf"},
+        {"Z",        NULL          },
+        {"Zm9v!A==", NULL          },
+        {"Zm 9v",    NULL          },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         SC_AUTO_BUF struct sc_buf out = {0};
@@ -77,6 +89,13 @@ static void test_stored_base64(void **state)
         if (rows[i].want)
             CHECK_BYTES(rows[i].in, out.ptr, out.len, rows[i].want, strlen(rows[i].want));
         guard_done(&g);
+    }
+    for (long n = 1, failed = 1; failed; n++) {
+        SC_AUTO_BUF struct sc_buf out = {0};
+        failalloc_arm(n);
+        int rc = sc_base64_decode(sc_str_of("Zm9vYg"), &out);
+        failed = failalloc_disarm();
+        assert_int_equal(rc, failed ? -1 : 0);
     }
     /* against the encoder of base, over every length and more than one inner block */
     unsigned char bytes[9000];
@@ -94,10 +113,14 @@ static void test_stored_info(void **state)
 {
     (void)state;
     static const char text[] =
-        "{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\",\"config\":{\"name\":\"DATA\",\"subjects\":[\"d.>\"],"
-        "\"retention\":\"workqueue\",\"max_consumers\":-1,\"max_msgs\":-1,\"max_bytes\":1048576,\"max_age\":3600000000000,"
-        "\"max_msgs_per_subject\":5,\"max_msg_size\":4096,\"discard\":\"new\",\"storage\":\"file\",\"num_replicas\":1,"
-        "\"duplicate_window\":120000000000,\"no_ack\":true},\"created\":\"2026-10-01T00:00:00.123456789Z\",\"state\":"
+        "{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\",\"config\":{\"name\":\"DATA\","
+        "\"subjects\":[\"d.>\"],"
+        "\"retention\":\"workqueue\",\"max_consumers\":-1,\"max_msgs\":-1,\"max_bytes\":1048576,"
+        "\"max_age\":3600000000000,"
+        "\"max_msgs_per_subject\":5,\"max_msg_size\":4096,\"discard\":\"new\",\"storage\":\"file\","
+        "\"num_replicas\":1,"
+        "\"duplicate_window\":120000000000,\"no_ack\":true},\"created\":\"2026-10-01T00:00:00."
+        "123456789Z\",\"state\":"
         "{\"messages\":2,\"bytes\":100,\"first_seq\":18446744073709,\"last_seq\":18446744073710}}";
     struct sc_error err = SC_ERROR_INIT;
     struct sc_stream_info info;
@@ -140,14 +163,14 @@ static void test_stored_api_error(void **state)
         enum sc_reason reason;
         const char *part;
     } rows[] = {
-        {"{\"success\":true}", 0, 0, SC_REASON_OK, ""},
-        {"{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}", -1, 10059,
-         SC_REASON_NO_STREAM, "stream not found (10059)"},
-        {"{\"error\":{\"code\":503,\"err_code\":10076,\"description\":\"JetStream not enabled\"}}", -1, 10076,
-         SC_REASON_BROKER_UNAVAILABLE, "enable JetStream"},
-        {"{\"error\":{\"code\":400,\"err_code\":10077,\"description\":\"maximum bytes exceeded\"}}", -1, 10077,
-         SC_REASON_STREAM_FULL, "maximum bytes"},
-        {"{\"error\":{}}", -1, 0, SC_REASON_BROKER_UNAVAILABLE, "refused"},
+        {"{\"success\":true}",                                                                       0,  0,     SC_REASON_OK,                 ""                        },
+        {"{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}",       -1,
+         10059,                                                                                                 SC_REASON_NO_STREAM,          "stream not found (10059)"},
+        {"{\"error\":{\"code\":503,\"err_code\":10076,\"description\":\"JetStream not enabled\"}}",
+         -1,                                                                                             10076, SC_REASON_BROKER_UNAVAILABLE, "enable JetStream"        },
+        {"{\"error\":{\"code\":400,\"err_code\":10077,\"description\":\"maximum bytes exceeded\"}}",
+         -1,                                                                                             10077, SC_REASON_STREAM_FULL,        "maximum bytes"           },
+        {"{\"error\":{}}",                                                                           -1, 0,     SC_REASON_BROKER_UNAVAILABLE, "refused"                 },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_error err = SC_ERROR_INIT;
@@ -164,8 +187,9 @@ static void test_stored_api_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stored_header), cmocka_unit_test(test_stored_marker), cmocka_unit_test(test_stored_base64),
-        cmocka_unit_test(test_stored_info),   cmocka_unit_test(test_stored_api_error),
+        cmocka_unit_test(test_stored_header),    cmocka_unit_test(test_stored_marker),
+        cmocka_unit_test(test_stored_base64),    cmocka_unit_test(test_stored_info),
+        cmocka_unit_test(test_stored_api_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

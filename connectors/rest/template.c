@@ -1,0 +1,140 @@
+/* Templates of paths and queries, and the lower bound of a walk, which most of them name. Pure but for freezing it. */
+#include "rest/parts.h"
+#include "rest/rest.h"
+
+#include <stdio.h>
+
+#define MAX_URL 8192
+
+/* ---- the lower bound ------------------------------------------------------------------------------------------------- */
+
+int64_t rest_position_time(const struct sc_host *host)
+{
+    struct sc_str text = sc_str_of(host->api->get(host, SC_POSITION, "time"));
+    bool date = host->type->time_format == SC_TIME_DATE;
+    return text.ptr ? host->api->parse_time(host, text, date ? SC_TIME_DATE : SC_TIME_RFC3339) : SC_TIME_NONE;
+}
+
+int64_t rest_lower_bound(const struct sc_host *host)
+{
+    const struct rest_data_type *row = host->type->engine;
+    int64_t now = host->api->now(host), bound = rest_position_time(host);
+    if (bound != SC_TIME_NONE) {
+        bound -= (int64_t)host->type->overlap_s * 1000;
+    } else {
+        struct sc_str first = sc_str_of(host->api->get(host, SC_POSITION, "since"));
+        if (first.ptr)
+            bound = host->api->parse_time(host, first, SC_TIME_RFC3339);
+        if (bound == SC_TIME_NONE)
+            bound = now - (int64_t)host->api->lookback_s(host) * 1000;
+    }
+    int64_t reach = now - (int64_t)row->reach_s * 1000;
+    return row->reach_s && bound < reach ? reach : bound;
+}
+
+const char *rest_since(struct sc_host *host)
+{
+    const char *frozen = host->api->get(host, SC_WALK, "since");
+    if (frozen)
+        return frozen;
+    const char *bound = host->api->rfc3339(host, rest_lower_bound(host));
+    return bound && host->api->set(host, SC_WALK, "since", bound) ? bound : NULL;
+}
+
+/* ---- templates --------------------------------------------------------------------------------------------------------- */
+
+struct text {
+    char bytes[MAX_URL];
+    size_t len;
+    bool failed;
+};
+
+static void add(struct text *out, char c)
+{
+    if (out->len + 1 < sizeof out->bytes)
+        out->bytes[out->len++] = c;
+    else
+        out->failed = true;
+}
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+}
+
+static void add_encoded(struct text *out, const char *value)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+        if (is_unreserved(*value)) {
+            add(out, *value);
+        } else {
+            add(out, '%');
+            add(out, hex[c >> 4]);
+            add(out, hex[c & 15]);
+        }
+    }
+}
+
+static const char *write_rfc3339ms(struct sc_host *host, const char *value)
+{
+    int64_t ms = host->api->parse_time(host, sc_str_of(value), SC_TIME_RFC3339);
+    return ms == SC_TIME_NONE ? NULL : host->api->rfc3339(host, ms);
+}
+
+static const struct form {
+    const char *name;
+    const char *(*write)(struct sc_host *host, const char *value);
+} forms[] = {
+    {"rfc3339ms", write_rfc3339ms}, /* 2026-11-21T10:15:02.123Z */
+};
+
+static const char *value_of(struct sc_host *host, const char *name)
+{
+    const struct rest_data_type *row = host->type->engine;
+    if (strcmp(name, "since") == 0)
+        return rest_since(host);
+    if (strcmp(name, "page_size") == 0)
+        return host->api->text(host, "%u", host->api->page_size(host, row->page_size));
+    const char *value = host->api->get(host, SC_POSITION, name);
+    if (!value)
+        value = host->api->get(host, SC_WALK, name);
+    return value ? value : host->api->setting(host, name);
+}
+
+/* "name" or "name|form" */
+static void add_value(struct sc_host *host, struct text *out, const char *placeholder, size_t len)
+{
+    char name[64] = "";
+    if (len < sizeof name)
+        memcpy(name, placeholder, len);
+    char *form = strchr(name, '|');
+    if (form)
+        *form++ = '\0';
+    const char *value = value_of(host, name);
+    if (value && form) {
+        size_t i = 0, count = sizeof forms / sizeof *forms;
+        while (i < count && strcmp(form, forms[i].name) != 0)
+            i++;
+        value = i < count ? forms[i].write(host, value) : NULL;
+    }
+    if (value)
+        add_encoded(out, value);
+    else
+        out->failed = true;
+}
+
+const char *rest_expand(struct sc_host *host, const char *template_text)
+{
+    struct text out = {.len = 0};
+    for (const char *c = template_text; *c && !out.failed; c++) {
+        const char *end = *c == '{' ? strchr(c, '}') : NULL;
+        if (end)
+            add_value(host, &out, c + 1, (size_t)(end - c - 1));
+        else
+            add(&out, *c);
+        c = end ? end : c;
+    }
+    return out.failed ? NULL : host->api->text(host, "%.*s", (int)out.len, out.bytes);
+}
