@@ -48,22 +48,36 @@ static const char *advice_for(enum sc_reason reason)
     return "";
 }
 
-/* The block page says "Reference&#32;&#35;18&#46;2f..." with most characters as entities. "" when it does not. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* One character of a web page, which may be written as "&#46;". */
+static char take_char(struct sc_str *text)
+{
+    const char *c = text->ptr;
+    bool entity = text->len > 4 && c[0] == '&' && c[1] == '#' && is_digit(c[2]) && is_digit(c[3]) && c[4] == ';';
+    size_t used = entity ? 5 : 1;
+    *text = (struct sc_str){c + used, text->len - used};
+    return entity ? (char)((c[2] - '0') * 10 + (c[3] - '0')) : *c;
+}
+
+/* The block page says "Reference #18.2f...". "" when it does not. */
 static void read_reference(struct sc_str body, char out[64])
 {
     static const char word[] = "Reference";
-    size_t i = 0, n = 0, len = sizeof word - 1;
-    while (i + len <= body.len && memcmp(body.ptr + i, word, len) != 0)
-        i++;
-    for (i += len; i < body.len && n < 63; i++) {
-        char c = body.ptr[i];
-        if (c == '&' && body.len - i > 4 && body.ptr[i + 1] == '#' && body.ptr[i + 4] == ';') {
-            c = (char)((body.ptr[i + 2] - '0') * 10 + body.ptr[i + 3] - '0');
-            i += 4;
-        }
+    size_t n = 0, len = sizeof word - 1;
+    while (body.len >= len && memcmp(body.ptr, word, len) != 0)
+        take_char(&body);
+    bool found = body.len >= len;
+    for (size_t i = 0; found && i < len; i++)
+        take_char(&body);
+    while (found && body.len && n < 63) {
+        char c = take_char(&body);
         if (c == ' ' && n == 0)
             continue;
-        if (!c || !strchr("#.0123456789abcdefABCDEF", c))
+        if (!c || !strchr(n ? ".0123456789abcdefABCDEF" : "#", c))
             break;
         out[n++] = c;
     }

@@ -72,10 +72,9 @@ void sc_json_cut_reset(struct sc_json_cut *cut);
 /* Feeds bytes; *ret_used is how many were consumed (all of them unless paused or failed). Returns 0, SC_CUT_PAUSE, or -1 with err
  * (reason bad_response; text says what and at which byte of the body, e.g. "unexpected '<' at byte 0: not JSON"). A structural error
  * (also nesting beyond the cap outside records, text after the value) ends the body; a record with bad UTF-8 or too deep is still
- * delimited exactly and reported by its flags. */
+ * delimited exactly and reported by its flags. Records that end before an error have been handed over, the rest of the chunk not.
+ * After -1 every feed and finish says the same until reset. -1 from the sink gives internal_error, unless it set *err itself. */
 int sc_json_cut_feed(struct sc_json_cut *cut, const char *bytes, size_t len, size_t *ret_used, struct sc_error *err) SC_WARN_UNUSED;
-/* After -1 every feed and finish says the same until reset. A sink that returned -1 without words of its own in *err gives
- * internal_error. A chunk with an error in it: records that are complete before it have been handed over, the rest was not. */
 /* The body is over: 0 when exactly one complete JSON value was read and the record array was present, else -1 with err
  * (bad_response: "ended after 60 bytes in the middle of record 3", "no member \"vulnerabilities\""). */
 int sc_json_cut_finish(struct sc_json_cut *cut, struct sc_error *err) SC_WARN_UNUSED;

@@ -451,7 +451,7 @@ string:
     if (r == 0)
         WAIT(SC_JSON_IN_STRING);
     if (cut->name) {
-        if (cut->string.to)
+        if (cut->string.to && !cut->string.cut)
             cut->hit = sc_json_paths_child(&cut->paths, cut->nodes[level], cut->string.to,
                                            cut->string.len);
         goto colon;

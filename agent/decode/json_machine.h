@@ -76,7 +76,7 @@ struct sc_json_cut {
     uint64_t objects[SC_JSON_LEVELS / 64]; /* bit level - 1: that container is an object */
     const struct sc_json_node *nodes[2 * SC_JSON_PATH_MAX + 4]; /* of the tracked levels */
     struct sc_json_paths paths;
-    char name_text[SC_JSON_NAME_MAX + 1]; /* a longer name is cut to this and matches nothing */
+    char name_text[SC_JSON_NAME_MAX]; /* what does not fit matches nothing */
     struct sc_cut_value fields[SC_CUT_FIELDS], envelope[SC_CUT_ENVELOPE];
     char field_text[SC_CUT_FIELDS][SC_CUT_VALUE_MAX],
         envelope_text[SC_CUT_ENVELOPE][SC_CUT_VALUE_MAX];

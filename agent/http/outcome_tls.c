@@ -40,24 +40,26 @@ static bool is_inspection(const char *issuer)
     return false;
 }
 
-/* Did that untrusted CA show up for another host before? Remembers it. */
+/* Has that untrusted CA shown up for another host, too? Remembers this one. */
 static bool signs_others(struct sc_http *http, const char *issuer, const char *host)
 {
-    bool others = false;
-    if (sc_host_is_loopback(host) || strlen(issuer) >= sizeof(http->seen[0].issuer))
+    const unsigned places = sizeof(http->seen) / sizeof(*http->seen);
+    bool others = false, known = false;
+    if (sc_host_is_loopback(host) || strlen(issuer) >= sizeof(http->seen[0].issuer) ||
+        strlen(host) >= sizeof(http->seen[0].host))
         return false;
-    for (unsigned i = 0; i < sizeof(http->seen) / sizeof(*http->seen); i++) {
+    for (unsigned i = 0; i < places; i++) {
         if (strcmp(http->seen[i].issuer, issuer) != 0)
             continue;
         if (strcmp(http->seen[i].host, host) == 0)
-            return false;
-        others = true;
+            known = true;
+        else
+            others = true;
     }
-    if (!others && strlen(host) < sizeof(http->seen[0].host)) {
-        struct sc_issuer_seen *place =
-            &http->seen[http->seen_next++ % (sizeof(http->seen) / sizeof(*http->seen))];
-        snprintf(place->issuer, sizeof(place->issuer), "%s", issuer);
-        snprintf(place->host, sizeof(place->host), "%s", host);
+    if (!known) {
+        struct sc_issuer_seen *place = &http->seen[http->seen_next++ % places];
+        snprintf(place->issuer, sizeof(place->issuer), "%.95s", issuer);
+        snprintf(place->host, sizeof(place->host), "%.127s", host);
     }
     return others;
 }

@@ -158,7 +158,6 @@ void sc_consumer_close(struct sc_consumer *consumer)
 {
     if (!consumer->session)
         return;
-    natsSubscription_Destroy(consumer->sub);
     if (consumer->name[0] && sc_session_alive(consumer->session)) {
         SC_AUTO_FREE char *subject =
             sc_printf("%s.CONSUMER.DELETE.%s.%s", sc_session_api(consumer->session),
@@ -169,6 +168,7 @@ void sc_consumer_close(struct sc_consumer *consumer)
             natsConnection_PublishRequestString(sc_session_conn(consumer->session), subject,
                                                 "_INBOX.signal-client.none", "");
     }
+    sc_session_drop(consumer->session, consumer->sub);
     *consumer = (struct sc_consumer){0};
 }
 

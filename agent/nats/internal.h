@@ -17,6 +17,10 @@ int sc_session_call(struct sc_session *session, const char *api, const char *jso
 /* Any thread: ends the connection, so that a call that waits on it returns at once. The session
  * itself stays its owner's to close. */
 void sc_session_abort(struct sc_session *session);
+/* Ends and frees a subscription. Never natsSubscription_Destroy() itself: up to 3.6.0 the library's
+ * reading thread may at that moment be about to put a message into it, and crashes (nats.c issue
+ * 637). Costs a round trip. NULL is fine. */
+void sc_session_drop(struct sc_session *session, natsSubscription *sub);
 uint32_t sc_session_timeout_ms(const struct sc_session *session);
 void sc_session_set_timeout(struct sc_session *session,
                             uint32_t ms); /* for its thread's next calls */

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#define STOP_GRACE_MS 200
 #define STOP_LIMIT_MS 1000
 #define IDLE_MS       3600000
 
@@ -107,7 +108,7 @@ struct sc_reader *sc_reader_stop(struct sc_reader *reader)
 {
     if (!reader)
         return NULL;
-    sc_worker_end(&reader->worker, 0, STOP_LIMIT_MS);
+    sc_worker_end(&reader->worker, STOP_GRACE_MS, STOP_LIMIT_MS);
     cancel_all(reader);
     sc_worker_leave(&reader->worker);
     return NULL;

@@ -18,6 +18,8 @@
 #define PINGS_OUT          2
 #define WRITE_DEADLINE_MS  5000
 #define DEFAULT_TIMEOUT_MS 5000
+#define DROP_FLUSH_MS      1000
+#define CLOSE_WAIT_S       2
 #define PEM_MAX            (8u * 1024 * 1024)
 #define URLS_MAX           32
 
@@ -30,21 +32,25 @@ struct sc_session {
     _Atomic bool is_lost;
     void (*lost)(void *arg);
     void *arg;
+    /* subscriptions that the reading thread may still touch */
+    natsSubscription **dropped;
+    size_t dropped_count;
     /* guarded by sessions_lock */
     uintptr_t id;
-    bool open; /* connected: lost() may be told */
+    bool open;   /* connected: lost() may be told */
+    bool closed; /* the library's threads of this connection have ended */
     struct sc_session *next;
 };
 
 static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t sessions_closed = PTHREAD_COND_INITIALIZER;
 static struct sc_session *sessions;
 static uintptr_t last_id;
 
 /* ---- the library's callbacks -------------------------------------------------------------- */
 
-static void on_closed(natsConnection *conn, void *closure)
+static void tell_end(void *closure, bool closed)
 {
-    (void)conn;
     pthread_mutex_lock(&sessions_lock);
     for (struct sc_session *s = sessions; s; s = s->next) {
         if (s->id != (uintptr_t)closure)
@@ -52,9 +58,23 @@ static void on_closed(natsConnection *conn, void *closure)
         bool first = !atomic_exchange(&s->is_lost, true);
         if (first && s->open && s->lost)
             s->lost(s->arg);
+        s->closed |= closed;
         break;
     }
+    pthread_cond_broadcast(&sessions_closed);
     pthread_mutex_unlock(&sessions_lock);
+}
+
+static void on_disconnected(natsConnection *conn, void *closure)
+{
+    (void)conn;
+    tell_end(closure, false);
+}
+
+static void on_closed(natsConnection *conn, void *closure)
+{
+    (void)conn;
+    tell_end(closure, true);
 }
 
 /* Without a handler the library prints to stderr. What matters reaches us by other ways. */
@@ -203,7 +223,7 @@ static natsStatus set_common(natsOptions *opts, const struct sc_nats_config *con
     if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(opts, on_error, NULL);
     if (s == NATS_OK)
-        s = natsOptions_SetDisconnectedCB(opts, on_closed, id);
+        s = natsOptions_SetDisconnectedCB(opts, on_disconnected, id);
     if (s == NATS_OK)
         s = natsOptions_SetClosedCB(opts, on_closed, id);
     return s;
@@ -365,14 +385,58 @@ struct sc_session *sc_session_open(const struct sc_nats_config *config, const ch
     return NULL;
 }
 
+/* True when the library's threads of the connection have ended: it may be closing on one of them.
+ */
+static bool wait_closed(struct sc_session *session)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_WAIT_S;
+    pthread_mutex_lock(&sessions_lock);
+    int rc = 0;
+    while (!session->closed && rc == 0)
+        rc = pthread_cond_timedwait(&sessions_closed, &sessions_lock, &until);
+    bool closed = session->closed;
+    pthread_mutex_unlock(&sessions_lock);
+    return closed;
+}
+
 struct sc_session *sc_session_close(struct sc_session *session)
 {
     if (!session)
         return NULL;
+    pthread_mutex_lock(&sessions_lock);
+    session->open = false;
+    pthread_mutex_unlock(&sessions_lock);
+    natsConnection_Close(session->conn);
+    /* Not known to be out of use: better a leak than a crash. */
+    if (session->dropped_count && wait_closed(session))
+        for (size_t i = 0; i < session->dropped_count; i++)
+            natsSubscription_Destroy(session->dropped[i]);
     leave(session);
     natsConnection_Destroy(session->conn);
+    free(session->dropped);
     free(session);
     return NULL;
+}
+
+void sc_session_drop(struct sc_session *session, natsSubscription *sub)
+{
+    if (!sub)
+        return;
+    /* After this no message finds it any more; after the round trip the reading thread, which takes
+     * everything in order, has finished with those that had. */
+    natsSubscription_Unsubscribe(sub);
+    if (natsConnection_FlushTimeout(session->conn, DROP_FLUSH_MS) == NATS_OK) {
+        natsSubscription_Destroy(sub);
+        return;
+    }
+    natsSubscription **more =
+        realloc(session->dropped, (session->dropped_count + 1) * sizeof(*session->dropped));
+    if (!more)
+        return;
+    session->dropped = more;
+    session->dropped[session->dropped_count++] = sub;
 }
 
 void sc_session_abort(struct sc_session *session)

@@ -19,10 +19,11 @@
 #include <stdlib.h>
 
 #define HEARTBEAT_MS     5000
-#define STOP_LIMIT_MS    800
+#define STOP_GRACE_MS    350
+#define STOP_LIMIT_MS    700
 #define MISSING_EVERY_MS 1000
-#define HISTORY          5 /* of a bucket that we make */
-#define WAIT_MS          1000
+#define HISTORY          5   /* of a bucket that we make */
+#define WAIT_MS          200 /* a stop is noticed within */
 
 struct sc_watch {
     struct sc_worker worker;
@@ -268,7 +269,7 @@ static int follow(struct sc_watch *watch, struct sc_error *err)
     int64_t until = sc_mono_ms() + watch->compare_ms;
     for (int64_t now; (now = sc_mono_ms()) < until;) {
         struct sc_delivery delivery;
-        int64_t wait = until - now < HEARTBEAT_MS ? until - now : HEARTBEAT_MS;
+        int64_t wait = until - now < WAIT_MS ? until - now : WAIT_MS;
         int got = sc_consumer_next(&watch->consumer, wait, &delivery, err);
         if (got < 0 || sc_worker_stopping(&watch->worker))
             return -1;
@@ -364,7 +365,7 @@ struct sc_watch *sc_watch_stop(struct sc_watch *watch)
 {
     if (!watch)
         return NULL;
-    sc_worker_end(&watch->worker, 0, STOP_LIMIT_MS);
+    sc_worker_end(&watch->worker, STOP_GRACE_MS, STOP_LIMIT_MS);
     sc_worker_leave(&watch->worker);
     return NULL;
 }

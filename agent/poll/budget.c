@@ -62,14 +62,14 @@ static int resize(struct sc_budget *b, int64_t now_ms)
         b->log_size = size < b->log_cap ? size : b->log_cap;
         b->per_slot = size ? allowed / b->log_size : 1;
         b->log_head = b->log_count = b->log_guessed = b->slot_fill = 0;
+        b->log_known = true;
         while (b->log_count < b->log_size)
             log_put(b, now_ms);
         return -1;
     }
     b->sent = sent;
-    b->log_size = b->log_cap = size;
-    if (!size)
-        b->log_cap = 1;
+    b->log_size = size;
+    b->log_cap = size ? size : 1;
     b->per_slot = per_slot;
     b->log_head = b->log_count = b->log_guessed = b->slot_fill = 0;
     if (size) {
@@ -95,7 +95,10 @@ int sc_budget_init(struct sc_budget *b, const char *key, const struct sc_pool *p
     b->window_ms = pool->per_s ? pool->per_s * 1000u : 60000u;
     b->concurrency = pool->concurrency;
     b->begun_ms = now_ms;
-    return b->key && resize(b, now_ms) == 0 ? 0 : -1;
+    if (b->key && resize(b, now_ms) == 0)
+        return 0;
+    sc_budget_done(b);
+    return -1;
 }
 
 void sc_budget_done(struct sc_budget *b)
@@ -115,6 +118,10 @@ void sc_budget_override(struct sc_budget *b, uint32_t requests, uint32_t per_s, 
         if (!b->overridden || b->requests == 0 || mine < theirs) {
             b->requests = requests;
             b->window_ms = new_window;
+        }
+        if (b->window_ms > window && b->used) { /* what was sent before the old window is forgotten already */
+            b->begun_ms = now_ms - window;
+            b->log_known = false;
         }
         b->overridden = true;
     }
@@ -172,7 +179,7 @@ static void drop_guesses(struct sc_budget *b, uint64_t left)
 {
     while (b->log_guessed && (uint64_t)(b->log_size - b->log_count + 1) * b->per_slot <= left)
         log_drop_oldest(b);
-    if (!b->log_guessed)
+    if (b->log_size && !b->log_guessed)
         b->log_known = true;
 }
 
@@ -183,15 +190,14 @@ void sc_budget_learn(struct sc_budget *b, int64_t limit, int64_t remaining, int6
         b->requests = (uint32_t)limit;
         resize(b, now_ms);
     }
-    if (remaining >= 0)
-        drop_guesses(b, (uint64_t)remaining);
-    if (remaining >= 0 && reset_ms != SC_TIME_NONE && reset_ms > now_ms) {
-        /* The reply counts itself; of those still in flight the vendor may know nothing yet. */
-        b->vendor_left = remaining > (int64_t)b->in_flight ? remaining - (int64_t)b->in_flight : 0;
-        b->vendor_reset = reset_ms;
-    } else if (remaining >= 0) {
-        b->vendor_left = -1;
-    }
+    if (remaining < 0)
+        return;
+    /* The reply counts itself; of those still in flight the vendor may know nothing yet. */
+    int64_t left = remaining > (int64_t)b->in_flight ? remaining - (int64_t)b->in_flight : 0;
+    bool holds = reset_ms != SC_TIME_NONE && reset_ms > now_ms;
+    drop_guesses(b, (uint64_t)left);
+    b->vendor_left = holds ? left : -1;
+    b->vendor_reset = holds ? reset_ms : 0;
 }
 
 void sc_budget_wait(struct sc_budget *b, int64_t until_ms, int64_t until_real_ms)

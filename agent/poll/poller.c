@@ -390,7 +390,7 @@ static void begin_walk(struct sc_poller *p)
     p->walk_newest = p->covered_ms;
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
     snprintf(p->walk_newest_text, sizeof p->walk_newest_text, "%s", time ? time : "");
-    p->url_count = 0;
+    sc_request_forget_asked(p);
     p->again = 0;
     p->budget_wait_ms = p->nats_wait_ms = 0;
     set_phase(p, SC_WALKING);
@@ -574,13 +574,14 @@ static void end_walk(struct sc_poller *p)
     p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
     if (!p->walk_failed) {
         p->facts.last_success = p->facts.last_poll;
-        p->floor_gone = false;
         if (p->cp.waits && json_object_size(p->cp.waits)) {
             json_object_clear(p->cp.waits);
             p->dirty = true;
         }
         log_walk(p);
-        sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
+        sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE,
+                      p->floor_gone ? "the stream had discarded messages that the read-back needed after the last start: records of one page may have come twice" : "",
+                      p->floor_gone ? "Give the stream more room (max_bytes, max_msgs, max_age), so that it does not forget what is younger than a page." : NULL);
     }
     if (p->covered_ms != SC_TIME_NONE)
         p->facts.last_record = p->covered_ms;

@@ -151,7 +151,7 @@ struct sc_poller {
     uint64_t walk_read, walk_published, walk_dead, walk_gaps, walk_pages;
     int64_t walk_newest;
     char walk_newest_text[64];
-    uint64_t *walk_urls;    /* hashes of what was asked in this walk */
+    uint64_t *walk_urls, request_hash; /* what was read to its end in this walk; the request under way */
     uint32_t url_count, url_cap;
     uint64_t page_hash, last_page_hash, page_new;
     bool last_page_hashed;
@@ -243,6 +243,7 @@ void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
 
 /* request.c: one request and its reply */
 void sc_request_send(struct sc_poller *p);
+void sc_request_forget_asked(struct sc_poller *p);
 void sc_request_release(struct sc_poller *p); /* gives back what it took of the budgets' concurrency */
 void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *result);
 int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request);

@@ -92,13 +92,16 @@ static void learn_budgets(struct sc_poller *p, const struct sc_http_result *resu
     }
 }
 
-/* Retry-After, else the reset header of one of the request's pools. */
-static struct sc_wait named_wait(struct sc_poller *p, const struct sc_http_result *result)
+/* When throttled: Retry-After, else the reset header of one of the request's pools. After a failure of the vendor's: Retry-After alone. A refused
+ * credential or a wrong setting does not get better by waiting. */
+static struct sc_wait named_wait(struct sc_poller *p, const struct sc_http_result *result, enum sc_class cls)
 {
+    if (cls != SC_CLASS_THROTTLED && cls != SC_CLASS_RETRY)
+        return (struct sc_wait){.until_ms = SC_TIME_NONE};
     struct sc_str retry_after = sc_http_header(p->transfer, "Retry-After", 0), reset = {0};
     const char *name = NULL;
     enum sc_reset_unit unit = SC_RESET_NONE;
-    for (unsigned i = 0; p->request_pools[i] && !name; i++) {
+    for (unsigned i = 0; cls == SC_CLASS_THROTTLED && p->request_pools[i] && !name; i++) {
         struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
         if (b && b->pool->reset_header) {
             name = b->pool->reset_header;
@@ -134,26 +137,55 @@ static int add_auth(struct sc_poller *p, char *headers[], unsigned *count, struc
     return add_header(headers, count, sc_buf_take(&line));
 }
 
-static bool asked_before(struct sc_poller *p, const char *url, const struct sc_request *rq)
+/* ---- a walk never asks for the same page twice: hashes of what was read to its end -------------------------------------------------- */
+
+static uint64_t request_hash(const char *url, const struct sc_request *rq)
 {
     static const unsigned char key[16] = "one walk's urls";
-    uint64_t hash = sc_siphash(key, url, strlen(url)) ^ (rq->body.len ? sc_siphash(key, rq->body.ptr, rq->body.len) : 0);
-    if (p->type->shape == SC_SHAPE_SNAPSHOT || p->attempts || p->again || p->page)
-        return false;
-    for (uint32_t i = 0; i < p->url_count; i++) {
-        if (p->walk_urls[i] == hash)
-            return true;
+    uint64_t hash = sc_siphash(key, url, strlen(url));
+    if (rq->body.len)
+        hash ^= sc_siphash(key, rq->body.ptr, rq->body.len) * 3;
+    return hash ? hash : 1;
+}
+
+static uint64_t *url_cell(uint64_t *cells, uint32_t size, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (size - 1);
+    while (cells[at] && cells[at] != hash)
+        at = (at + 1) & (size - 1);
+    return &cells[at];
+}
+
+static bool asked_before(const struct sc_poller *p)
+{
+    return p->type->shape == SC_SHAPE_LOG && p->url_cap && *url_cell(p->walk_urls, p->url_cap, p->request_hash) == p->request_hash;
+}
+
+/* Out of memory only weakens the guard: the page and time caps stay. */
+static void remember_asked(struct sc_poller *p)
+{
+    if (p->url_count + 1 > p->url_cap / 2) {
+        uint32_t size = p->url_cap ? p->url_cap * 2 : 64;
+        uint64_t *cells = size > 1048576 ? NULL : calloc(size, sizeof *cells);
+        if (!cells)
+            return;
+        for (uint32_t i = 0; i < p->url_cap; i++) {
+            if (p->walk_urls[i])
+                *url_cell(cells, size, p->walk_urls[i]) = p->walk_urls[i];
+        }
+        free(p->walk_urls);
+        p->walk_urls = cells;
+        p->url_cap = size;
     }
-    if (p->url_count == p->url_cap) {
-        uint32_t cap = p->url_cap ? p->url_cap * 2 : 64;
-        uint64_t *grown = cap > 262144 ? NULL : realloc(p->walk_urls, cap * sizeof *grown);
-        if (!grown)
-            return false;
-        p->walk_urls = grown;
-        p->url_cap = cap;
-    }
-    p->walk_urls[p->url_count++] = hash;
-    return false;
+    *url_cell(p->walk_urls, p->url_cap, p->request_hash) = p->request_hash;
+    p->url_count++;
+}
+
+void sc_request_forget_asked(struct sc_poller *p)
+{
+    free(p->walk_urls);
+    p->walk_urls = NULL;
+    p->url_count = p->url_cap = 0;
 }
 
 static bool on_head(void *arg, struct sc_transfer *transfer, int status);
@@ -191,7 +223,9 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         rc = add_header(headers, &count, sc_printf("%s: %s", rq->headers[i].name, rq->headers[i].value));
     if (rc == 0 && !rq->no_auth)
         rc = add_auth(p, headers, &count, &err);
-    if (rc == 0 && asked_before(p, url.ptr, rq)) {
+    if (rc == 0)
+        p->request_hash = request_hash(url.ptr, rq);
+    if (rc == 0 && asked_before(p)) {
         sc_fail(&err, SC_REASON_PAGING_LOOP, "the vendor named %s as the next page, which this walk has asked already",
                 sc_redact_url(url.ptr, shown, sizeof shown));
         rc = -1;
@@ -379,6 +413,7 @@ static void page_read(struct sc_poller *p)
     page->walk_page = p->walk_page;
     p->page = NULL;
     p->second_pass = false;
+    remember_asked(p);
     p->attempts = p->again = p->throttles = 0;
     p->hold = (struct sc_hold){0};
     p->inst->source->failures = 0;
@@ -520,7 +555,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         struct sc_status_reading reading = sc_read_status(result->status, p->asked_with && p->asked_with->worked);
         reason = reason ? reason : reading.reason ? reading.reason : SC_REASON_BAD_RESPONSE;
         snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, verdict.detail[0] ? ": " : "", verdict.detail);
-        wait = named_wait(p, result);
+        wait = named_wait(p, result, sc_reason_class(reason));
     }
     if (verdict.wait_until != SC_TIME_NONE)
         wait.until_ms = verdict.wait_until;

@@ -56,7 +56,7 @@ static char *add_record(char *p, int i)
         PICK("\"D\xC3\xA1na P\xC3\xB8"
              "e\"",
              "\"Bo\"", "\"Alexandra Constantinopolous-Smith\"", "\"\xE5\xB1\xB1\xE7\x94\xB0\""));
-    p += sprintf(p,
+    p += snprintf(p, ROOM,
                  "\"client\":{\"userAgent\":{\"rawUserAgent\":%s,\"os\":%s,\"browser\":%s},"
                  "\"zone\":\"null\",\"device\":%s,\"id\":null,"
                  "\"ipAddress\":\"%u.%u.%u.%u\",",
@@ -239,7 +239,7 @@ static struct body make_body(bool pretty, size_t chunk)
     struct body body = {
         .chunk = chunk, .spec = {.records = "[]", .fields = {"uuid", "published", "actor.id"}}
     };
-    char *compact = malloc(RECORDS * 4096), *p = compact;
+    char *compact = malloc(RECORDS * ROOM), *p = compact;
     json_t *tree;
 
     *p++ = '[';

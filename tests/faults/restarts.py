@@ -70,7 +70,7 @@ def okta_sigterm(options, size):
     return restarts(options, size, "term")
 
 
-@scenario("outage_6s_kill_at_reconnect", {"events": 1200, "pages": 24, "page_delay": 0.03, "rounds": 1, "outage": 3},
+@scenario("outage_6s_kill_at_reconnect", {"events": 1200, "pages": 24, "page_delay": 0.03, "rounds": 3, "outage": 3},
           {"events": 6000, "pages": 60, "rounds": 6, "outage": 6})
 def outage_6s_kill_at_reconnect(options, size):
     """Records handed over while nats-server is away, agent killed within 50 ms of its reconnect and started again

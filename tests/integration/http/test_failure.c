@@ -46,18 +46,19 @@ static void test_lost(void **state)
         enum sc_reason want;
         const char *text;
     } rows[] = {
-        {reset_at_once, SC_REASON_CONNECTION_LOST, "cut before answering"      },
-        {reset_in_body, SC_REASON_CONNECTION_LOST, "of 50 bytes"               },
-        {empty,         SC_REASON_CONNECTION_LOST, "empty reply"               },
-        {half_head,     SC_REASON_CONNECTION_LOST, "in the head of its answer" },
-        {not_http,      SC_REASON_BAD_RESPONSE,    "does not answer in HTTP"   },
-        {bad_length,    SC_REASON_BAD_RESPONSE,    "does not answer in HTTP"   },
+        {reset_at_once, SC_REASON_CONNECTION_LOST, "cut before answering"     },
+        {reset_in_body, SC_REASON_CONNECTION_LOST, "of 50 bytes"              },
+        {empty,         SC_REASON_CONNECTION_LOST, "empty reply"              },
+        {half_head,     SC_REASON_CONNECTION_LOST, "in the head of its answer"},
+        {not_http,      SC_REASON_BAD_RESPONSE,    "does not answer in HTTP"  },
+        {bad_length,    SC_REASON_BAD_RESPONSE,    "does not answer in HTTP"  },
     };
     struct sc_http *http = client_new(NULL);
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct rawhttp *server = rawhttp_start(rows[i].script, NULL, NULL);
-        struct fetch f = {.url = url_of("http", "127.0.0.1", rawhttp_port(server), "/path/s3cret?q=s3cret")};
+        struct fetch f = {
+            .url = url_of("http", "127.0.0.1", rawhttp_port(server), "/path/s3cret?q=s3cret")};
         fetch_run(http, &f);
         expect_reason(rows[i].text, &f, rows[i].want);
         expect_text(rows[i].text, &f, rows[i].text);
@@ -81,11 +82,11 @@ static void test_unreachable(void **state)
         enum sc_reason want;
         const char *text;
     } rows[] = {
-        {"127.0.0.1",                 rawhttp_closed_port(), SC_REASON_CONNECTION_REFUSED,  "refuses connections" },
-        {"localhost",                 rawhttp_closed_port(), SC_REASON_CONNECTION_REFUSED,  "localhost ("         },
-        {"no-such-host.invalid",      80,                    SC_REASON_DNS_FAILURE,         "Cannot resolve no-such-host.invalid"},
-        {"127.0.0.1",                 silent.port,           SC_REASON_CONNECT_TIMEOUT,     "in 1 s: let this host out"},
-        {"255.255.255.255",           80,                    SC_REASON_NETWORK_UNREACHABLE, "No way from here"    },
+        {"127.0.0.1",            rawhttp_closed_port(), SC_REASON_CONNECTION_REFUSED,  "refuses connections"                },
+        {"localhost",            rawhttp_closed_port(), SC_REASON_CONNECTION_REFUSED,  "localhost ("                        },
+        {"no-such-host.invalid", 80,                    SC_REASON_DNS_FAILURE,         "Cannot resolve no-such-host.invalid"},
+        {"127.0.0.1",            silent.port,           SC_REASON_CONNECT_TIMEOUT,     "in 1 s: let this host out"          },
+        {"255.255.255.255",      80,                    SC_REASON_NETWORK_UNREACHABLE, "No way from here"                   },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct fetch f = {.url = url_of("http", rows[i].host, rows[i].port, "/"), .plain = true};
@@ -103,6 +104,7 @@ static void test_refused_requests(void **state)
 {
     static const char *const bad_header[] = {"X: a\r\nInjected: b", NULL};
     static const char *const no_colon[] = {"Nonsense", NULL};
+    /* clang-format off */
     static const struct {
         const char *url, *method, *proxy, *ca_file;
         const char *const *headers;
@@ -120,6 +122,7 @@ static void test_refused_requests(void **state)
         {.url = "https://h/",  .ca_file = "/nonexistent/ca.pem", .want = SC_REASON_CONFIG_INVALID,
          .text = "/nonexistent/ca.pem: No such file"},
     };
+    /* clang-format on */
     struct sc_http *http = client_new(NULL);
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -1,4 +1,5 @@
-/* Life of a transfer: cancelled anywhere, many at once, woken up, fair turns, kept connections, told exactly once. */
+/* Life of a transfer: cancelled anywhere, many at once, woken up, fair turns, kept connections,
+ * told exactly once. */
 #include "client.h"
 
 #include <pthread.h>
@@ -42,11 +43,10 @@ static void one_turn_later(struct sc_http *http, struct fetch *f)
     assert_true(f->result.aborted);
 }
 
-static void test_cancel_outside(void **state)
+static void test_cancel_before_reply(void **state)
 {
     struct rawhttp_silent silent;
-    struct rawhttp *m = rawhttp_start(mute, NULL, NULL), *h = rawhttp_start(head_only, NULL, NULL),
-                   *b = rawhttp_start(half, NULL, NULL), *all = rawhttp_start(hello, NULL, NULL);
+    struct rawhttp *m = rawhttp_start(mute, NULL, NULL), *all = rawhttp_start(hello, NULL, NULL);
     struct sc_http *http = client_new(NULL);
     (void)state;
     rawhttp_silent_open(&silent);
@@ -81,6 +81,17 @@ static void test_cancel_outside(void **state)
     one_turn_later(http, &sent);
     assert_int_equal(sent.result.status, 0);
 
+    sc_http_free(http);
+    rawhttp_silent_close(&silent);
+    rawhttp_stop(m), rawhttp_stop(all);
+}
+
+static void test_cancel_in_reply(void **state)
+{
+    struct rawhttp *h = rawhttp_start(head_only, NULL, NULL), *b = rawhttp_start(half, NULL, NULL);
+    struct sc_http *http = client_new(NULL);
+    (void)state;
+
     struct fetch head = {.url = at(h, "/")};
     fetch_start(http, &head);
     while (head.heads == 0)
@@ -105,12 +116,11 @@ static void test_cancel_outside(void **state)
     sc_http_resume(paused.transfer);
     one_turn_later(http, &paused);
     assert_int_equal(paused.bytes, 2);
+
     fetch_done(&body);
     fetch_done(&paused);
-
     sc_http_free(http);
-    rawhttp_silent_close(&silent);
-    rawhttp_stop(m), rawhttp_stop(h), rawhttp_stop(b), rawhttp_stop(all);
+    rawhttp_stop(h), rawhttp_stop(b);
 }
 
 static struct fetch *other;
@@ -133,7 +143,8 @@ static void test_cancel_inside(void **state)
     fetch_run(http, &in_head);
     assert_true(in_head.result.aborted);
     assert_int_equal(in_head.calls, 0);
-    struct fetch in_body = {.url = at(b, "/"), .cancel_in_body = true, .resume_in_body = true, .most = 1};
+    struct fetch in_body = {
+        .url = at(b, "/"), .cancel_in_body = true, .resume_in_body = true, .most = 1};
     fetch_run(http, &in_body);
     assert_true(in_body.result.aborted);
     assert_int_equal(in_body.calls, 1);
@@ -314,7 +325,11 @@ static void test_dead_connection(void **state)
     struct sc_http *http = client_new(NULL);
     (void)state;
     for (int i = 0; i < 20; i++) {
-        struct fetch f = {.url = at(server, "/"), .method = i % 2 ? "POST" : "GET", .content = {"abc", i % 2 ? 3 : 0}};
+        struct fetch f = {
+            .url = at(server, "/"),
+            .method = i % 2 ? "POST" : "GET",
+            .content = {"abc", i % 2 ? 3 : 0}
+        };
         fetch_run(http, &f);
         expect_reason("again", &f, SC_REASON_OK);
         CHECK_BYTES("again", f.body.ptr, f.body.len, "hello", 5);
@@ -348,10 +363,15 @@ static void test_nested_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancel_outside), cmocka_unit_test(test_cancel_inside),
-        cmocka_unit_test(test_start_in_done),  cmocka_unit_test(test_wakeup),
-        cmocka_unit_test(test_many),           cmocka_unit_test(test_fair),
-        cmocka_unit_test(test_dead_connection), cmocka_unit_test(test_nested_turn),
+        cmocka_unit_test(test_cancel_before_reply),
+        cmocka_unit_test(test_cancel_in_reply),
+        cmocka_unit_test(test_cancel_inside),
+        cmocka_unit_test(test_start_in_done),
+        cmocka_unit_test(test_wakeup),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_dead_connection),
+        cmocka_unit_test(test_nested_turn),
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

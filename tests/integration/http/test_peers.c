@@ -1,5 +1,5 @@
-/* The same against peers that were not written for this test: nginx as a server, squid as a proxy. What is not installed is
- * skipped, and says so. */
+/* The same against peers that were not written for this test: nginx as a server, squid as a proxy.
+ * What is not installed is skipped, and says so. */
 #include "client.h"
 
 #include <arpa/inet.h>
@@ -29,7 +29,8 @@ static const char *find_program(const char *const *paths)
     return NULL;
 }
 
-static void write_file(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void write_file(const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static void write_file(const char *name, const char *fmt, ...)
 {
     char path[128];
@@ -60,7 +61,8 @@ static pid_t spawn(const char *const *argv)
 /* Until it takes connections; at most 20 s. */
 static bool wait_port(pid_t pid, uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
     struct timespec step = {.tv_nsec = 20000000};
     for (int64_t end = sc_mono_ms() + 20000; sc_mono_ms() < end; nanosleep(&step, NULL)) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -92,7 +94,8 @@ static int start_all(void **state)
         return -1;
     snprintf(ca_file, sizeof(ca_file), "%s/ca.pem", dir);
     ca = cert_make(&(struct cert_want){.name = "Lab Root", .ca = true});
-    leaf = cert_make(&(struct cert_want){.name = "v", .san = "DNS:vendor.test,DNS:auth.test", .issuer = &ca});
+    leaf = cert_make(
+        &(struct cert_want){.name = "v", .san = "DNS:vendor.test,DNS:auth.test", .issuer = &ca});
     cert_write(ca_file, &ca, NULL);
     tls = cert_server(&leaf, NULL, 0);
     vendor = rawhttp_start(hello, NULL, tls);
@@ -101,7 +104,8 @@ static int start_all(void **state)
 
 static int stop_all(void **state)
 {
-    static const char *const names[] = {"ca.pem", "nginx.conf", "squid.conf", "hosts", "passwd", "page.json", "cache.log", "e.log"};
+    static const char *const names[] = {"ca.pem", "nginx.conf", "squid.conf", "hosts",
+                                        "passwd", "page.json",  "cache.log",  "e.log"};
     char path[128];
     rawhttp_stop(vendor);
     SSL_CTX_free(tls);
@@ -126,14 +130,14 @@ static void nginx_checks(uint16_t port)
         enum sc_reason want;
         uint64_t decoded;
     } rows[] = {
-        {"/page.json",       NULL,    false, 200, SC_REASON_OK,           180000},
-        {"/gzip/page.json",  NULL,    false, 200, SC_REASON_OK,           180000},
-        {"/page.json",       if_none, false, 304, SC_REASON_OK,           0     },
-        {"/missing",         NULL,    true,  404, SC_REASON_OK,           0     },
-        {"/there",           NULL,    false, 200, SC_REASON_OK,           180000},
-        {"/away",            NULL,    false, 0,   SC_REASON_BAD_RESPONSE, 0     },
-        {"/busy",            NULL,    true,  429, SC_REASON_OK,           0     },
-        {"/cut",             NULL,    true,  0,   SC_REASON_CONNECTION_LOST, 0  },
+        {"/page.json",      NULL,    false, 200, SC_REASON_OK,              180000},
+        {"/gzip/page.json", NULL,    false, 200, SC_REASON_OK,              180000},
+        {"/page.json",      if_none, false, 304, SC_REASON_OK,              0     },
+        {"/missing",        NULL,    true,  404, SC_REASON_OK,              0     },
+        {"/there",          NULL,    false, 200, SC_REASON_OK,              180000},
+        {"/away",           NULL,    false, 0,   SC_REASON_BAD_RESPONSE,    0     },
+        {"/busy",           NULL,    true,  429, SC_REASON_OK,              0     },
+        {"/cut",            NULL,    true,  0,   SC_REASON_CONNECTION_LOST, 0     },
     };
     struct sc_http *http = client_new(NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -178,7 +182,8 @@ static void test_nginx(void **state)
     write_file("nginx.conf",
                "daemon off; master_process off; pid /dev/null; error_log %s/e.log crit;\n"
                "events {} http { access_log off; types { application/json json; }\n"
-               "client_body_temp_path %s/t; proxy_temp_path %s/t; fastcgi_temp_path %s/t; uwsgi_temp_path %s/t;\n"
+               "client_body_temp_path %s/t; proxy_temp_path %s/t; fastcgi_temp_path %s/t; "
+               "uwsgi_temp_path %s/t;\n"
                "scgi_temp_path %s/t;\n"
                "server { listen 127.0.0.1:%u; root %s; absolute_redirect off;\n"
                "location /gzip/ { alias %s/; gzip on; gzip_types application/json; }\n"
@@ -207,23 +212,29 @@ static void squid_checks(uint16_t port)
         enum sc_reason want;
         const char *text;
     } rows[] = {
-        {"",                 "vendor.test", rawhttp_port(vendor),  false, SC_REASON_OK,            NULL},
-        {"",                 "denied.test", rawhttp_port(vendor),  false, SC_REASON_PROXY_REFUSED, "answered 403 ERR_ACCESS_DENIED"},
-        {"",                 "vendor.test", rawhttp_closed_port(), false, SC_REASON_PROXY_REFUSED, "answered 503 ERR_CONNECT_FAIL"},
-        {"",                 "auth.test",   rawhttp_port(vendor),  false, SC_REASON_PROXY_AUTH,    "Basic realm=\"lab\": no user"},
-        {"user:no-s3cret@",  "auth.test",   rawhttp_port(vendor),  false, SC_REASON_PROXY_AUTH,    "a wrong user"},
-        {"user:pw-s3cret@",  "auth.test",   rawhttp_port(vendor),  false, SC_REASON_OK,            NULL},
-        {"",                 "denied.test", rawhttp_port(vendor),  true,  SC_REASON_PROXY_REFUSED, "ERR_ACCESS_DENIED"},
-        {"",                 "auth.test",   rawhttp_port(vendor),  true,  SC_REASON_PROXY_AUTH,    "realm=\"lab\""},
+        {"",                "vendor.test", rawhttp_port(vendor),  false, SC_REASON_OK,            NULL           },
+        {"",                "denied.test", rawhttp_port(vendor),  false, SC_REASON_PROXY_REFUSED,
+         "answered 403 ERR_ACCESS_DENIED"                                                                        },
+        {"",                "vendor.test", rawhttp_closed_port(), false, SC_REASON_PROXY_REFUSED,
+         "answered 503 ERR_CONNECT_FAIL"                                                                         },
+        {"",                "auth.test",   rawhttp_port(vendor),  false, SC_REASON_PROXY_AUTH,
+         "Basic realm=\"lab\": no user"                                                                          },
+        {"user:no-s3cret@", "auth.test",   rawhttp_port(vendor),  false, SC_REASON_PROXY_AUTH,
+         "a wrong user"                                                                                          },
+        {"user:pw-s3cret@", "auth.test",   rawhttp_port(vendor),  false, SC_REASON_OK,            NULL           },
+        {"",                "denied.test", rawhttp_port(vendor),  true,  SC_REASON_PROXY_REFUSED,
+         "ERR_ACCESS_DENIED"                                                                                     },
+        {"",                "auth.test",   rawhttp_port(vendor),  true,  SC_REASON_PROXY_AUTH,    "realm=\"lab\""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct sc_http *http = client_new(NULL);
         char proxy[128];
         snprintf(proxy, sizeof(proxy), "http://%s127.0.0.1:%u", rows[i].user, port);
-        struct fetch f = {.url = url_of(rows[i].plain ? "http" : "https", rows[i].host, rows[i].port, "/x"),
-                          .proxy = proxy,
-                          .ca_file = ca_file,
-                          .plain = true};
+        struct fetch f = {
+            .url = url_of(rows[i].plain ? "http" : "https", rows[i].host, rows[i].port, "/x"),
+            .proxy = proxy,
+            .ca_file = ca_file,
+            .plain = true};
         fetch_run(http, &f);
         expect_reason(rows[i].host, &f, rows[i].want);
         if (rows[i].text)
@@ -237,7 +248,8 @@ static void squid_checks(uint16_t port)
 static void test_squid(void **state)
 {
     static const char *const paths[] = {"/usr/sbin/squid", NULL};
-    static const char *const helpers[] = {"/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth", NULL};
+    static const char *const helpers[] = {"/usr/lib/squid/basic_ncsa_auth",
+                                          "/usr/lib64/squid/basic_ncsa_auth", NULL};
     const char *program = find_program(paths), *helper = find_program(helpers);
     uint16_t port = rawhttp_closed_port();
     char conf[128];
@@ -248,15 +260,20 @@ static void test_squid(void **state)
     }
     write_file("hosts", "127.0.0.1 vendor.test denied.test auth.test\n");
     write_file("passwd", "user:$apr1$abcdefgh$%s\n", PASSWORD_HASH);
-    write_file("squid.conf",
-               "http_port 127.0.0.1:%u\npid_filename none\naccess_log none\ncache_log %s/cache.log\ncache deny all\n"
-               "cache_mem 1 MB\ncoredump_dir %s\nhosts_file %s/hosts\nshutdown_lifetime 0\nvisible_hostname lab\n"
-               "pinger_enable off\nlogfile_rotate 0\nmax_filedescriptors 1024\n"
-               "auth_param basic program %s %s/passwd\nauth_param basic realm lab\nauth_param basic children 1\n"
-               "acl known proxy_auth REQUIRED\nacl denied dstdomain denied.test\nacl guarded dstdomain auth.test\n"
-               "http_access deny denied\nhttp_access allow guarded known\nhttp_access deny guarded\n"
-               "http_access allow all\n",
-               port, dir, dir, dir, helper, dir);
+    write_file(
+        "squid.conf",
+        "http_port 127.0.0.1:%u\npid_filename none\naccess_log none\ncache_log %s/cache.log\ncache "
+        "deny all\n"
+        "cache_mem 1 MB\ncoredump_dir %s\nhosts_file %s/hosts\nshutdown_lifetime "
+        "0\nvisible_hostname lab\n"
+        "pinger_enable off\nlogfile_rotate 0\nmax_filedescriptors 1024\n"
+        "auth_param basic program %s %s/passwd\nauth_param basic realm lab\nauth_param basic "
+        "children 1\n"
+        "acl known proxy_auth REQUIRED\nacl denied dstdomain denied.test\nacl guarded dstdomain "
+        "auth.test\n"
+        "http_access deny denied\nhttp_access allow guarded known\nhttp_access deny guarded\n"
+        "http_access allow all\n",
+        port, dir, dir, dir, helper, dir);
     chmod(dir, 0777); /* squid gives up root */
     snprintf(conf, sizeof(conf), "%s/squid.conf", dir);
     pid_t pid = spawn((const char *const[]){program, "-N", "-f", conf, NULL});

@@ -1,4 +1,5 @@
-/* Proxies: which one is used, and what each of their refusals is called. The proxy is a small one of this test's own. */
+/* Proxies: which one is used, and what each of their refusals is called. The proxy is a small one
+ * of this test's own. */
 #include "client.h"
 
 #include <arpa/inet.h>
@@ -18,7 +19,10 @@ struct mini {
 
 static void pump(int a, int b)
 {
-    struct pollfd p[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+    struct pollfd p[2] = {
+        {.fd = a, .events = POLLIN},
+        {.fd = b, .events = POLLIN}
+    };
     char block[16384];
     while (poll(p, 2, -1) > 0)
         for (int i = 0; i < 2; i++) {
@@ -33,7 +37,9 @@ static void pump(int a, int b)
 static void proxy(struct rawhttp_conn *c)
 {
     struct mini *m = c->arg;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(m->port)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(m->port)};
     while (rawhttp_request(c)) {
         snprintf(m->seen, sizeof(m->seen), "%.*s", (int)strcspn(c->request, "\r"), c->request);
         rawhttp_header(c, "Proxy-Authorization", m->auth, sizeof(m->auth));
@@ -43,7 +49,8 @@ static void proxy(struct rawhttp_conn *c)
             rawhttp_reply(c, "Via: mini\r\n", "by proxy", 8);
         } else {
             int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            rawhttp_say(c, "HTTP/1.1 200 Connection established\r\nX-Proxy: mini\r\nLocation: /x\r\n\r\n");
+            rawhttp_say(
+                c, "HTTP/1.1 200 Connection established\r\nX-Proxy: mini\r\nLocation: /x\r\n\r\n");
             if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
                 pump(c->fd, fd);
             close(fd);
@@ -97,10 +104,11 @@ static void test_tunnel(void **state)
     struct sc_http *http = client_new(NULL);
     (void)state;
     for (int i = 0; i < 3; i++) {
-        struct fetch f = {.url = "https://vendor.test/x",
-                          .proxy = url_of("http", "user:pass%20word@127.0.0.1", rawhttp_port(server), ""),
-                          .ca_file = ca_file,
-                          .watch = "X-Proxy"};
+        struct fetch f = {
+            .url = "https://vendor.test/x",
+            .proxy = url_of("http", "user:pass%20word@127.0.0.1", rawhttp_port(server), ""),
+            .ca_file = ca_file,
+            .watch = "X-Proxy"};
         fetch_run(http, &f);
         expect_reason("tunnel", &f, SC_REASON_OK);
         CHECK_BYTES("tunnel", f.body.ptr, f.body.len, "hello", 5);
@@ -123,21 +131,25 @@ static void test_refusals(void **state)
         enum sc_reason want;
         const char *text;
     } rows[] = {
-        {"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\nContent-Length: 4\r\n\r\nbody", .want = SC_REASON_PROXY_REFUSED,
-         .text = "answered 403 ERR_ACCESS_DENIED 0 to CONNECT vendor.test:443: allow that host"},
-        {"HTTP/1.1 503 Unavailable\r\n\r\n", .want = SC_REASON_PROXY_REFUSED, .text = "cannot reach that host itself"},
-        {"HTTP/1.1 400 Bad Request\r\n\r\n", .want = SC_REASON_PROXY_REFUSED, .text = "is it a proxy at all"},
-        {"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", .want = SC_REASON_PROXY_REFUSED, .text = "302"},
-        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: 0\r\n\r\n",
-         .want = SC_REASON_PROXY_AUTH, .text = "wants Basic realm=\"lab\": no user"},
-        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: 0\r\n\r\n", .with_user = true,
-         .want = SC_REASON_PROXY_AUTH, .text = "a wrong user and password"},
-        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: 0\r\n\r\n", .plain = true,
-         .want = SC_REASON_PROXY_AUTH, .text = "no user"},
-        {"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\nContent-Length: 0\r\n\r\n", .plain = true,
-         .want = SC_REASON_PROXY_REFUSED, .text = "ERR_ACCESS_DENIED"},
-        {"220 mail ready\r\n", .want = SC_REASON_PROXY_REFUSED, .text = "as a proxy"},
-        {"", .want = SC_REASON_PROXY_REFUSED, .text = "did not connect to vendor.test in 1 s"},
+        {"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\nContent-Length: "
+         "4\r\n\r\nbody",                                 .want = SC_REASON_PROXY_REFUSED,
+         .text = "answered 403 ERR_ACCESS_DENIED 0 to CONNECT vendor.test:443: allow that host"                                                 },
+        {"HTTP/1.1 503 Unavailable\r\n\r\n",                       .want = SC_REASON_PROXY_REFUSED,
+         .text = "cannot reach that host itself"                                                                                                },
+        {"HTTP/1.1 400 Bad Request\r\n\r\n",                       .want = SC_REASON_PROXY_REFUSED,
+         .text = "is it a proxy at all"                                                                                                         },
+        {"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", .want = SC_REASON_PROXY_REFUSED,
+         .text = "302"                                                                                                                          },
+        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: "
+         "0\r\n\r\n",                                     .want = SC_REASON_PROXY_AUTH,    .text = "wants Basic realm=\"lab\": no user"},
+        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: "
+         "0\r\n\r\n",                                     .with_user = true,               .want = SC_REASON_PROXY_AUTH,                 .text = "a wrong user and password"},
+        {"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"lab\"\r\nContent-Length: "
+         "0\r\n\r\n",                                                        .plain = true,                                                                    .want = SC_REASON_PROXY_AUTH,                                            .text = "no user"},
+        {"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\nContent-Length: "
+         "0\r\n\r\n",                                       .plain = true,                                                                      .want = SC_REASON_PROXY_REFUSED,                                                    .text = "ERR_ACCESS_DENIED"},
+        {"220 mail ready\r\n",                         .want = SC_REASON_PROXY_REFUSED,.text = "as a proxy"},
+        {"", .want = SC_REASON_PROXY_REFUSED,                                                     .text = "did not connect to vendor.test in 1 s"                                                                                                                                                },
     };
     struct sc_http_config config = {.connect_timeout_s = 1};
     (void)state;
@@ -145,8 +157,10 @@ static void test_refusals(void **state)
         struct mini m = {.answer = rows[i].answer};
         struct rawhttp *server = rawhttp_start(proxy, &m, NULL);
         struct sc_http *http = client_new(&config);
-        struct fetch f = {.url = rows[i].plain ? "http://vendor.test/x" : "https://vendor.test/x", .plain = true};
-        f.proxy = url_of("http", rows[i].with_user ? "user:pw-s3cret@127.0.0.1" : "127.0.0.1", rawhttp_port(server), "");
+        struct fetch f = {.url = rows[i].plain ? "http://vendor.test/x" : "https://vendor.test/x",
+                          .plain = true};
+        f.proxy = url_of("http", rows[i].with_user ? "user:pw-s3cret@127.0.0.1" : "127.0.0.1",
+                         rawhttp_port(server), "");
         fetch_run(http, &f);
         expect_reason(rows[i].text, &f, rows[i].want);
         expect_text(rows[i].text, &f, rows[i].text);
@@ -175,16 +189,19 @@ static void test_unreachable_proxy(void **state)
     const struct {
         const char *proxy, *text;
     } rows[] = {
-        {url_of("http", "u:pw-s3cret@127.0.0.1", rawhttp_closed_port(), ""), "cannot be reached (Connection refused)"},
-        {url_of("http", "u:pw-s3cret@127.0.0.1", silent.port, ""),           "does not answer in 1 s"                },
-        {"http://u:pw-s3cret@no-such-proxy.invalid:3128",                    "does not resolve"                      },
-        {url_of("https", "127.0.0.1", rawhttp_port(vendor), ""),             "Lab Root"                              },
-        {url_of("socks5h", "127.0.0.1", rawhttp_closed_port(), ""),          "cannot be reached"                     },
+        {url_of("http",                                   "u:pw-s3cret@127.0.0.1", rawhttp_closed_port(), ""),
+         "cannot be reached (Connection refused)"                                                                                                         },
+        {url_of("http",                                   "u:pw-s3cret@127.0.0.1", silent.port,           ""), "does not answer in 1 s"                   },
+        {"http://u:pw-s3cret@no-such-proxy.invalid:3128", "does not resolve"     },
+        {url_of("https",                                            "127.0.0.1",                                                         rawhttp_port(vendor),                      ""),            "Lab Root"},
+        {url_of("socks5h",                                            "127.0.0.1",                                                rawhttp_closed_port(),                                                         ""),                                  "cannot be reached"                      },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct fetch f = {.url = "https://vendor.test/x", .proxy = rows[i].proxy};
         fetch_run(http, &f);
-        expect_reason(rows[i].text, &f, strstr(rows[i].text, "Root") ? SC_REASON_TLS_UNTRUSTED : SC_REASON_PROXY_REFUSED);
+        expect_reason(rows[i].text, &f,
+                      strstr(rows[i].text, "Root") ? SC_REASON_TLS_UNTRUSTED
+                                                   : SC_REASON_PROXY_REFUSED);
         expect_text(rows[i].text, &f, rows[i].text);
         assert_null(strstr(f.result.text, "s3cret"));
         fetch_done(&f);
@@ -193,7 +210,8 @@ static void test_unreachable_proxy(void **state)
     rawhttp_silent_close(&silent);
 
     struct rawhttp *plain = rawhttp_start(answers_plainly, NULL, NULL);
-    struct fetch f = {.url = "https://vendor.test/x", .proxy = url_of("https", "127.0.0.1", rawhttp_port(plain), "")};
+    struct fetch f = {.url = "https://vendor.test/x",
+                      .proxy = url_of("https", "127.0.0.1", rawhttp_port(plain), "")};
     http = client_new(&config);
     fetch_run(http, &f);
     expect_reason("https:// for a plain proxy", &f, SC_REASON_PROXY_REFUSED);
@@ -212,29 +230,36 @@ static void test_environment(void **state)
     (void)state;
     snprintf(env_url, sizeof(env_url), "%s", url_of("http", "127.0.0.1", rawhttp_port(env), ""));
     snprintf(own_url, sizeof(own_url), "%s", url_of("http", "127.0.0.1", rawhttp_port(own), ""));
-    snprintf(direct, sizeof(direct), "%s", url_of("https", "127.0.0.1", rawhttp_port(vendor), "/x"));
+    snprintf(direct, sizeof(direct), "%s",
+             url_of("https", "127.0.0.1", rawhttp_port(vendor), "/x"));
     const struct {
         const char *why, *url, *https_proxy, *http_proxy, *no_proxy, *proxy;
         enum sc_reason want;
         unsigned env, own; /* connections they got */
     } rows[] = {
-        {"https",             "https://vendor.test/", env_url, NULL,    NULL,          NULL,    SC_REASON_OK,          1, 0},
-        {"http",              "http://vendor.test/",  NULL,    env_url, NULL,          NULL,    SC_REASON_OK,          1, 0},
-        {"http, not for it",  "http://vendor.test/",  env_url, NULL,    NULL,          NULL,    SC_REASON_DNS_FAILURE, 0, 0},
-        {"NO_PROXY",          direct,                 env_url, NULL,    "127.0.0.1,x", NULL,    SC_REASON_OK,          0, 0},
-        {"NO_PROXY, domain",  "https://vendor.test/", env_url, NULL,    ".test",       NULL,    SC_REASON_DNS_FAILURE, 0, 0},
-        {"NO_PROXY, http",    "http://vendor.test/",  NULL,    env_url, "vendor.test", NULL,    SC_REASON_DNS_FAILURE, 0, 0},
-        {"own wins",          "https://vendor.test/", env_url, NULL,    NULL,          own_url, SC_REASON_OK,          0, 1},
-        {"own and NO_PROXY",  "https://vendor.test/", env_url, NULL,    "*",           own_url, SC_REASON_OK,          0, 1},
-        {"none",              direct,                 env_url, NULL,    NULL,          "",      SC_REASON_OK,          0, 0},
+        {"https",            "https://vendor.test/", env_url, NULL,    NULL,          NULL,    SC_REASON_OK, 1, 0},
+        {"http",             "http://vendor.test/",  NULL,    env_url, NULL,          NULL,    SC_REASON_OK, 1, 0},
+        {"http, not for it", "http://vendor.test/",  env_url, NULL,    NULL,          NULL,
+         SC_REASON_DNS_FAILURE,                                                                              0, 0},
+        {"NO_PROXY",         direct,                 env_url, NULL,    "127.0.0.1,x", NULL,    SC_REASON_OK, 0, 0},
+        {"NO_PROXY, domain", "https://vendor.test/", env_url, NULL,    ".test",       NULL,
+         SC_REASON_DNS_FAILURE,                                                                              0, 0},
+        {"NO_PROXY, http",   "http://vendor.test/",  NULL,    env_url, "vendor.test", NULL,
+         SC_REASON_DNS_FAILURE,                                                                              0, 0},
+        {"own wins",         "https://vendor.test/", env_url, NULL,    NULL,          own_url, SC_REASON_OK, 0, 1},
+        {"own and NO_PROXY", "https://vendor.test/", env_url, NULL,    "*",           own_url, SC_REASON_OK, 0,
+         1                                                                                                       },
+        {"none",             direct,                 env_url, NULL,    NULL,          "",      SC_REASON_OK, 0, 0},
     };
     unsigned env_count = 0, own_count = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct sc_http *http = client_new(NULL);
-        rows[i].https_proxy ? setenv("HTTPS_PROXY", rows[i].https_proxy, 1) : unsetenv("HTTPS_PROXY");
+        rows[i].https_proxy ? setenv("HTTPS_PROXY", rows[i].https_proxy, 1)
+                            : unsetenv("HTTPS_PROXY");
         rows[i].http_proxy ? setenv("HTTP_PROXY", rows[i].http_proxy, 1) : unsetenv("HTTP_PROXY");
         rows[i].no_proxy ? setenv("NO_PROXY", rows[i].no_proxy, 1) : unsetenv("NO_PROXY");
-        struct fetch f = {.url = rows[i].url, .proxy = rows[i].proxy, .ca_file = ca_file, .plain = true};
+        struct fetch f = {
+            .url = rows[i].url, .proxy = rows[i].proxy, .ca_file = ca_file, .plain = true};
         fetch_run(http, &f);
         expect_reason(rows[i].why, &f, rows[i].want);
         CHECK_INT(rows[i].why, rawhttp_connections(env), env_count += rows[i].env);
@@ -260,10 +285,12 @@ static void test_intercepted(void **state)
         {"https://vendor.test/", SC_REASON_TLS_UNTRUSTED  },
         {"https://vendor.test/", SC_REASON_TLS_UNTRUSTED  },
         {"https://other.test/",  SC_REASON_TLS_INTERCEPTED},
+        {"https://vendor.test/", SC_REASON_TLS_INTERCEPTED},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-        struct fetch f = {.url = steps[i].url, .proxy = url_of("http", "127.0.0.1", rawhttp_port(server), "")};
+        struct fetch f = {.url = steps[i].url,
+                          .proxy = url_of("http", "127.0.0.1", rawhttp_port(server), "")};
         fetch_run(http, &f);
         expect_reason(steps[i].url, &f, steps[i].want);
         expect_text(steps[i].url, &f, "\"Lab Root\"");

@@ -1,4 +1,5 @@
-/* Redirects: followed inside one origin, never outside, not for ever, and with the body that was given. */
+/* Redirects: followed inside one origin, never outside, not for ever, and with the body that was
+ * given. */
 #include "client.h"
 
 static void serve(struct rawhttp_conn *c)
@@ -11,27 +12,38 @@ static void serve(struct rawhttp_conn *c)
         int status = 302;
         sscanf(c->request, "%*s %63s", path);
         if (sscanf(path, "/loop/%u", &n) == 1)
-            rawhttp_say(c, "HTTP/1.1 302 Found\r\nLocation: /loop/%u\r\nContent-Length: 5\r\n\r\nmoved", n + 1);
+            rawhttp_say(
+                c, "HTTP/1.1 302 Found\r\nLocation: /loop/%u\r\nContent-Length: 5\r\n\r\nmoved",
+                n + 1);
         else if (sscanf(path, "/hops/%u", &n) == 1 && n > 0)
-            rawhttp_say(c, "HTTP/1.1 301 Moved\r\nLocation: ../hops/%u\r\nX-Mark: hop\r\nContent-Length: 0\r\n\r\n", n - 1);
+            rawhttp_say(c,
+                        "HTTP/1.1 301 Moved\r\nLocation: ../hops/%u\r\nX-Mark: "
+                        "hop\r\nContent-Length: 0\r\n\r\n",
+                        n - 1);
         else if (sscanf(path, "/status/%d", &status) == 1)
-            rawhttp_say(c, "HTTP/1.1 %d Moved\r\nLocation: /end?x=1#frag\r\nContent-Length: 0\r\n\r\n", status);
+            rawhttp_say(c,
+                        "HTTP/1.1 %d Moved\r\nLocation: /end?x=1#frag\r\nContent-Length: 0\r\n\r\n",
+                        status);
         else if (strcmp(path, "/long") == 0) {
             char block[1000] = {0};
-            rawhttp_say(c, "HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 100000000\r\n\r\n");
+            rawhttp_say(
+                c, "HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 100000000\r\n\r\n");
             while (rawhttp_send(c, block, sizeof(block)))
                 ;
             return;
         } else if (strcmp(path, "/away") == 0)
-            rawhttp_say(c, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", elsewhere);
+            rawhttp_say(c, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+                        elsewhere);
         else if (strcmp(path, "/none") == 0)
             rawhttp_say(c, "HTTP/1.1 302 Found\r\nContent-Length: 4\r\n\r\nbody");
         else if (strcmp(path, "/odd") == 0)
-            rawhttp_say(c, "HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\nContent-Length: 0\r\n\r\n");
+            rawhttp_say(c,
+                        "HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\nContent-Length: 0\r\n\r\n");
         else {
             char out[512];
-            snprintf(out, sizeof(out), "%.*s %s auth=%s body=%s", (int)strcspn(c->request, " "), c->request, path,
-                     rawhttp_header(c, "Authorization", auth, sizeof(auth)), c->request + c->body_at);
+            snprintf(out, sizeof(out), "%.*s %s auth=%s body=%s", (int)strcspn(c->request, " "),
+                     c->request, path, rawhttp_header(c, "Authorization", auth, sizeof(auth)),
+                     c->request + c->body_at);
             rawhttp_reply(c, "X-Mark: end\r\n", out, strlen(out));
         }
     }
@@ -74,7 +86,8 @@ static void test_redirects(void **state)
     struct rawhttp *other = rawhttp_start(never, NULL, NULL);
     char elsewhere[64];
     (void)state;
-    snprintf(elsewhere, sizeof(elsewhere), "%s", url_of("http", "127.0.0.1", rawhttp_port(other), "/q?secret=1"));
+    snprintf(elsewhere, sizeof(elsewhere), "%s",
+             url_of("http", "127.0.0.1", rawhttp_port(other), "/q?secret=1"));
     struct rawhttp *server = rawhttp_start(serve, elsewhere, NULL);
     struct sc_http *http = client_new(NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

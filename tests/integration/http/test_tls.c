@@ -35,8 +35,9 @@ static int start_all(void **state)
 
 static int stop_all(void **state)
 {
-    static const char *const names[] = {"ca.pem", "sub.pem", "other.pem", "both.pem", "changing.pem",
-                                        "self.pem", "empty.pem", "text.pem", "old.pem", "damaged.pem"};
+    static const char *const names[] = {"ca.pem",       "sub.pem",    "other.pem", "both.pem",
+                                        "changing.pem", "self.pem",   "empty.pem", "text.pem",
+                                        "old.pem",      "damaged.pem"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         unlink(path_of(names[i]));
     rmdir(dir);
@@ -100,7 +101,8 @@ static void run_rows(const struct row *rows, size_t count)
         const struct row *r = &rows[i];
         struct scene s = begin(&r->leaf, r->chain, r->version);
         struct sc_http *http = client_new(NULL);
-        struct fetch f = {.ca_file = r->ca_file ? path_of(r->ca_file) : NULL, .no_verify = r->no_verify};
+        struct fetch f = {.ca_file = r->ca_file ? path_of(r->ca_file) : NULL,
+                          .no_verify = r->no_verify};
         fetch_from(http, &s, &f);
         expect_reason(r->why, &f, r->want);
         if (r->text)
@@ -118,6 +120,7 @@ static void test_trust(void **state)
     const struct cert_want of_ca = {.name = "s", .san = LOCAL, .issuer = &ca};
     const struct cert_want of_sub = {.name = "s", .san = LOCAL, .issuer = &sub};
     const struct cert_want self = {.name = "selfmade", .san = LOCAL};
+    /* clang-format off */
     const struct row rows[] = {
         {"own CA", of_ca, .ca_file = "ca.pem"},
         {"own CA among others", of_ca, .ca_file = "both.pem"},
@@ -134,12 +137,14 @@ static void test_trust(void **state)
         {"inspection", {.name = "s", .san = LOCAL, .issuer = &inspector}, .want = SC_REASON_TLS_INTERCEPTED,
          .text = "\"Zscaler Root CA\""},
     };
+    /* clang-format on */
     (void)state;
     run_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_certificate(void **state)
 {
+    /* clang-format off */
     const struct row rows[] = {
         {"expired", {.name = "s", .san = LOCAL, .issuer = &ca, .from_s = -864000, .until_s = -432000},
          .ca_file = "ca.pem", .want = SC_REASON_TLS_EXPIRED, .text = "(5 days ago)"},
@@ -155,6 +160,7 @@ static void test_certificate(void **state)
         {"TLS 1.1, not verified", {.name = "s", .san = LOCAL, .issuer = &ca}, .no_verify = true,
          .version = TLS1_1_VERSION, .want = SC_REASON_TLS_VERSION, .text = "1.2 is the least"},
     };
+    /* clang-format on */
     (void)state;
     run_rows(rows, sizeof(rows) / sizeof(*rows));
 }
@@ -172,23 +178,26 @@ static void test_bad_ca_files(void **state)
     static const struct {
         const char *name, *text;
     } rows[] = {
-        {"missing.pem", "missing.pem: No such file"      },
-        {"empty.pem",   "empty.pem: 0 certificates in it"},
-        {"text.pem",    "text.pem: 0 certificates in it" },
-        {"damaged.pem", "certificate 1 in it is damaged" },
-        {"old.pem",     "all its certificates (1) have expired" },
-        {"",            "is not a file"                  },
+        {"missing.pem", "missing.pem: No such file"            },
+        {"empty.pem",   "empty.pem: 0 certificates in it"      },
+        {"text.pem",    "text.pem: 0 certificates in it"       },
+        {"damaged.pem", "certificate 1 in it is damaged"       },
+        {"old.pem",     "all its certificates (1) have expired"},
+        {"",            "is not a file"                        },
     };
-    struct cert old = cert_make(&(struct cert_want){.name = "Old", .ca = true, .from_s = -90000, .until_s = -80000});
+    struct cert old = cert_make(
+        &(struct cert_want){.name = "Old", .ca = true, .from_s = -90000, .until_s = -80000});
     struct sc_http *http = client_new(NULL);
     (void)state;
     write_text(path_of("empty.pem"), "");
     write_text(path_of("text.pem"), "this is a text file\n");
-    write_text(path_of("damaged.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    write_text(path_of("damaged.pem"),
+               "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     cert_write(path_of("old.pem"), &old, NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct sc_error err = SC_ERROR_INIT;
-        struct sc_http_request r = {.url = "https://127.0.0.1:1/", .ca_file = path_of(rows[i].name), .verify = true};
+        struct sc_http_request r = {
+            .url = "https://127.0.0.1:1/", .ca_file = path_of(rows[i].name), .verify = true};
         assert_null(sc_http_start(http, &r, &err));
         CHECK_INT(rows[i].name, err.reason, SC_REASON_CONFIG_INVALID);
         if (!strstr(err.text, rows[i].text))
@@ -309,10 +318,10 @@ static void test_no_tls(void **state)
         enum sc_reason want;
         const char *text;
     } rows[] = {
-        {plain_http, "plain",  SC_REASON_TLS_VERSION,     "does not speak TLS on port"   },
+        {plain_http, "plain",  SC_REASON_TLS_VERSION,     "does not speak TLS on port"       },
         {mute,       "mute",   SC_REASON_READ_TIMEOUT,    "TLS handshake was not done in 1 s"},
-        {closes,     "closes", SC_REASON_CONNECTION_LOST, "during the TLS handshake"     },
-        {resets,     "resets", SC_REASON_CONNECTION_LOST, "during the TLS handshake"     },
+        {closes,     "closes", SC_REASON_CONNECTION_LOST, "during the TLS handshake"         },
+        {resets,     "resets", SC_REASON_CONNECTION_LOST, "during the TLS handshake"         },
     };
     struct sc_http_config config = {.connect_timeout_s = 1};
     (void)state;
@@ -329,7 +338,8 @@ static void test_no_tls(void **state)
     }
 }
 
-/* A body without length ends with the connection, announced or not: only its content can prove that it is whole. */
+/* A body without length ends with the connection, announced or not: only its content can prove that
+ * it is whole. */
 static void cut_tls(struct rawhttp_conn *c)
 {
     if (rawhttp_request(c))
@@ -346,7 +356,8 @@ static void test_close_notify(void **state)
     for (int cut = 0; cut < 2; cut++) {
         struct rawhttp *server = rawhttp_start(cut_tls, cut ? &leaf : NULL, tls);
         struct sc_http *http = client_new(NULL);
-        struct fetch f = {.url = url_of("https", "127.0.0.1", rawhttp_port(server), "/"), .ca_file = path_of("ca.pem")};
+        struct fetch f = {.url = url_of("https", "127.0.0.1", rawhttp_port(server), "/"),
+                          .ca_file = path_of("ca.pem")};
         fetch_run(http, &f);
         expect_reason(cut ? "cut" : "closed", &f, SC_REASON_OK);
         CHECK_BYTES("body", f.body.ptr, f.body.len, "hel", 3);
@@ -361,9 +372,12 @@ static void test_close_notify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trust),        cmocka_unit_test(test_certificate),
-        cmocka_unit_test(test_bad_ca_files), cmocka_unit_test(test_ca_file_changes),
-        cmocka_unit_test(test_trust_is_not_shared), cmocka_unit_test(test_no_tls),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_certificate),
+        cmocka_unit_test(test_bad_ca_files),
+        cmocka_unit_test(test_ca_file_changes),
+        cmocka_unit_test(test_trust_is_not_shared),
+        cmocka_unit_test(test_no_tls),
         cmocka_unit_test(test_close_notify),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -473,7 +473,7 @@ static void test_json_cut_long_names(void **state)
 {
     (void)state;
     for (size_t len = 250; len < 270; len++) {
-        char path[300], body[800];
+        char path[300], body[1000];
         struct sc_json_spec spec = {.records = "[]", .fields = {path}};
         struct sc_error err = SC_ERROR_INIT;
         int n;
@@ -487,6 +487,12 @@ static void test_json_cut_long_names(void **state)
         }
         n = snprintf(body, sizeof(body), "[{\"%sk\":1,\"\\u006b%s\":2,\"\\u006b%s\":3}]", path,
                      path, path + 1);
+        for (size_t chunk = 0; chunk < 3; chunk++)
+            harness_check(&spec, body, (size_t)n, (struct how){.chunk = chunk});
+        /* the first part of a name that does not fit is not a name */
+        n = snprintf(body, sizeof(body),
+                     "[{\"%s\xE2\x82\xAC\":1},{\"%s\\u20ac\":2},{\"%s\\ud83d\\ude00\":3}]", path,
+                     path, path);
         for (size_t chunk = 0; chunk < 3; chunk++)
             harness_check(&spec, body, (size_t)n, (struct how){.chunk = chunk});
     }

@@ -167,6 +167,25 @@ static void test_json_cut_abort(void **state)
     }
 }
 
+static void test_json_cut_abort_after_pause(void **state)
+{
+    static const int answers[] = {0, SC_CUT_PAUSE, -1};
+    struct script script = {.answers = answers, .count = COUNT(answers)};
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_json_cut *cut = sc_json_cut_new(
+        &top, (struct sc_cut_sink){&script, script_begin, script_data, script_end}, &err);
+    size_t used;
+
+    (void)state;
+    CHECK_INT("pauses", FEED(" [{}]"), SC_CUT_PAUSE);
+    CHECK_INT("pauses", used, 2);
+    CHECK_INT("gives up", FEED("{}]"), -1);
+    CHECK_INT("gives up", used, 0);
+    CHECK_TEXT("gives up", err.text, "the receiver of the records gave up at byte 2");
+    CHECK_INT("stays so", FEED("{}]"), -1);
+    sc_json_cut_free(cut);
+}
+
 /* What cannot begin a value begins no record. */
 static void test_json_cut_no_record(void **state)
 {
@@ -193,6 +212,7 @@ static void test_json_cut_reset(void **state)
     static const char *const first[] = {"{\"a\":{\"b\":[{\"id\":\"x",
                                         "{\"next\":\"n",
                                         "{\"next\":1",
+                                        "{\"next\":1}",
                                         "{\"a\":{",
                                         "{\"a\":{\"b\":[1]",
                                         "<html>",
@@ -352,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_json_cut_pause_at_end),
         cmocka_unit_test(test_json_cut_number_over_chunks),
         cmocka_unit_test(test_json_cut_abort),
+        cmocka_unit_test(test_json_cut_abort_after_pause),
         cmocka_unit_test(test_json_cut_no_record),
         cmocka_unit_test(test_json_cut_reset),
         cmocka_unit_test(test_json_cut_bad_specs),

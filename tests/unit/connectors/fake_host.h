@@ -1,0 +1,76 @@
+/* A host for connectors in tests: drives the real ops as the agent does, and is stricter than it:
+ * - request() is called twice each time and must say the same (a page may be asked for again after any wait);
+ * - response() sees the head first; it may change nothing then, the second answer counts;
+ * - what get() returned is dead once a call has returned, what text() returned at the next call: a sanitizer sees use after that;
+ * - a page that is not counted may leave no trace.
+ *
+ *   struct fake f;
+ *   fake_open(&f, OKTA_MODULE, "system_log");
+ *   fake_set(&f, FAKE_SETTING, "fqdn", "acme.okta.com");
+ *   fake_request(&f);                       f.url, f.headers
+ *   fake_reply(&f, 200, NULL);              f.verdict; or 400 with a body
+ *   fake_header(&f, "Link", "<...>; rel=next");
+ *   fake_page(&f, 3, "2026-05-01T10:00:00.123Z");   what page() said; f.detail
+ *   fake_close(&f); */
+#pragma once
+
+#include <signal/connector.h>
+
+#define FAKE_NOW     1777629600000 /* 2026-05-01T10:00:00.000Z */
+#define FAKE_VALUES  32
+#define FAKE_HEADERS 16
+
+enum fake_map {
+    FAKE_POSITION = SC_POSITION,
+    FAKE_WALK = SC_WALK,
+    FAKE_SETTING
+};
+
+struct fake_value {
+    char *name, *value;
+};
+
+struct fake {
+    struct sc_host host; /* first */
+    void *handle;
+    const struct sc_connector *connector;
+    int64_t now;
+    uint32_t lookback_s, halvings;
+    const char *base_url;
+    struct fake_value maps[3][FAKE_VALUES];
+    struct fake_value reply[FAKE_HEADERS]; /* headers */
+    char *texts[32];
+    unsigned text_count;
+    long fail_at; /* the n-th allocation of the host from now on fails; 0: none */
+    bool failed;
+    /* what the connector said */
+    enum sc_next next;
+    char *url;
+    struct fake_value headers[SC_MAX_REQUEST_HEADERS + 1];
+    char pools[64]; /* comma-joined */
+    struct sc_verdict verdict;
+    char detail[256];
+};
+
+/* The entry point of the module at `path`; *ret_handle for dlclose. Fails the test when there is none. */
+const struct sc_connector *fake_load(const char *path, void **ret_handle);
+
+void fake_open(struct fake *f, const char *module, const char *data_type);
+void fake_close(struct fake *f);
+/* value NULL removes. */
+void fake_set(struct fake *f, enum fake_map map, const char *name, const char *value);
+const char *fake_get(const struct fake *f, enum fake_map map, const char *name);
+/* "name=value name=value" in order of name; until the next call. */
+const char *fake_show(const struct fake *f, enum fake_map map);
+/* A new walk: SC_WALK is empty. */
+void fake_new_walk(struct fake *f);
+
+enum sc_next fake_request(struct fake *f);
+/* A header of the request, NULL: not there. */
+const char *fake_asked(const struct fake *f, const char *name);
+/* Forgets the headers of the reply before; further ones come by fake_header(), before fake_page(). body NULL: none. */
+enum sc_action fake_reply(struct fake *f, int status, const char *body);
+enum sc_action fake_no_reply(struct fake *f, enum sc_reason transport);
+void fake_header(struct fake *f, const char *name, const char *value);
+/* newest: text of the newest record time of the walk, NULL: none. */
+enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest);
