@@ -94,6 +94,11 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
         return 0;
     struct sc_str recipe_id = {msg_id.ptr + prefix, msg_id.len - prefix};
     r->read_ours++;
+    if (seq > r->newest_seq && msg_id.len < sizeof r->newest_id) {
+        r->newest_seq = seq;
+        memcpy(r->newest_id, msg_id.ptr, msg_id.len);
+        r->newest_id[msg_id.len] = '\0';
+    }
     if (r->snapshot && r->kind == SC_RECOVER_LOAD)
         return map_found(r, recipe_id);
     uint64_t fingerprint = sc_siphash(r->fingerprint_key, recipe_id.ptr, recipe_id.len);
@@ -115,7 +120,7 @@ static int read_back(struct sc_recover *r, struct sc_session *session, uint64_t 
     int64_t began = sc_mono_ms();
     struct sc_readback job = {.from = from, .to = to, .stream = r->facts.stream, .subject = r->subject, .arg = r, .message = on_message,
                               .progress = on_progress};
-    r->read_ours = r->found_count = 0;
+    r->read_ours = r->newest_seq = r->found_count = 0;
     int rc = sc_stream_readback(session, &job, err);
     r->read_messages = job.seen;
     r->floor_gone = job.floor_gone;
@@ -349,6 +354,19 @@ static int ensure_buckets(struct sc_session *session, struct sc_error *err)
     return 0;
 }
 
+/* What was found counts as acknowledged, so the proof must reach as far: a tail lost later could hold it. */
+static void raise_proof(struct sc_recover *r)
+{
+    if (r->newest_seq <= r->cp.proof_seq)
+        return;
+    char *id = sc_dup(r->newest_id);
+    if (!id)
+        return;
+    free(r->cp.proof_msg_id);
+    r->cp.proof_msg_id = id;
+    r->cp.proof_seq = r->newest_seq;
+}
+
 static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
     struct sc_kv_entry entry = {0};
@@ -385,6 +403,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
         return -1;
     if (r->cp.open)
         rc = read_back(r, session, r->cp.floor.page, info.last_seq, err);
+    raise_proof(r);
     SC_FAULT("recover.done");
     return rc;
 }

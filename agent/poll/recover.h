@@ -55,6 +55,8 @@ struct sc_recover {
     _Atomic uint64_t at_seq, to_seq;
     _Atomic bool stop;
     /* internal */
+    uint64_t newest_seq;          /* of ours that the read-back met */
+    char newest_id[520];
     struct sc_found *found;
     size_t found_count, found_cap;
 };

@@ -50,7 +50,8 @@ static struct sc_seen_segment *segment_of(const struct sc_seen *seen, uint32_t n
 
 static struct entry *entry_of(const struct sc_seen *seen, uint64_t number)
 {
-    struct sc_seen_segment *s = segment_of(seen, (uint32_t)(number / SC_SEEN_SEGMENT));
+    bool is_number = number / SC_SEEN_SEGMENT <= UINT32_MAX; /* SC_SEEN_NONE is none */
+    struct sc_seen_segment *s = is_number ? segment_of(seen, (uint32_t)(number / SC_SEEN_SEGMENT)) : NULL;
     uint32_t i = (uint32_t)(number % SC_SEEN_SEGMENT);
     return s && i < s->count ? &s->entries[i] : NULL;
 }

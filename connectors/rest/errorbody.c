@@ -1,4 +1,5 @@
-/* What an error body says, read from its first bytes without a parser: tolerant, bounded, fit for a log line. Pure. */
+/* What an error body says, read from its first bytes without a parser: tolerant, bounded, fit for a
+ * log line. Pure. */
 #include "rest/parts.h"
 
 struct reader {

@@ -1,6 +1,6 @@
-/* The engine: the three calls of struct sc_connector_ops, driven by the data type's table. Keeps nothing of its own; whatever
- * it must know again is in the host's position and walk. A position changes only in page(), once the page is sure to count,
- * and where a lost cursor is forgotten. */
+/* The engine: the three calls of struct sc_connector_ops, driven by the data type's table. Keeps
+ * nothing of its own; whatever it must know again is in the host's position and walk. A position
+ * changes only in page(), once the page is sure to count, and where a lost cursor is forgotten. */
 #include "rest/rest.h"
 #include "rest/parts.h"
 
@@ -16,7 +16,9 @@ static const struct rest_data_type *row_of(const struct sc_host *host)
 
 static const char *stored_next(const struct sc_host *host)
 {
-    return row_of(host)->checkpoint == REST_CHECKPOINT_NEXT ? host->api->get(host, SC_POSITION, "next") : NULL;
+    return row_of(host)->checkpoint == REST_CHECKPOINT_NEXT
+               ? host->api->get(host, SC_POSITION, "next")
+               : NULL;
 }
 
 static struct rest_place place_of(const struct sc_host *host)
@@ -29,17 +31,20 @@ static struct rest_place place_of(const struct sc_host *host)
 static const char *first_url(struct sc_host *host)
 {
     const struct rest_data_type *row = row_of(host);
-    const char *path = rest_expand(host, row->path), *query = row->query ? rest_expand(host, row->query) : "";
+    const char *path = rest_expand(host, row->path),
+               *query = row->query ? rest_expand(host, row->query) : "";
     return path && query ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
 }
 
 static const char *url_of(struct sc_host *host, const struct rest_place *place)
 {
     const char *url = place->url ? place->url : first_url(host);
-    return url ? host->api->text(host, "%s%s", place->url ? "" : host->api->base_url(host), url) : NULL;
+    return url ? host->api->text(host, "%s%s", place->url ? "" : host->api->base_url(host), url)
+               : NULL;
 }
 
-/* ---- validators: each belongs to one URL ------------------------------------------------------------------------------ */
+/* ---- validators: each belongs to one URL
+ * ------------------------------------------------------------------------------ */
 
 struct name {
     char text[48];
@@ -48,11 +53,13 @@ struct name {
 static struct name name_at(const struct rest_place *place, const char *what)
 {
     struct name name;
-    snprintf(name.text, sizeof name.text, "%s%s%s", place->name ? place->name : "", place->name ? "_" : "", what);
+    snprintf(name.text, sizeof name.text, "%s%s%s", place->name ? place->name : "",
+             place->name ? "_" : "", what);
     return name;
 }
 
-static const char *kept(const struct sc_host *host, const struct rest_place *place, const char *what)
+static const char *kept(const struct sc_host *host, const struct rest_place *place,
+                        const char *what)
 {
     return host->api->get(host, SC_POSITION, name_at(place, what).text);
 }
@@ -61,10 +68,12 @@ static const char *kept(const struct sc_host *host, const struct rest_place *pla
 static bool has_validators(struct sc_host *host, const struct rest_place *place)
 {
     const char *of = kept(host, place, "url"), *url = url_of(host, place);
-    return of && url && strcmp(of, url) == 0 && (kept(host, place, "etag") || kept(host, place, "last_modified"));
+    return of && url && strcmp(of, url) == 0 &&
+           (kept(host, place, "etag") || kept(host, place, "last_modified"));
 }
 
-static void add_header(struct sc_host *host, struct sc_request *out, const char *name, const char *value)
+static void add_header(struct sc_host *host, struct sc_request *out, const char *name,
+                       const char *value)
 {
     unsigned n = 0;
     while (n + 1 < SC_MAX_REQUEST_HEADERS && out->headers[n].name)
@@ -85,7 +94,8 @@ static void add_conditions(struct sc_host *host, struct sc_request *out)
     }
 }
 
-static void keep(struct sc_host *host, const struct rest_place *place, const char *what, struct sc_str value)
+static void keep(struct sc_host *host, const struct rest_place *place, const char *what,
+                 struct sc_str value)
 {
     struct name name = name_at(place, what);
     const char *text = value.len ? host->api->text(host, "%.*s", (int)value.len, value.ptr) : NULL;
@@ -104,13 +114,16 @@ static void keep_validators(struct sc_host *host)
         keep(host, &(struct rest_place){0}, "answered", url);
 }
 
-/* ---- request ------------------------------------------------------------------------------------------------------------ */
+/* ---- request
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
     const char *next = stored_next(host), *elsewhere = place_of(host).url;
-    const char *url = next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
+    const char *url =
+        next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
     out->method = row->method;
     out->url = url ? url : NO_URL;
     out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};
@@ -121,7 +134,9 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
     return SC_SEND;
 }
 
-/* ---- response ----------------------------------------------------------------------------------------------------------- */
+/* ---- response
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void judge_not_modified(struct sc_host *host, struct sc_verdict *out)
 {
@@ -130,11 +145,13 @@ static void judge_not_modified(struct sc_host *host, struct sc_verdict *out)
         out->action = SC_FINISHED;
         return;
     }
-    bool again = !host->api->get(host, SC_WALK, "unasked_304") && host->api->set(host, SC_WALK, "unasked_304", "1");
+    bool again = !host->api->get(host, SC_WALK, "unasked_304") &&
+                 host->api->set(host, SC_WALK, "unasked_304", "1");
     out->action = again ? SC_AGAIN : SC_REFUSE;
     out->reason = SC_REASON_BAD_RESPONSE;
     snprintf(out->detail, sizeof out->detail, "\"not modified\" to a request without condition: %s",
-             again ? "a proxy on the way must have answered, asked once more past it" : "a proxy on the way answers, and keeps to it");
+             again ? "a proxy on the way must have answered, asked once more past it"
+                   : "a proxy on the way answers, and keeps to it");
     if (!again)
         snprintf(out->advice, sizeof out->advice, "Exempt this address from the proxy's cache.");
 }
@@ -148,24 +165,30 @@ static bool is_listed(const int *statuses, int status)
     return false;
 }
 
-/* The vendor refuses the stored cursor: forgotten, and on by time. A web page is not the vendor's word. */
-static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
+/* The vendor refuses the stored cursor: forgotten, and on by time. A web page is not the vendor's
+ * word. */
+static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *in,
+                               struct sc_verdict *out)
 {
-    if (!stored_next(host) || !is_listed(row_of(host)->cursor_lost, in->status) || rest_is_web_page(in->body_prefix))
+    if (!stored_next(host) || !is_listed(row_of(host)->cursor_lost, in->status) ||
+        rest_is_web_page(in->body_prefix))
         return false;
-    const char *since = host->api->rfc3339(host, rest_lower_bound(host)), *time = host->api->get(host, SC_POSITION, "time");
+    const char *since = host->api->rfc3339(host, rest_lower_bound(host)),
+               *time = host->api->get(host, SC_POSITION, "time");
     if (!since || !host->api->set(host, SC_WALK, "since", since))
         return false;
     out->action = SC_AGAIN;
     out->reason = SC_REASON_CURSOR_EXPIRED;
     snprintf(out->detail, sizeof out->detail,
-             "%d: the vendor no longer knows the position%s%s: going on by time from %s; what was read before is recognised",
+             "%d: the vendor no longer knows the position%s%s: going on by time from %s; what was "
+             "read before is recognised",
              in->status, time ? " of " : "", time ? time : "", since);
     host->api->set(host, SC_POSITION, "next", NULL);
     return true;
 }
 
-static void read_error(const struct rest_data_type *row, const struct sc_response *in, struct sc_verdict *out)
+static void read_error(const struct rest_data_type *row, const struct sc_response *in,
+                       struct sc_verdict *out)
 {
     char code[64] = "", text[160] = "";
     if (row->error_code)
@@ -199,7 +222,9 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
         row->refused(host, in, out);
 }
 
-/* ---- page --------------------------------------------------------------------------------------------------------------- */
+/* ---- page
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* Never back; and as long as there is no time, the bound of the first walk. */
 static void remember_time(struct sc_host *host, const struct sc_page *in)
@@ -207,9 +232,10 @@ static void remember_time(struct sc_host *host, const struct sc_page *in)
     int64_t known = rest_position_time(host);
     enum sc_time_format form = host->type->time_format;
     if (in->newest_time != SC_TIME_NONE && (known == SC_TIME_NONE || in->newest_time > known)) {
-        const char *text = form == SC_TIME_RFC3339 || form == SC_TIME_DATE
-                               ? host->api->text(host, "%.*s", (int)in->newest_text.len, in->newest_text.ptr)
-                               : host->api->rfc3339(host, in->newest_time);
+        const char *text =
+            form == SC_TIME_RFC3339 || form == SC_TIME_DATE
+                ? host->api->text(host, "%.*s", (int)in->newest_text.len, in->newest_text.ptr)
+                : host->api->rfc3339(host, in->newest_time);
         if (text && host->api->set(host, SC_POSITION, "time", text))
             host->api->set(host, SC_POSITION, "since", NULL);
         return;
@@ -244,24 +270,29 @@ static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, 
         return SC_WALKED; /* the link that was used stays */
     if (!target.ptr) {
         snprintf(detail, 256,
-                 "a page of %llu records came without a Link header of relation \"next\": the position cannot move past them",
+                 "a page of %llu records came without a Link header of relation \"next\": the "
+                 "position cannot move past them",
                  (unsigned long long)in->records);
         return SC_BROKEN;
     }
     const char *base = host->api->base_url(host), *why = rest_link_below(base, target, &below);
     if (why) {
-        snprintf(detail, 256, "the next page (%.*s) %s: only what is below %.60s is followed", shown_len(target), target.ptr, why,
-                 base);
+        snprintf(detail, 256, "the next page (%.*s) %s: only what is below %.60s is followed",
+                 shown_len(target), target.ptr, why, base);
         return SC_BROKEN;
     }
-    const char *used = stored_next(host), *next = host->api->text(host, "%.*s", (int)below.len, below.ptr);
+    const char *used = stored_next(host),
+               *next = host->api->text(host, "%.*s", (int)below.len, below.ptr);
     if (used && next && strcmp(used, next) == 0 && !last) {
-        snprintf(detail, 256, "the vendor names the page of %llu records that was just read as the next one",
+        snprintf(detail, 256,
+                 "the vendor names the page of %llu records that was just read as the next one",
                  (unsigned long long)in->records);
         return SC_LOOP;
     }
     if (!next || !host->api->set(host, SC_POSITION, "next", next)) {
-        snprintf(detail, 256, "the next page's address cannot be kept: %zu bytes, or memory is short", below.len);
+        snprintf(detail, 256,
+                 "the next page's address cannot be kept: %zu bytes, or memory is short",
+                 below.len);
         return SC_BROKEN;
     }
     return last ? SC_WALKED : SC_MORE;
@@ -270,7 +301,8 @@ static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, 
 static enum sc_more page(struct sc_host *host, const struct sc_page *in, char *detail)
 {
     const struct rest_data_type *row = row_of(host);
-    enum sc_more more = row->next == REST_NEXT_LINK_HEADER ? follow_link(host, in, detail) : SC_WALKED;
+    enum sc_more more =
+        row->next == REST_NEXT_LINK_HEADER ? follow_link(host, in, detail) : SC_WALKED;
     if (more == SC_BROKEN)
         return more;
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)

@@ -1,16 +1,16 @@
 /* The table-driven REST engine: what most connectors name instead of writing it themselves.
  *
- * A data type's `engine` points to a struct rest_data_type; the connector's `ops` are rest_ops. Where a vendor does not
- * fit the table it names a hook, a C function of its own; the table does not become a language.
+ * A data type's `engine` points to a struct rest_data_type; the connector's `ops` are rest_ops.
+ * Where a vendor does not fit the table it names a hook, a C function of its own; the table does
+ * not become a language.
  *
  * What the engine remembers (all text):
- *   SC_POSITION  time           newest record time that the position covers, in the vendor's own text
- *                since          lower bound of the first walk, as long as no record time is known
- *                next           the next page: path and query below the base URL      (REST_CHECKPOINT_NEXT)
- *                etag, last_modified, url    validators, and the URL they belong to   (REST_CHECKPOINT_VALIDATORS)
- *                answered       URL of the last document, where the row has several places
- *   SC_WALK      since          lower bound of this walk, frozen by its first request()
- *                unasked_304    a 304 came that nobody had asked for */
+ *   SC_POSITION  time           newest record time that the position covers, in the vendor's own
+ * text since          lower bound of the first walk, as long as no record time is known next the
+ * next page: path and query below the base URL      (REST_CHECKPOINT_NEXT) etag, last_modified, url
+ * validators, and the URL they belong to   (REST_CHECKPOINT_VALIDATORS) answered       URL of the
+ * last document, where the row has several places SC_WALK      since          lower bound of this
+ * walk, frozen by its first request() unasked_304    a 304 came that nobody had asked for */
 #pragma once
 
 #include <signal/connector.h>
@@ -30,7 +30,8 @@ enum rest_stop {
 enum rest_checkpoint {
     REST_CHECKPOINT_TIME,      /* newest record time alone */
     REST_CHECKPOINT_NEXT,      /* the next page's address */
-    REST_CHECKPOINT_VALIDATORS /* ETag and Last-Modified of the last document that was processed to its end */
+    REST_CHECKPOINT_VALIDATORS /* ETag and Last-Modified of the last document that was processed to
+                                  its end */
 };
 
 /* What a status with a code in the error body means; the first row that fits counts. */
@@ -43,14 +44,16 @@ struct rest_error {
 
 /* Where to ask. {0}: `path` below the base URL. */
 struct rest_place {
-    const char *name; /* stands before the names of what is kept of it: "mirror" keeps "mirror_etag" */
-    const char *url;  /* absolute */
+    const char
+        *name; /* stands before the names of what is kept of it: "mirror" keeps "mirror_etag" */
+    const char *url; /* absolute */
 };
 
 struct rest_data_type {
     enum sc_method method;
-    /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings; {name|form} writes it in
-     * a form (template.c lists them). Values are percent-encoded. */
+    /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings
+     * (looked up in this order); {name|form} writes it in a form (template.c lists them). Values are
+     * percent-encoded. */
     const char *path, *query;
     const char *accept; /* NULL: application/json */
     const char *pools[SC_MAX_REQUEST_POOLS];
@@ -59,8 +62,8 @@ struct rest_data_type {
     enum rest_next next;
     enum rest_stop stop;
     enum rest_checkpoint checkpoint;
-    /* Statuses that say of a stored `next` that the vendor no longer knows it: the walk goes on by time, from the newest
-     * record time less the data type's overlap_s. 0 ends. */
+    /* Statuses that say of a stored `next` that the vendor no longer knows it: the walk goes on by
+     * time, from the newest record time less the data type's overlap_s. 0 ends. */
     int cursor_lost[REST_MAX_STATUSES];
     /* Top-level members of a JSON error body; NULL: none */
     const char *error_code, *error_text;
@@ -68,7 +71,8 @@ struct rest_data_type {
 
     /* ---- hooks, all optional */
     struct rest_place (*place)(const struct sc_host *);
-    /* A reply that is no page, or none at all, after the tables have judged it: may change the verdict. */
+    /* A reply that is no page, or none at all, after the tables have judged it: may change the
+     * verdict. */
     void (*refused)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
 };
 

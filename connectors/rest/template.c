@@ -1,4 +1,5 @@
-/* Templates of paths and queries, and the lower bound of a walk, which most of them name. Pure but for freezing it. */
+/* Templates of paths and queries, and the lower bound of a walk, which most of them name. Pure but
+ * for freezing it. */
 #include "rest/parts.h"
 #include "rest/rest.h"
 
@@ -6,13 +7,16 @@
 
 #define MAX_URL 8192
 
-/* ---- the lower bound ------------------------------------------------------------------------------------------------- */
+/* ---- the lower bound
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int64_t rest_position_time(const struct sc_host *host)
 {
     struct sc_str text = sc_str_of(host->api->get(host, SC_POSITION, "time"));
     bool date = host->type->time_format == SC_TIME_DATE;
-    return text.ptr ? host->api->parse_time(host, text, date ? SC_TIME_DATE : SC_TIME_RFC3339) : SC_TIME_NONE;
+    return text.ptr ? host->api->parse_time(host, text, date ? SC_TIME_DATE : SC_TIME_RFC3339)
+                    : SC_TIME_NONE;
 }
 
 int64_t rest_lower_bound(const struct sc_host *host)
@@ -41,7 +45,9 @@ const char *rest_since(struct sc_host *host)
     return bound && host->api->set(host, SC_WALK, "since", bound) ? bound : NULL;
 }
 
-/* ---- templates --------------------------------------------------------------------------------------------------------- */
+/* ---- templates
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 struct text {
     char bytes[MAX_URL];
@@ -59,7 +65,8 @@ static void add(struct text *out, char c)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-._~", c));
 }
 
 static void add_encoded(struct text *out, const char *value)

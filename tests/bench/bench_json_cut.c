@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define RECORDS  1000
+#define ROOM     4096 /* for one record, with much to spare */
 #define ROUNDS   15
 #define ROUND_NS 200000000.0
 
@@ -35,8 +36,8 @@ static unsigned pick(unsigned n)
 
 static char *add_record(char *p, int i)
 {
-    p += sprintf(
-        p,
+    p += snprintf(
+        p, ROOM,
         "{\"uuid\":\"7c0f5a52-0001-11f1-9c1f-%012d\",\"published\":\"2026-05-01T10:%02u:%02u.%"
         "03uZ\",\"eventType\":%s,"
         "\"version\":\"0\",\"severity\":%s,\"displayMessage\":%s,\"legacyEventType\":%s,",
@@ -47,8 +48,8 @@ static char *add_record(char *p, int i)
         PICK("\"User login to Okta\"", "\"User single sign on to app\"",
              "\"Evaluation of sign-on policy\""),
         PICK("\"core.user_auth.login_success\"", "null", "\"core.user_auth.login_failed\""));
-    p += sprintf(
-        p,
+    p += snprintf(
+        p, ROOM,
         "\"actor\":{\"id\":\"00u1abcdEFGH%04x\",\"type\":\"User\",\"alternateId\":%s,"
         "\"displayName\":%s,\"detailEntry\":null},",
         pick(65536),
@@ -56,19 +57,19 @@ static char *add_record(char *p, int i)
         PICK("\"D\xC3\xA1na P\xC3\xB8"
              "e\"",
              "\"Bo\"", "\"Alexandra Constantinopolous-Smith\"", "\"\xE5\xB1\xB1\xE7\x94\xB0\""));
-    p += snprintf(p, ROOM,
-                 "\"client\":{\"userAgent\":{\"rawUserAgent\":%s,\"os\":%s,\"browser\":%s},"
-                 "\"zone\":\"null\",\"device\":%s,\"id\":null,"
-                 "\"ipAddress\":\"%u.%u.%u.%u\",",
-                 PICK("\"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like "
-                      "Gecko) Chrome/126.0.0.0 Safari/537.36\"",
-                      "\"Mozilla\\/5.0 (X11; Linux x86_64) \\\"curl\\\" 8\"",
-                      "\"okta-auth-js/7.7.0\""),
-                 PICK("\"Linux\"", "\"Windows 10\"", "\"Mac OS X\""),
-                 PICK("\"UNKNOWN\"", "\"CHROME\"", "null"), PICK("\"Computer\"", "\"Mobile\""),
-                 pick(256), pick(256), pick(256), pick(256));
-    p += sprintf(
-        p,
+    p += snprintf(
+        p, ROOM,
+        "\"client\":{\"userAgent\":{\"rawUserAgent\":%s,\"os\":%s,\"browser\":%s},"
+        "\"zone\":\"null\",\"device\":%s,\"id\":null,"
+        "\"ipAddress\":\"%u.%u.%u.%u\",",
+        PICK("\"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like "
+             "Gecko) Chrome/126.0.0.0 Safari/537.36\"",
+             "\"Mozilla\\/5.0 (X11; Linux x86_64) \\\"curl\\\" 8\"", "\"okta-auth-js/7.7.0\""),
+        PICK("\"Linux\"", "\"Windows 10\"", "\"Mac OS X\""),
+        PICK("\"UNKNOWN\"", "\"CHROME\"", "null"), PICK("\"Computer\"", "\"Mobile\""), pick(256),
+        pick(256), pick(256), pick(256));
+    p += snprintf(
+        p, ROOM,
         "\"geographicalContext\":{\"city\":%s,\"state\":%s,\"country\":\"Norway\",\"postalCode\":%"
         "s,\"geolocation\":{\"lat\":%u.%u,"
         "\"lon\":-%u.%u}}},\"outcome\":{\"result\":%s,\"reason\":%s},\"target\":%s,",
@@ -79,8 +80,8 @@ static char *add_record(char *p, int i)
         PICK("null", "[]",
              "[{\"id\":\"0oa1\",\"type\":\"AppInstance\",\"alternateId\":\"Salesforce\","
              "\"detailEntry\":{}}]"));
-    p += sprintf(
-        p,
+    p += snprintf(
+        p, ROOM,
         "\"transaction\":{\"type\":\"WEB\",\"id\":\"Y1abc%x\",\"detail\":{}},\"debugContext\":{"
         "\"debugData\":{\"requestUri\":%s,"
         "\"risk\":%s}},\"authenticationContext\":{\"authenticationStep\":%u,\"externalSessionId\":"

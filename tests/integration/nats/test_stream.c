@@ -200,6 +200,25 @@ static void test_readback_many(void **state)
     }
 }
 
+/* Passes that are given up while messages are on their way: the library crashes when a subscription
+ * is destroyed then. */
+static void test_readback_given_up(void **state)
+{
+    (void)state;
+    struct sc_error err = SC_ERROR_INIT;
+    struct seen seen;
+    assert_int_equal(sc_stream_create(session, "DATA", "d.>", 100000000, &err), 0);
+    fx_publish(session, "d.ours", "a", 0, 20000);
+    for (uint64_t round = 0; round < 500; round++) {
+        struct sc_readback pass = job(&seen, 0, 20000);
+        seen.stop_at = 1 + round * 37 % 3000;
+        sc_error_clear(&err);
+        assert_int_equal(sc_stream_readback(session, &pass, &err), -1);
+        assert_string_equal(err.text, "stopped");
+        assert_int_equal(pass.seen, seen.stop_at);
+    }
+}
+
 static void test_readback_deleted(void **state)
 {
     (void)state;

@@ -97,6 +97,15 @@ void rig_wait(struct rig *rig, enum sc_broker_state state, enum sc_reason reason
     }
 }
 
+struct home *rig_home(struct rig *rig)
+{
+    if (rig->home_count == RIG_HOMES)
+        give_up("too many producers");
+    struct home *home = &rig->homes[rig->home_count++];
+    sc_mailbox_init(&home->box, 64, NULL, NULL);
+    return home;
+}
+
 void rig_wait_ready(struct rig *rig)
 {
     rig_wait(rig, SC_BROKER_READY, SC_REASON_OK);
@@ -130,6 +139,12 @@ void rig_close(struct rig *rig)
         mail = next ? next : sc_mailbox_take(&rig->news);
     }
     sc_mailbox_done(&rig->news);
+    for (uint32_t i = 0; i < rig->home_count; i++) {
+        mail = sc_mailbox_take(&rig->homes[i].box);
+        if (mail && mail != &rig->homes[i].credit.mail)
+            give_up("mail that nobody waited for");
+        sc_mailbox_done(&rig->homes[i].box);
+    }
     jsCtx_Destroy(rig->js);
     natsConnection_Destroy(rig->conn);
     relay_stop(&rig->relay);
@@ -176,14 +191,13 @@ void producer_init(struct producer *producer, struct rig *rig, const char *prefi
     producer->stamp = (struct sc_stamp){.ce_source = "https%3A%2F%2Facme.okta.com",
                                         .ce_type = prefix,
                                         .content_type = "application/json"};
-    sc_mailbox_init(&producer->home, 64, NULL, NULL);
+    producer->home = rig_home(rig);
 }
 
 void producer_done(struct producer *producer)
 {
     free(producer->outcome);
     free(producer->seq);
-    sc_mailbox_done(&producer->home);
 }
 
 size_t producer_id(const struct producer *producer, uint32_t record, char out[64])
@@ -249,7 +263,7 @@ static bool make_batch(struct producer *producer)
     uint32_t each = producer->size + (uint32_t)producer->extra_len + 192;
     if (!wants_more(producer))
         return false;
-    struct sc_batch *batch = sc_publisher_batch(producer->rig->p, &producer->home, each, &producer->credit);
+    struct sc_batch *batch = sc_publisher_batch(producer->rig->p, &producer->home->box, each, &producer->home->credit);
     if (!batch)
         return false;
     uint32_t most = producer->per_batch ? producer->per_batch : SC_BATCH_RECORDS;
@@ -286,7 +300,7 @@ static void take_batch(struct producer *producer, struct sc_batch *batch)
 void producer_turn(struct producer *producer, int64_t wait_ms)
 {
     bool made = make_batch(producer);
-    struct sc_mail *mail = made ? sc_mailbox_take(&producer->home) : sc_mailbox_wait(&producer->home, wait_ms);
+    struct sc_mail *mail = made ? sc_mailbox_take(&producer->home->box) : sc_mailbox_wait(&producer->home->box, wait_ms);
     while (mail) {
         struct sc_mail *next = mail->next;
         if (mail->kind == SC_MAIL_BATCH)

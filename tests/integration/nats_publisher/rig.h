@@ -11,6 +11,14 @@
 #define RIG_SUBJECT "edge-1.data.records"
 #define RIG_WAIT_MS 60000
 
+#define RIG_HOMES 16
+
+/* What an io thread keeps as long as the publisher lives: it may still be inside a post when the mail has been read. */
+struct home {
+    struct sc_mailbox box;
+    struct sc_credit credit;
+};
+
 struct rig {
     struct natsd server;
     struct relay relay; /* between the publisher and the server */
@@ -22,12 +30,15 @@ struct rig {
     struct sc_mailbox news;
     struct sc_mail *unread;
     struct sc_broker_facts facts; /* of the last news read */
+    struct home homes[RIG_HOMES];
+    uint32_t home_count;
     natsConnection *conn;         /* straight to the server */
     jsCtx *js;
 };
 
 /* A server and everything but the publisher. */
 void rig_open(struct rig *rig, const char *server_config);
+struct home *rig_home(struct rig *rig);
 /* Straight connection again after the server was killed. */
 void rig_reconnect(struct rig *rig);
 /* The publisher, with the lease held in epoch 1. */
@@ -58,8 +69,7 @@ struct producer {
     _Atomic bool enough;
     /* kept */
     struct sc_stamp stamp;
-    struct sc_mailbox home;
-    struct sc_credit credit;
+    struct home *home;
     uint32_t made;            /* records put into batches */
     uint32_t back;            /* records whose batch came back */
     uint32_t batches_out;

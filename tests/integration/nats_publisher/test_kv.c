@@ -10,7 +10,7 @@
 #include "check.h"
 
 static struct rig rig;
-static struct sc_mailbox home;
+static struct home *home;
 static struct sc_session *session; /* straight to the server, to look and to write like somebody else */
 static struct sc_nats_config straight;
 
@@ -29,7 +29,7 @@ static int setup(void **state)
     straight = (struct sc_nats_config){.url = rig.server.url, .name = "test"};
     open_session();
     CHECK_INT(err.text, sc_kv_ensure(session, "CHECKPOINTS", 64, NULL, &err), 0);
-    sc_mailbox_init(&home, 4, NULL, NULL);
+    home = rig_home(&rig);
     rig_make_stream(&rig, 120000);
     rig_run(&rig);
     rig_wait_ready(&rig);
@@ -41,7 +41,6 @@ static int teardown(void **state)
     (void)state;
     session = sc_session_close(session);
     rig_close(&rig);
-    sc_mailbox_done(&home);
     return 0;
 }
 
@@ -50,7 +49,7 @@ static struct sc_kv_write *make_write(const char *bucket, const char *key, const
     struct sc_kv_write *kv = calloc(1, sizeof *kv);
     struct sc_broker_facts facts;
     sc_publisher_facts(rig.p, &facts);
-    kv->home = &home;
+    kv->home = &home->box;
     kv->generation = facts.generation;
     kv->bucket = bucket;
     kv->key = sc_dup(key);
@@ -71,7 +70,7 @@ static void free_write(struct sc_kv_write *kv)
 
 static struct sc_kv_write *wait_write(void)
 {
-    struct sc_mail *mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
+    struct sc_mail *mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
     CHECK_TRUE("a write came back", mail && mail->kind == SC_MAIL_KV && !mail->next);
     return (struct sc_kv_write *)mail;
 }
@@ -180,7 +179,7 @@ static void test_kv_lost_write(void **state)
         atomic_store(&rig.relay.deaf, false);
         int results[2] = {-1, -1};
         for (int n = 0; n < 2;) {
-            struct sc_mail *mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
+            struct sc_mail *mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
             CHECK_TRUE("came back", mail != NULL);
             for (struct sc_mail *next; mail; mail = next, n++) {
                 struct sc_kv_write *kv = (struct sc_kv_write *)mail;

@@ -49,12 +49,10 @@ static void test_lost_while_in_flight(void **state)
     CHECK_INT("generation", rig.facts.generation, 2);
     CHECK_TEXT("text", rig.facts.text, "held by edge-2");
     CHECK_TRUE("not more stored than sent", last <= handed);
-    struct sc_mailbox home;
-    struct sc_credit credit = {0};
-    sc_mailbox_init(&home, 4, NULL, NULL);
+    struct home *home = rig_home(&rig);
     for (int i = 0; i < 200; i++) {
-        CHECK_TRUE("no batch", sc_publisher_batch(rig.p, &home, 100, &credit) == NULL);
-        sc_mailbox_wait(&home, 1);
+        CHECK_TRUE("no batch", sc_publisher_batch(rig.p, &home->box, 100, &home->credit) == NULL);
+        sc_mailbox_wait(&home->box, 1);
     }
     CHECK_INT("nothing is sent after", atomic_load(&counts->handed_over), handed);
 
@@ -67,9 +65,8 @@ static void test_lost_while_in_flight(void **state)
     producer_run(&after);
     CHECK_INT("stored after", after.stored, 1000);
     check_stream(&rig, list, 2);
-    struct sc_mail *mail = sc_mailbox_take(&home);
-    CHECK_TRUE("credit", mail == &credit.mail);
-    sc_mailbox_done(&home);
+    struct sc_mail *mail = sc_mailbox_take(&home->box);
+    CHECK_TRUE("credit", mail == &home->credit.mail);
     producer_done(&producer);
     producer_done(&after);
 }
@@ -77,11 +74,9 @@ static void test_lost_while_in_flight(void **state)
 /* A batch of the old generation that is posted later comes back as well. */
 static void test_old_batch_comes_back(void **state)
 {
-    struct sc_mailbox home;
-    struct sc_credit credit = {0};
+    struct home *home = rig_home(&rig);
     (void)state;
-    sc_mailbox_init(&home, 4, NULL, NULL);
-    struct sc_batch *batch = sc_publisher_batch(rig.p, &home, 100, &credit);
+    struct sc_batch *batch = sc_publisher_batch(rig.p, &home->box, 100, &home->credit);
     CHECK_TRUE("batch", batch != NULL);
     memcpy(batch->bytes, "x\0id", 5);
     batch->count = 1;
@@ -94,12 +89,11 @@ static void test_old_batch_comes_back(void **state)
     rig_wait_ready(&rig);
     CHECK_INT("generation", rig.facts.generation, 2);
     sc_publisher_post(rig.p, batch);
-    struct sc_mail *mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
+    struct sc_mail *mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
     CHECK_TRUE("back", mail == &batch->mail);
     CHECK_TRUE("dropped", batch->dropped);
     CHECK_INT("nothing stored", rig_last_seq(&rig), 0);
     sc_publisher_batch_put(rig.p, batch);
-    sc_mailbox_done(&home);
 }
 
 /* Not renewed in time, then renewed under the same epoch: nobody else had it, so nothing is dropped. */

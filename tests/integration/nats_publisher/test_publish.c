@@ -178,43 +178,40 @@ static void test_publish_window_of_one(void **state)
 /* Batches are counted: the pool's number and not one more; a credit comes once. */
 static void test_batches_and_credit(void **state)
 {
-    struct sc_mailbox home;
-    struct sc_credit credit = {0};
+    struct home *home = rig_home(&rig);
     struct sc_batch *batches[64], *none;
     uint32_t n = 0;
     (void)state;
-    sc_mailbox_init(&home, 4, NULL, NULL);
     rig_make_stream(&rig, 120000);
     rig_run(&rig);
     rig_wait_ready(&rig);
-    while (n < 64 && (batches[n] = sc_publisher_batch(rig.p, &home, 100, &credit)))
+    while (n < 64 && (batches[n] = sc_publisher_batch(rig.p, &home->box, 100, &home->credit)))
         n++;
     CHECK_INT("batches", n, sc_publisher_batches(rig.p));
-    CHECK_TRUE("waiting", credit.waiting);
-    none = sc_publisher_batch(rig.p, &home, 100, &credit);
+    CHECK_TRUE("waiting", home->credit.waiting);
+    none = sc_publisher_batch(rig.p, &home->box, 100, &home->credit);
     CHECK_TRUE("still none", none == NULL);
     sc_publisher_batch_put(rig.p, batches[0]);
-    struct sc_mail *mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
-    CHECK_TRUE("credit", mail == &credit.mail && !mail->next);
+    struct sc_mail *mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
+    CHECK_TRUE("credit", mail == &home->credit.mail && !mail->next);
     CHECK_INT("kind", mail->kind, SC_MAIL_CREDIT);
-    CHECK_TRUE("waiting no more", !credit.waiting);
-    batches[0] = sc_publisher_batch(rig.p, &home, 100, &credit);
+    CHECK_TRUE("waiting no more", !home->credit.waiting);
+    batches[0] = sc_publisher_batch(rig.p, &home->box, 100, &home->credit);
     CHECK_TRUE("again", batches[0] != NULL);
     /* an empty one comes straight back */
     sc_publisher_post(rig.p, batches[0]);
-    mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
+    mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
     CHECK_TRUE("back", mail == &batches[0]->mail);
     CHECK_TRUE("not dropped", !batches[0]->dropped);
     /* stop while all are out: what is still posted comes back dropped, and all may still be put */
     struct sc_publisher *p = rig.p;
     rig_stop(&rig);
     sc_publisher_post(p, batches[0]);
-    mail = sc_mailbox_wait(&home, RIG_WAIT_MS);
+    mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
     CHECK_TRUE("back", mail == &batches[0]->mail);
     CHECK_TRUE("dropped", batches[0]->dropped);
     while (n)
         sc_publisher_batch_put(p, batches[--n]);
-    sc_mailbox_done(&home);
 }
 
 static void test_publish_workqueue(void **state)

@@ -60,7 +60,7 @@ static void test_no_stream_until_created(void **state)
     producer_init(&producer, &rig, "a.b", 100, 100);
     producer_turn(&producer, 1);
     CHECK_INT("no batch while down", producer.made, 0);
-    CHECK_TRUE("credit waits", producer.credit.waiting);
+    CHECK_TRUE("credit waits", producer.home->credit.waiting);
     rig_make_stream(&rig, 120000);
     rig_wait_ready(&rig);
     producer_run(&producer);

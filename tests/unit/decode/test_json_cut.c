@@ -418,11 +418,11 @@ static void test_json_cut_envelope_so_far(void **state)
 static char *long_value(const char *open, size_t len, const char *tail, size_t *ret)
 {
     char *body = malloc(len + 200);
-    size_t at = (size_t)sprintf(body, "[{\"id\":%s", open);
+    size_t at = (size_t)snprintf(body, len + 200, "[{\"id\":%s", open);
 
     memset(body + at, '7', len);
     at += len;
-    *ret = at + (size_t)sprintf(body + at, "%s,\"x\":1}]", tail);
+    *ret = at + (size_t)snprintf(body + at, 100, "%s,\"x\":1}]", tail);
     return body;
 }
 
@@ -571,16 +571,17 @@ static void test_json_cut_utf8(void **state)
 
 static char *nested(const char *before, unsigned depth, const char *after, size_t *ret)
 {
-    char *body = malloc(strlen(before) + strlen(after) + depth * 8 + 2);
-    size_t at = (size_t)sprintf(body, "%s", before);
+    size_t room = strlen(before) + strlen(after) + depth * 8 + 2;
+    char *body = malloc(room);
+    size_t at = (size_t)snprintf(body, room, "%s", before);
 
     for (unsigned i = 0; i < depth; i++)
-        at += (size_t)sprintf(body + at, "%s", i % 2 ? "{\"a\":" : "[");
+        at += (size_t)snprintf(body + at, room - at, "%s", i % 2 ? "{\"a\":" : "[");
     if (depth % 2 == 0)
         body[at++] = '1';
     for (unsigned i = depth; i-- > 0;)
         body[at++] = i % 2 ? '}' : ']';
-    *ret = at + (size_t)sprintf(body + at, "%s", after);
+    *ret = at + (size_t)snprintf(body + at, room - at, "%s", after);
     return body;
 }
 

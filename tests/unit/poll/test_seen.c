@@ -628,7 +628,9 @@ static void test_seen_load_order(void **state)
     SC_AUTO_BUF struct sc_buf a = {0}, b = {0}, c = {0};
     segment_with(7, SEG, &a);
     segment_with(8, 2, &b);
-    segment_with(9, 0, &c);
+    sc_buf_add(&c, "SCS1\x09", 5);
+    while (c.len < 36)
+        sc_buf_add_char(&c, 0);
     CHECK_INT("any may be first", sc_seen_load(&seen, 7, sc_buf_str(&a), UINT64_MAX), 0);
     CHECK_INT("one left out", sc_seen_load(&seen, 9, sc_buf_str(&c), UINT64_MAX), -1);
     CHECK_INT("the same again", sc_seen_load(&seen, 7, sc_buf_str(&a), UINT64_MAX), -1);
@@ -690,7 +692,7 @@ static void test_seen_out_of_memory(void **state)
         CHECK_INT("in its place", sc_seen_find(&seen, scattered(n)), n);
         sc_seen_stored(&seen, n, n + 1, 1);
     }
-    CHECK_TRUE("allocations were made to fail", failures > 15);
+    CHECK_TRUE("allocations were made to fail", failures > 10);
     for (uint32_t s = 0; s < 9; s++) {
         for (long n = 1, failed = 1; failed; n++) {
             struct sc_buf buf = {0};
@@ -714,7 +716,6 @@ static void test_seen_out_of_memory(void **state)
     sc_seen_done(&seen);
     struct sc_buf small;
     sc_buf_init(&small, 40);
-    segment_with(1, 0, &small);
     sc_seen_init(&seen, 0);
     sc_seen_found(&seen, 1, 1, 1);
     CHECK_INT("does not fit", sc_seen_encode(&seen, 0, &small), -1);
