@@ -42,7 +42,6 @@ static int read_line(struct sc_buf *out, struct sc_error *err)
 static int read_hidden(const char *what, struct sc_buf *out, struct sc_error *err)
 {
     struct termios before, quiet;
-    fprintf(stderr, "%s: ", what);
     if (tcgetattr(STDIN_FILENO, &before))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot hide the input: %s", strerror(errno));
     quiet = before;
@@ -50,6 +49,7 @@ static int read_hidden(const char *what, struct sc_buf *out, struct sc_error *er
     quiet.c_cc[VEOL] = CTRL_C;                 /* and Ctrl-C ends the line */
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot hide the input: %s", strerror(errno));
+    fprintf(stderr, "%s: ", what); /* not before: an answer typed at once would be echoed, or thrown away */
     int rc = read_line(out, err);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fputc('\n', stderr);

@@ -24,6 +24,11 @@ void sc_session_drop(struct sc_session *session, natsSubscription *sub);
 uint32_t sc_session_timeout_ms(const struct sc_session *session);
 void sc_session_set_timeout(struct sc_session *session,
                             uint32_t ms); /* for its thread's next calls */
+/* One request and its answer, over a subscription of our own (see session.c). Reply subject of the
+ * next request, to make the message with; then send it and wait. NATS_OK: *ret is the caller's to
+ * destroy. */
+const char *sc_session_reply(struct sc_session *session);
+natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, natsMsg **ret);
 /* What a failed nats.c call means, in err. Always -1. */
 int sc_session_fail(struct sc_session *session, natsStatus status, const char *what,
                     struct sc_error *err);

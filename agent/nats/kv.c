@@ -120,7 +120,7 @@ static int make_write(struct sc_session *session, const char *bucket, const char
     natsMsg *msg = NULL;
     natsStatus s = sc_session_kv_subject(session, bucket, key, &subject) ? NATS_NO_MEMORY : NATS_OK;
     if (s == NATS_OK)
-        s = natsMsg_Create(&msg, subject.ptr, NULL, value, (int)len);
+        s = natsMsg_Create(&msg, subject.ptr, sc_session_reply(session), value, (int)len);
     if (s == NATS_OK)
         s = natsMsgHeader_Set(msg, "Nats-Expected-Last-Subject-Sequence", rev);
     if (s == NATS_OK && !value)
@@ -167,8 +167,7 @@ int sc_kv_put(struct sc_session *session, const char *bucket, const char *key, c
                        key);
     if (make_write(session, bucket, key, value, len, expected_rev, &msg, err))
         return -1;
-    natsStatus s = natsConnection_RequestMsg(&reply, sc_session_conn(session), msg,
-                                             sc_session_timeout_ms(session));
+    natsStatus s = sc_session_exchange(session, msg, &reply);
     natsMsg_Destroy(msg);
     if (s == NATS_NO_RESPONDERS)
         return sc_fail(err, SC_REASON_NO_STREAM,

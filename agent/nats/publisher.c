@@ -1,22 +1,24 @@
-/* The publisher's thread: mailbox, lease, connection, sending; start and stop. See publisher.h for the contract and
- * publisher_private.h for the way of a message and for the other files.
+/* The publisher's thread: mailbox, lease, connection, sending; start and stop. See publisher.h for
+ * the contract and publisher_private.h for the way of a message and for the other files.
  *
- * A turn of the loop never sleeps in the middle: it takes what there is (mail, acknowledgements, lease news), moves on by one phase
- * where it can, sends while the window has room, and then waits for any of these or for a time. Connecting, binding and reading back
- * block this thread only; whoever holds the lease is known by the fence all the same, which is looked at before each message. */
+ * A turn of the loop never sleeps in the middle: it takes what there is (mail, acknowledgements,
+ * lease news), moves on by one phase where it can, sends while the window has room, and then waits
+ * for any of these or for a time. Connecting, binding and reading back block this thread only;
+ * whoever holds the lease is known by the fence all the same, which is looked at before each
+ * message. */
 #include "nats/publisher_private.h"
 
 #include <signal.h>
 #include <stdarg.h>
 
-#define BATCHES_MIN 4
+#define BATCHES_MIN            4
 #define CONNECT_BACKOFF_MIN_MS 200
 #define CONNECT_BACKOFF_MAX_MS 5000
-#define TRY_MS 1000          /* for the message to ourselves */
-#define IDLE_MS 1000
-#define FENCED_MS 100
-#define GATHER_MS 2          /* how long a few acknowledgements may wait for more */
-#define GATHER_FROM 16       /* in flight */
+#define TRY_MS                 1000 /* for the message to ourselves */
+#define IDLE_MS                1000
+#define FENCED_MS              100
+#define GATHER_MS              2  /* how long a few acknowledgements may wait for more */
+#define GATHER_FROM            16 /* in flight */
 
 /* ---- the end of a connection, the end of a generation ------------------------------------- */
 
@@ -62,8 +64,8 @@ static void say_down(struct sc_publisher *p, enum sc_reason reason, const char *
     int64_t now = sc_real_ms();
     sc_time_short(p->outage.on ? p->outage.since_real_ms : now, now, since);
     if (p->unknown)
-        sc_pub_state(p, SC_BROKER_DOWN, reason, "%s; since %s, %u messages unacknowledged", what, since,
-                     p->unknown);
+        sc_pub_state(p, SC_BROKER_DOWN, reason, "%s; since %s, %u messages unacknowledged", what,
+                     since, p->unknown);
     else
         sc_pub_state(p, SC_BROKER_DOWN, reason, "%s; since %s", what, since);
 }
@@ -89,7 +91,8 @@ void sc_pub_lose(struct sc_publisher *p, enum sc_reason reason, const char *fmt,
     p->backoff_ms = CONNECT_BACKOFF_MIN_MS;
     p->retry_ms = sc_mono_ms() + p->backoff_ms;
     say_down(p, reason, what);
-    SC_SAY(SC_WARN, "nats", "connection given up with %u messages unacknowledged: %s", p->unknown, what);
+    SC_SAY(SC_WARN, "nats", "connection given up with %u messages unacknowledged: %s", p->unknown,
+           what);
 }
 
 /* Marks the batch as dropped and puts it on the list, unless it is there already. */
@@ -155,9 +158,11 @@ void sc_pub_end_generation(struct sc_publisher *p, const char *why)
     p->phase = SC_PUB_CONNECT;
     p->backoff_ms = 0;
     p->retry_ms = sc_mono_ms();
-    sc_pub_state(p, SC_BROKER_DOWN, SC_REASON_STARTING, "beginning again from the checkpoints: %s", why);
+    sc_pub_state(p, SC_BROKER_DOWN, SC_REASON_STARTING, "beginning again from the checkpoints: %s",
+                 why);
     SC_SAY(SC_WARN, "nats",
-           "%s: %u batches and %u writes in flight go back, everything begins again from the checkpoints",
+           "%s: %u batches and %u writes in flight go back, everything begins again from the "
+           "checkpoints",
            why, batches, writes);
 }
 
@@ -180,7 +185,8 @@ bool sc_pub_interrupted(struct sc_publisher *p)
     return late;
 }
 
-/* Not renewed in time. Perhaps it will be, under the same epoch: then nobody else had it, and the generation goes on. */
+/* Not renewed in time. Perhaps it will be, under the same epoch: then nobody else had it, and the
+ * generation goes on. */
 void sc_pub_fence_closed(struct sc_publisher *p)
 {
     static const char what[] = "the lease was not renewed in time";
@@ -246,11 +252,13 @@ static void on_lost(void *arg)
 static void connect_failed(struct sc_publisher *p, const struct sc_error *err)
 {
     begin_outage(p, SC_REASON_BROKER_UNAVAILABLE);
-    say_down(p, p->outage.reason == SC_REASON_BROKER_STALLED ? SC_REASON_BROKER_STALLED
-                                                             : SC_REASON_BROKER_UNAVAILABLE,
+    say_down(p,
+             p->outage.reason == SC_REASON_BROKER_STALLED ? SC_REASON_BROKER_STALLED
+                                                          : SC_REASON_BROKER_UNAVAILABLE,
              err->text);
     SC_SAY(SC_WARN, "nats", "%s", err->text);
-    p->backoff_ms = p->backoff_ms < CONNECT_BACKOFF_MIN_MS ? CONNECT_BACKOFF_MIN_MS : p->backoff_ms * 2;
+    p->backoff_ms =
+        p->backoff_ms < CONNECT_BACKOFF_MIN_MS ? CONNECT_BACKOFF_MIN_MS : p->backoff_ms * 2;
     if (p->backoff_ms > CONNECT_BACKOFF_MAX_MS)
         p->backoff_ms = CONNECT_BACKOFF_MAX_MS;
     p->retry_ms = sc_mono_ms() + p->backoff_ms;
@@ -284,17 +292,17 @@ static void try_connect(struct sc_publisher *p)
     p->retry_ms = sc_mono_ms();
 }
 
-static void begin_run(struct sc_publisher *p)
+static void begin_run(struct sc_publisher *p, bool looked)
 {
-    bool was_down = p->outage.on || p->facts.state != SC_BROKER_READY;
     p->phase = SC_PUB_RUN;
     if (p->outage.on) {
         char duration[SC_TIME_TEXT];
         sc_duration_text(sc_mono_ms() - p->outage.since_mono_ms, duration);
-        SC_SAY(SC_INFO, "nats", "publishing to stream %s again after %s; %u messages had been unacknowledged",
+        SC_SAY(SC_INFO, "nats",
+               "publishing to stream %s again after %s; %u messages had been unacknowledged",
                p->stream.name, duration, p->outage.unacknowledged);
         p->outage.on = false;
-    } else if (was_down) {
+    } else if (!looked) {
         SC_SAY(SC_INFO, "nats", "publishing to stream %s, last sequence %" PRIu64, p->stream.name,
                p->stream.last_seq);
     }
@@ -345,7 +353,8 @@ static void watch_connection(struct sc_publisher *p)
     if (p->give_up) {
         sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE, "%s", p->give_up);
     } else if (sc_link_overrun(p->link)) {
-        sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE, "more acknowledgements came than messages were sent");
+        sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE,
+                    "more acknowledgements came than messages were sent");
     } else if (atomic_exchange(&p->lost, false) && !sc_session_alive(p->session)) {
         sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE, "the connection to NATS was lost");
     } else if (p->flying && sc_mono_ms() - p->progress_ms >= p->config.stall_ms) {
@@ -383,10 +392,12 @@ static bool turn(struct sc_publisher *p)
     look_after_credits(p);
     if (p->phase == SC_PUB_CONNECT && sc_mono_ms() >= p->retry_ms && !sc_pub_interrupted(p))
         try_connect(p);
-    if (p->phase == SC_PUB_RUN && sc_mono_ms() >= p->look_ms)
+    bool look = p->phase == SC_PUB_RUN && sc_mono_ms() >= p->look_ms;
+    if (look)
         p->phase = SC_PUB_BIND; /* is it still the same stream? */
-    if (p->phase == SC_PUB_BIND && sc_mono_ms() >= p->retry_ms && !sc_pub_interrupted(p) && sc_pub_bind(p))
-        begin_run(p);
+    if (p->phase == SC_PUB_BIND && (look || sc_mono_ms() >= p->retry_ms) &&
+        !sc_pub_interrupted(p) && sc_pub_bind(p))
+        begin_run(p, look);
     return p->phase == SC_PUB_RUN && sc_pub_send_some(p);
 }
 
@@ -444,7 +455,8 @@ static void *run(void *arg)
     struct sc_publisher *p = arg;
     bool more = false, stopping;
     do {
-        stopping = atomic_load(&p->stopping); /* before the mail is taken: nothing is posted after it */
+        stopping =
+            atomic_load(&p->stopping); /* before the mail is taken: nothing is posted after it */
         take_mail(p, more || (stopping && finished(p)) ? sc_mailbox_take(&p->box) : rest(p));
         more = turn(p);
     } while (!stopping || !finished(p));
@@ -453,7 +465,8 @@ static void *run(void *arg)
     close_session(p);
     drop_all(p, &batches, &writes);
     if (batches || writes)
-        SC_SAY(SC_WARN, "nats", "stopped with %u batches and %u writes not confirmed", batches, writes);
+        SC_SAY(SC_WARN, "nats", "stopped with %u batches and %u writes not confirmed", batches,
+               writes);
     pthread_mutex_lock(&p->lock);
     p->ended = true;
     pthread_cond_signal(&p->ended_cond);
@@ -517,7 +530,8 @@ static struct sc_publisher *make(const struct sc_publisher_config *config)
     return NULL;
 }
 
-struct sc_publisher *sc_publisher_start(const struct sc_publisher_config *config, struct sc_error *err)
+struct sc_publisher *sc_publisher_start(const struct sc_publisher_config *config,
+                                        struct sc_error *err)
 {
     struct sc_publisher *p = make(config);
     if (!p) {

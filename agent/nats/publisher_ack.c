@@ -1,4 +1,5 @@
-/* Acknowledgements are small and come at the rate of the records, so they are read in place, without a tree. */
+/* Acknowledgements are small and come at the rate of the records, so they are read in place,
+ * without a tree. */
 #include "nats/publisher_ack.h"
 
 #define DEPTH_MAX 16

@@ -1,9 +1,11 @@
-/* What comes back for a message: the reply token that names its slot, and the acknowledgement. Pure. */
+/* What comes back for a message: the reply token that names its slot, and the acknowledgement.
+ * Pure. */
 #pragma once
 
 #include <signal/types.h>
 
-/* "ssssnnnnnnnn": slot and nonce in lower-case hex. A slot is used again and again; its nonce tells one use from another. */
+/* "ssssnnnnnnnn": slot and nonce in lower-case hex. A slot is used again and again; its nonce tells
+ * one use from another. */
 #define SC_ACK_TOKEN_LEN 12
 #define SC_ACK_SLOTS_MAX 65536u
 
@@ -28,6 +30,7 @@ struct sc_ack {
 };
 
 uint32_t sc_ack_stream_hash(struct sc_str name);
-/* {"stream":"DATA","seq":12,"duplicate":true} or {"error":{"code":503,"err_code":10077,"description":"..."},...}: sets kind, seq,
- * stream_hash, code, err_code. *ret_text views the description inside body. */
+/* {"stream":"DATA","seq":12,"duplicate":true} or
+ * {"error":{"code":503,"err_code":10077,"description":"..."},...}: sets kind, seq, stream_hash,
+ * code, err_code. *ret_text views the description inside body. */
 void sc_ack_parse(struct sc_str body, struct sc_ack *ret, struct sc_str *ret_text);

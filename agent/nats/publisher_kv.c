@@ -1,7 +1,8 @@
-/* Writes to the buckets: a publish to the key's subject that names the revision it expects there, so that nothing newer is ever
- * overwritten. Whatever is unclear afterwards is settled by reading the key: our bytes stand there, or somebody else's, or the old
- * ones. The publisher's thread; reading blocks for a round trip, and happens only before the first write of a key whose revision its
- * owner does not know, and after trouble. */
+/* Writes to the buckets: a publish to the key's subject that names the revision it expects there,
+ * so that nothing newer is ever overwritten. Whatever is unclear afterwards is settled by reading
+ * the key: our bytes stand there, or somebody else's, or the old ones. The publisher's thread;
+ * reading blocks for a round trip, and happens only before the first write of a key whose revision
+ * its owner does not know, and after trouble. */
 #include "nats/publisher_private.h"
 
 #define HEADERS_MAX 256 /* encoded; generous */
@@ -27,8 +28,8 @@ static natsStatus make_message(struct sc_publisher *p, uint32_t index, natsMsg *
     if (sc_session_kv_subject(p->session, kv->bucket, kv->key, &p->kv_subject))
         return NATS_NO_MEMORY;
     struct sc_str value = kv->purge ? (struct sc_str){"", 0} : sc_buf_str(&kv->value);
-    natsStatus s = natsMsg_Create(&msg, p->kv_subject.ptr, sc_pub_reply(p, index), value.ptr,
-                                  (int)value.len);
+    natsStatus s =
+        natsMsg_Create(&msg, p->kv_subject.ptr, sc_pub_reply(p, index), value.ptr, (int)value.len);
     if (s == NATS_OK)
         s = set_headers(msg, kv, slot->floor);
     if (s != NATS_OK) {
@@ -39,7 +40,8 @@ static natsStatus make_message(struct sc_publisher *p, uint32_t index, natsMsg *
     return NATS_OK;
 }
 
-/* The revision there is, for a writer that does not know it. 0; 1: refused, kept; -1: the connection was given up. */
+/* The revision there is, for a writer that does not know it. 0; 1: refused, kept; -1: the
+ * connection was given up. */
 static int find_revision(struct sc_publisher *p, uint32_t index)
 {
     struct sc_pub_slot *slot = &p->slots[index];
@@ -53,8 +55,8 @@ static int find_revision(struct sc_publisher *p, uint32_t index)
         return 0;
     }
     if (sc_session_alive(p->session)) {
-        enum sc_reason reason = err.reason == SC_REASON_NO_STREAM ? SC_REASON_NO_STREAM
-                                                                  : SC_REASON_BROKER_UNAVAILABLE;
+        enum sc_reason reason =
+            err.reason == SC_REASON_NO_STREAM ? SC_REASON_NO_STREAM : SC_REASON_BROKER_UNAVAILABLE;
         sc_pub_refused(p, index, reason, "bucket %s cannot be read: %.160s", slot->kv->bucket,
                        err.text);
         return 1;
@@ -72,6 +74,10 @@ int sc_pub_kv_send(struct sc_publisher *p, uint32_t index)
         int rc = find_revision(p, index);
         if (rc)
             return rc;
+        if (!sc_pub_fence_open(p)) { /* reading took its time */
+            sc_pub_again(p, index);
+            return 1;
+        }
     }
     if ((int64_t)kv->value.len + HEADERS_MAX > sc_session_max_payload(p->session)) {
         sc_pub_refused(p, index, SC_REASON_STREAM_REFUSED,
@@ -96,16 +102,17 @@ static void settle(struct sc_publisher *p, uint32_t index, enum sc_kv_result res
 {
     struct sc_kv_write *kv = p->slots[index].kv;
     sc_pub_accepted(p, index);
-    atomic_fetch_add_explicit(result == SC_KV_OK ? &p->counts.kv_writes : &p->counts.kv_conflicts, 1,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(result == SC_KV_OK ? &p->counts.kv_writes : &p->counts.kv_conflicts,
+                              1, memory_order_relaxed);
     sc_pub_slot_free(p, index);
     sc_pub_return_kv(kv, result);
 }
 
 static bool is_ours(const struct sc_kv_write *kv, const struct sc_kv_entry *entry)
 {
-    return kv->purge ? entry->deleted
-                     : !entry->deleted && sc_str_eq(sc_buf_str(&kv->value), sc_buf_str(&entry->value));
+    return kv->purge
+               ? entry->deleted
+               : !entry->deleted && sc_str_eq(sc_buf_str(&kv->value), sc_buf_str(&entry->value));
 }
 
 int sc_pub_kv_look(struct sc_publisher *p, uint32_t index, struct sc_error *err)
@@ -141,7 +148,8 @@ static void unsure(struct sc_publisher *p, uint32_t index, const char *why)
     p->give_up = why;
 }
 
-/* Another revision stands there: another writer's, or our own first attempt's, whose acknowledgement was lost. */
+/* Another revision stands there: another writer's, or our own first attempt's, whose
+ * acknowledgement was lost. */
 static void wrong_revision(struct sc_publisher *p, uint32_t index)
 {
     struct sc_error err = SC_ERROR_INIT;

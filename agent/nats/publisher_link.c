@@ -1,6 +1,7 @@
-/* Threads: sc_link_* on the publisher's thread; on_reply and on_complete on one thread of the library. The ring has one writer and
- * one reader and needs no lock; the lock guards only `box` against a poke after the publisher has let go. The library says when the
- * callback will not come again, so the last of the two sides frees the link. */
+/* Threads: sc_link_* on the publisher's thread; on_reply and on_complete on one thread of the
+ * library. The ring has one writer and one reader and needs no lock; the lock guards only `box`
+ * against a poke after the publisher has let go. The library says when the callback will not come
+ * again, so the last of the two sides frees the link. */
 #include "nats/publisher_link.h"
 
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static void push(struct sc_link *link, const struct sc_ack *ack)
     }
     link->ring[head & link->mask] = *ack;
     atomic_store(&link->head, head + 1);
-    /* Sequentially consistent on both sides: either this load sees the sleeper or the sleeper sees the new head. */
+    /* Sequentially consistent on both sides: either this load sees the sleeper or the sleeper sees
+     * the new head. */
     uint32_t wake_at = atomic_load(&link->wake_at);
     if (wake_at != 0 && head + 1 - tail >= wake_at && atomic_exchange(&link->wake_at, 0) != 0)
         poke(link);
@@ -67,8 +69,9 @@ static void on_reply(natsConnection *conn, natsSubscription *sub, natsMsg *msg, 
     (void)sub;
 
     if (subject.len > link->prefix_len &&
-        sc_ack_token_read((struct sc_str){subject.ptr + link->prefix_len, subject.len - link->prefix_len},
-                          &ack.slot, &ack.nonce)) {
+        sc_ack_token_read(
+            (struct sc_str){subject.ptr + link->prefix_len, subject.len - link->prefix_len},
+            &ack.slot, &ack.nonce)) {
         int len = natsMsg_GetDataLength(msg);
         if (len == 0 && natsMsg_IsNoResponders(msg)) {
             ack.kind = SC_ACK_NO_RESPONDERS;
@@ -129,13 +132,15 @@ static natsStatus subscribe(struct sc_link *link, natsConnection *conn)
     atomic_fetch_add(&link->refs, 1); /* the library's side */
     s = natsSubscription_SetOnCompleteCB(link->sub, on_complete, link);
     if (s != NATS_OK)
-        atomic_fetch_sub(&link->refs, 1); /* already closed; nothing has been asked yet, so no callback runs */
+        atomic_fetch_sub(&link->refs,
+                         1); /* already closed; nothing has been asked yet, so no callback runs */
     if (s == NATS_OK)
         s = natsSubscription_SetPendingLimits(link->sub, -1, -1);
     return s;
 }
 
-struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box, struct sc_error *err)
+struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box,
+                             struct sc_error *err)
 {
     struct sc_link *link = make(window, box);
     if (!link) {
@@ -188,7 +193,8 @@ bool sc_link_take(struct sc_link *link, struct sc_ack *ret)
 bool sc_link_sleep(struct sc_link *link, uint32_t wake_at)
 {
     atomic_store(&link->wake_at, wake_at);
-    if (atomic_load(&link->head) - atomic_load(&link->tail) < wake_at && !atomic_load(&link->overrun))
+    if (atomic_load(&link->head) - atomic_load(&link->tail) < wake_at &&
+        !atomic_load(&link->overrun))
         return true;
     sc_link_awake(link);
     return false;

@@ -1,5 +1,6 @@
-/* The way back on one connection: an own inbox, and a bounded ring from the library's thread, which reads the acknowledgements, to
- * the publisher's thread, which acts on them. A link serves one connection and is closed with it. */
+/* The way back on one connection: an own inbox, and a bounded ring from the library's thread, which
+ * reads the acknowledgements, to the publisher's thread, which acts on them. A link serves one
+ * connection and is closed with it. */
 #pragma once
 
 #include "base/mailbox.h"
@@ -11,12 +12,14 @@
 struct sc_link;
 
 /* `box` is poked when acknowledgements wait (see sc_link_sleep), never after sc_link_close(). */
-struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box, struct sc_error *err);
+struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box,
+                             struct sc_error *err);
 /* Stops the callback's way to `box`; what is in the ring can still be taken. */
 void sc_link_detach(struct sc_link *link);
 /* NULL is fine. Before the connection is destroyed. Returns NULL. */
 struct sc_link *sc_link_close(struct sc_link *link);
-/* The reply subject for one use of a slot; valid until the next call. Publisher's thread, like all below. */
+/* The reply subject for one use of a slot; valid until the next call. Publisher's thread, like all
+ * below. */
 const char *sc_link_reply(struct sc_link *link, uint32_t slot, uint32_t nonce);
 /* Moves the oldest acknowledgement out; its text is the caller's. */
 bool sc_link_take(struct sc_link *link, struct sc_ack *ret);

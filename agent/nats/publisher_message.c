@@ -2,9 +2,10 @@
 
 #define BLOCK_OVERHEAD (10 + 2) /* "NATS/1.0\r\n" and the empty line */
 
-/* In packed form the last line's name and value are what the library is told, so it is one that every record has. */
-#define LAST_NAME "ce-specversion"
-#define LAST_VALUE "1.0"
+/* In packed form the last line's name and value are what the library is told, so it is one that
+ * every record has. */
+#define LAST_NAME     "ce-specversion"
+#define LAST_VALUE    "1.0"
 #define LAST_LINE_LEN (sizeof LAST_NAME - 1 + 2 + sizeof LAST_VALUE - 1 + 2)
 
 void sc_wire_done(struct sc_wire *wire)
@@ -54,7 +55,8 @@ static void compose_stamp(struct sc_wire *wire, const struct sc_batch *batch)
     wire->stamped = wire->stamp.failed ? NULL : batch;
 }
 
-int64_t sc_wire_compose(struct sc_wire *wire, const struct sc_batch *batch, const struct sc_record *record)
+int64_t sc_wire_compose(struct sc_wire *wire, const struct sc_batch *batch,
+                        const struct sc_record *record)
 {
     struct sc_buf *lines = &wire->lines;
     if (wire->stamped != batch)
@@ -107,8 +109,8 @@ static natsStatus set_each(natsMsg *msg, struct sc_buf *lines)
     return s;
 }
 
-natsStatus sc_wire_message(struct sc_wire *wire, const char *subject, const char *reply, const void *body,
-                           uint32_t len, natsMsg **ret)
+natsStatus sc_wire_message(struct sc_wire *wire, const char *subject, const char *reply,
+                           const void *body, uint32_t len, natsMsg **ret)
 {
     natsMsg *msg = NULL;
     natsStatus s = natsMsg_Create(&msg, subject, reply, body, (int)len);

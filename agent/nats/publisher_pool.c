@@ -1,5 +1,5 @@
-/* What other threads call: batches and credits, facts and news. Everything here is guarded by the publisher's lock, which is never
- * held over anything that blocks. */
+/* What other threads call: batches and credits, facts and news. Everything here is guarded by the
+ * publisher's lock, which is never held over anything that blocks. */
 #include "nats/publisher_private.h"
 
 #include <stdarg.h>
@@ -143,7 +143,8 @@ static void free_batch(struct sc_batch *batch)
     free(batch);
 }
 
-/* Under the lock. One that is free, a new one while the pool is not complete, or a larger one beyond it. */
+/* Under the lock. One that is free, a new one while the pool is not complete, or a larger one
+ * beyond it. */
 static struct sc_batch *find_batch(struct sc_publisher *p, uint32_t need)
 {
     struct sc_batch *batch = NULL;
@@ -228,7 +229,8 @@ void sc_publisher_batch_put(struct sc_publisher *p, struct sc_batch *batch)
         sc_pub_free(p);
 }
 
-/* Under the lock nothing is posted once `stopping` is set, so the thread's last look at its mailbox sees everything. */
+/* Under the lock nothing is posted once `stopping` is set, so the thread's last look at its mailbox
+ * sees everything. */
 void sc_publisher_post(struct sc_publisher *p, struct sc_batch *batch)
 {
     batch->mail.kind = SC_MAIL_BATCH;

@@ -12,7 +12,8 @@
  *
  *     FREE -> FLYING -> FREE            acknowledged, or too large
  *             FLYING -> AGAIN -> FLYING the answer says "not stored": sent again without more ado
- *             FLYING -> UNKNOWN         the connection was given up: read back, then FREE (found) or AGAIN
+ *             FLYING -> UNKNOWN         the connection was given up: read back, then FREE (found)
+ * or AGAIN
  *
  * A generation ends with every slot FREE and every batch and KV write back with its owner. */
 #pragma once
@@ -41,11 +42,7 @@ enum sc_pub_slot_state {
     SC_PUB_AGAIN
 };
 
-enum sc_pub_kind {
-    SC_PUB_RECORD,
-    SC_PUB_KV,
-    SC_PUB_KINDS
-};
+enum sc_pub_kind { SC_PUB_RECORD, SC_PUB_KV, SC_PUB_KINDS };
 
 struct sc_pub_slot {
     uint8_t state, kind;
@@ -55,7 +52,8 @@ struct sc_pub_slot {
         struct sc_batch *batch;
         struct sc_kv_write *kv;
     };
-    /* Record: highest sequence known when it was first handed over; it stands behind it, if it stands. KV: expected revision. */
+    /* Record: highest sequence known when it was first handed over; it stands behind it, if it
+     * stands. KV: expected revision. */
     uint64_t floor;
 };
 
@@ -95,9 +93,9 @@ struct sc_publisher {
     struct sc_mailbox box;
     struct sc_publisher_counts counts;
     _Atomic uint64_t known_seq;
-    _Atomic bool stopping;   /* written under lock */
+    _Atomic bool stopping;       /* written under lock */
     _Atomic uint32_t lease_news; /* counts calls of sc_publisher_lease() */
-    _Atomic bool lost;       /* hint of the library's thread: ask the session */
+    _Atomic bool lost;           /* hint of the library's thread: ask the session */
 
     /* ---- any thread, under lock ---- */
     pthread_mutex_t lock;
@@ -118,7 +116,7 @@ struct sc_publisher {
     uint32_t batches, allocated;
     uint32_t out; /* batches with io threads or with us */
     bool large_out;
-    bool orphan; /* stopped while batches were out: the last put frees */
+    bool orphan;                /* stopped while batches were out: the last put frees */
     struct sc_session *session; /* written by the thread */
 
     /* ---- the thread's own ---- */
@@ -148,9 +146,10 @@ struct sc_publisher {
     struct {
         uint64_t seq;
         char msg_id[512];
-    } proof; /* highest acknowledged; seq 0: none */
-    bool no_responders;  /* for a record: the stream is gone */
-    const char *give_up; /* an answer after which nothing is sure: why the connection must go; NULL: none */
+    } proof;            /* highest acknowledged; seq 0: none */
+    bool no_responders; /* for a record: the stream is gone */
+    const char *
+        give_up; /* an answer after which nothing is sure: why the connection must go; NULL: none */
     bool warned_window;
     char note[224]; /* what an outage left uncertain; shown while ready */
 
@@ -170,7 +169,8 @@ struct sc_publisher {
 
 /* ---- publisher.c ---- */
 /* Gives the connection up: what is in flight becomes unknown. */
-void sc_pub_lose(struct sc_publisher *p, enum sc_reason reason, const char *fmt, ...) SC_PRINTF(3, 4);
+void sc_pub_lose(struct sc_publisher *p, enum sc_reason reason, const char *fmt, ...)
+    SC_PRINTF(3, 4);
 /* Everything goes back undone. */
 void sc_pub_end_generation(struct sc_publisher *p, const char *why);
 /* A long step should end early: stop, lease, fence. */
@@ -184,8 +184,8 @@ static inline bool sc_pub_fence_open(const struct sc_publisher *p)
 void sc_pub_fence_closed(struct sc_publisher *p);
 
 /* ---- publisher_send.c ---- */
-/* Hands the slot's message, which was made with sc_pub_reply(), to the connection and destroys it. 0, or -1: the connection broke
- * over it and was given up; the slot is unknown. */
+/* Hands the slot's message, which was made with sc_pub_reply(), to the connection and destroys it.
+ * 0, or -1: the connection broke over it and was given up; the slot is unknown. */
 int sc_pub_hand_over(struct sc_publisher *p, uint32_t slot, natsMsg *msg);
 /* Reply subject for the slot's next hand-over. */
 const char *sc_pub_reply(struct sc_publisher *p, uint32_t slot);
@@ -193,9 +193,10 @@ const char *sc_pub_reply(struct sc_publisher *p, uint32_t slot);
 bool sc_pub_send_some(struct sc_publisher *p);
 
 /* ---- publisher_pool.c ---- */
-/* Sets the facts' state and tells the subscribers when more than the text changed. READY also gives the credits out. */
-void sc_pub_state(struct sc_publisher *p, enum sc_broker_state state, enum sc_reason reason, const char *fmt, ...)
-    SC_PRINTF(4, 5);
+/* Sets the facts' state and tells the subscribers when more than the text changed. READY also gives
+ * the credits out. */
+void sc_pub_state(struct sc_publisher *p, enum sc_broker_state state, enum sc_reason reason,
+                  const char *fmt, ...) SC_PRINTF(4, 5);
 /* Copies what is known of the stream to the facts. */
 void sc_pub_stream_facts(struct sc_publisher *p);
 /* Credits that wait although there is room (memory was short). */
@@ -217,14 +218,14 @@ uint32_t sc_pub_take_acks(struct sc_publisher *p);
 void sc_pub_known(struct sc_publisher *p, uint64_t seq);
 /* The highest acknowledged message, for the proof. */
 void sc_pub_prove(struct sc_publisher *p, uint64_t seq, const char *msg_id);
-void sc_pub_settle(struct sc_publisher *p, struct sc_batch *batch, uint32_t record, enum sc_record_outcome outcome,
-                   uint64_t seq, bool duplicate);
+void sc_pub_settle(struct sc_publisher *p, struct sc_batch *batch, uint32_t record,
+                   enum sc_record_outcome outcome, uint64_t seq, bool duplicate);
 void sc_pub_return_batch(struct sc_publisher *p, struct sc_batch *batch);
 void sc_pub_return_kv(struct sc_kv_write *kv, enum sc_kv_result result);
 /* Not stored: the slot waits for its next hand-over. */
 void sc_pub_again(struct sc_publisher *p, uint32_t slot);
-void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason, const char *fmt, ...)
-    SC_PRINTF(4, 5);
+void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason, const char *fmt,
+                    ...) SC_PRINTF(4, 5);
 /* The server took it: when it was the probe, the others may follow. */
 void sc_pub_accepted(struct sc_publisher *p, uint32_t slot);
 void sc_pub_gates_open(struct sc_publisher *p);
@@ -236,11 +237,11 @@ void sc_pub_run_state(struct sc_publisher *p);
 /* Hands the write over. 0; 1: not now (kept); -1: the connection was given up. */
 int sc_pub_kv_send(struct sc_publisher *p, uint32_t slot);
 void sc_pub_kv_ack(struct sc_publisher *p, uint32_t slot, const struct sc_ack *ack);
-/* Nobody knows whether the write was done: looks what stands under the key. 0: settled; 1: nothing was written, the slot is as it
- * was; -1 + err: cannot say, likewise. */
+/* Nobody knows whether the write was done: looks what stands under the key. 0: settled; 1: nothing
+ * was written, the slot is as it was; -1 + err: cannot say, likewise. */
 int sc_pub_kv_look(struct sc_publisher *p, uint32_t slot, struct sc_error *err) SC_WARN_UNUSED;
 
 /* ---- publisher_recover.c ---- */
-/* Finds the stream, proves that nothing acknowledged was lost, reads back what is unknown. True: may run. Else the phase, the state
- * and the time of the next attempt are set. */
+/* Finds the stream, proves that nothing acknowledged was lost, reads back what is unknown. True:
+ * may run. Else the phase, the state and the time of the next attempt are set. */
 bool sc_pub_bind(struct sc_publisher *p);

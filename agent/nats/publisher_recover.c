@@ -1,18 +1,20 @@
-/* A new connection, or a new look over the old one: which stream takes the subject, is it the one that we know, does it still hold
- * what it acknowledged, and which of the messages with unknown outcome stand in it. Nothing is sent a second time before this is
- * answered. The publisher's thread; blocks, in steps with a bound each. */
+/* A new connection, or a new look over the old one: which stream takes the subject, is it the one
+ * that we know, does it still hold what it acknowledged, and which of the messages with unknown
+ * outcome stand in it. Nothing is sent a second time before this is answered. The publisher's
+ * thread; blocks, in steps with a bound each. */
 #include "nats/publisher_private.h"
 
-#define STREAM_NAME "DATA"
+#define STREAM_NAME         "DATA"
 #define DUPLICATE_WINDOW_NS (120LL * 1000 * 1000 * 1000)
-#define SHORT_WINDOW_MS 10000
-#define LOOK_EVERY_MS 30000
+#define SHORT_WINDOW_MS     10000
+#define LOOK_EVERY_MS       30000
 
 /* ---- which stream ------------------------------------------------------------------------- */
 
 static void later(struct sc_publisher *p)
 {
-    p->backoff_ms = p->backoff_ms < SC_PUB_BACKOFF_MIN_MS ? SC_PUB_BACKOFF_MIN_MS : p->backoff_ms * 2;
+    p->backoff_ms =
+        p->backoff_ms < SC_PUB_BACKOFF_MIN_MS ? SC_PUB_BACKOFF_MIN_MS : p->backoff_ms * 2;
     if (p->backoff_ms > SC_PUB_BACKOFF_MAX_MS)
         p->backoff_ms = SC_PUB_BACKOFF_MAX_MS;
     p->retry_ms = sc_mono_ms() + p->backoff_ms;
@@ -28,7 +30,8 @@ static void cannot(struct sc_publisher *p, const struct sc_error *err)
     later(p);
     bool stalled = p->outage.on && p->outage.reason == SC_REASON_BROKER_STALLED;
     sc_pub_state(p, SC_BROKER_DOWN,
-                 stalled ? SC_REASON_BROKER_STALLED : SC_REASON_BROKER_UNAVAILABLE, "%s", err->text);
+                 stalled ? SC_REASON_BROKER_STALLED : SC_REASON_BROKER_UNAVAILABLE, "%s",
+                 err->text);
 }
 
 /* As sc_stream_find(), and makes the stream when that is wanted. */
@@ -37,7 +40,8 @@ static int find_stream(struct sc_publisher *p, struct sc_stream_info *ret, struc
     int rc = sc_stream_find(p->session, p->config.subject, ret, err);
     if (rc != 1 || !p->config.create)
         return rc;
-    if (sc_stream_create(p->session, STREAM_NAME, p->config.create_subject, DUPLICATE_WINDOW_NS, err))
+    if (sc_stream_create(p->session, STREAM_NAME, p->config.create_subject, DUPLICATE_WINDOW_NS,
+                         err))
         return -1;
     SC_SAY(SC_INFO, "nats", "created stream %s for %s", STREAM_NAME, p->config.create_subject);
     return sc_stream_find(p->session, p->config.subject, ret, err);
@@ -45,11 +49,13 @@ static int find_stream(struct sc_publisher *p, struct sc_stream_info *ret, struc
 
 /* ---- the proof ---------------------------------------------------------------------------- */
 
-/* 0: what was acknowledged is there, as far as can be known; 1: it is not; -1 + err. A sequence that holds no message is a deletion
- * (consumed, purged, limits), not a loss. */
-static int check_tail(struct sc_publisher *p, const struct sc_stream_info *info, struct sc_error *err)
+/* 0: what was acknowledged is there, as far as can be known; 1: it is not; -1 + err. A sequence
+ * that holds no message is a deletion (consumed, purged, limits), not a loss. */
+static int check_tail(struct sc_publisher *p, const struct sc_stream_info *info,
+                      struct sc_error *err)
 {
-    /* The server counts sequences on from what it still has: what was known cannot lie behind it. */
+    /* The server counts sequences on from what it still has: what was known cannot lie behind it.
+     */
     if (info->last_seq < atomic_load(&p->known_seq))
         return 1;
     if (p->proof.seq == 0)
@@ -67,7 +73,8 @@ static int check_tail(struct sc_publisher *p, const struct sc_stream_info *info,
     return rc;
 }
 
-/* True: it is the stream that this generation knows, and whole. Else the generation has ended, or a later attempt is due. */
+/* True: it is the stream that this generation knows, and whole. Else the generation has ended, or a
+ * later attempt is due. */
 static bool same_stream(struct sc_publisher *p, const struct sc_stream_info *info)
 {
     struct sc_error err = SC_ERROR_INIT;
@@ -193,13 +200,11 @@ static void say_result(struct sc_publisher *p, const struct sc_readback *job, ui
                        uint32_t found_count)
 {
     uint32_t rest = count - found_count;
-    SC_SAY(SC_INFO, "nats",
-           "read back %" PRIu64 " messages, %u of ours found, %u sent again", job->seen, found_count,
-           rest);
+    SC_SAY(SC_INFO, "nats", "read back %" PRIu64 " messages, %u of ours found, %u sent again",
+           job->seen, found_count, rest);
     if (rest == 0 || (!job->by_get && !job->floor_gone))
         return;
-    snprintf(p->note, sizeof p->note,
-             "%u records were sent again without certainty: %s", rest,
+    snprintf(p->note, sizeof p->note, "%u records were sent again without certainty: %s", rest,
              job->by_get ? "the stream shows only what is not consumed yet"
                          : "the stream no longer holds what it had stored meanwhile");
     SC_SAY(SC_WARN, "nats", "%s", p->note);
@@ -260,7 +265,8 @@ static bool find_and_prove(struct sc_publisher *p)
     }
     if (rc > 0) {
         later(p);
-        sc_pub_state(p, SC_BROKER_DOWN, SC_REASON_NO_STREAM, "no stream takes %s", p->config.subject);
+        sc_pub_state(p, SC_BROKER_DOWN, SC_REASON_NO_STREAM, "no stream takes %s",
+                     p->config.subject);
         return false;
     }
     if (info.no_ack) {

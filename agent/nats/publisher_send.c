@@ -1,4 +1,5 @@
-/* Handing over: what goes next, with which headers, while the window has room and the fence is open. The publisher's thread. */
+/* Handing over: what goes next, with which headers, while the window has room and the fence is
+ * open. The publisher's thread. */
 #include "nats/publisher_private.h"
 
 #define TURN_MESSAGES 256 /* handed over before mail and acknowledgements are looked at again */
@@ -92,7 +93,8 @@ static uint32_t take_kv(struct sc_publisher *p)
     return index;
 }
 
-/* What may go next: KV writes before records, what was refused before what is new. 0; 1: nothing may; -1: connection given up. */
+/* What may go next: KV writes before records, what was refused before what is new. 0; 1: nothing
+ * may; -1: connection given up. */
 static int send_next(struct sc_publisher *p, int64_t now)
 {
     struct sc_pub_gate *kv = &p->gates[SC_PUB_KV], *records = &p->gates[SC_PUB_RECORD];

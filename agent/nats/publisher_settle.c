@@ -1,4 +1,5 @@
-/* Outcomes: what the server answered, what is refused and waits, what goes back to the io threads. The publisher's thread. */
+/* Outcomes: what the server answered, what is refused and waits, what goes back to the io threads.
+ * The publisher's thread. */
 #include "nats/publisher_private.h"
 
 #include <stdarg.h>
@@ -81,7 +82,8 @@ void sc_pub_settle(struct sc_publisher *p, struct sc_batch *batch, uint32_t reco
 void sc_pub_known(struct sc_publisher *p, uint64_t seq)
 {
     if (seq > atomic_load_explicit(&p->known_seq, memory_order_relaxed))
-        atomic_store_explicit(&p->known_seq, seq, memory_order_release); /* only this thread writes */
+        atomic_store_explicit(&p->known_seq, seq,
+                              memory_order_release); /* only this thread writes */
 }
 
 void sc_pub_prove(struct sc_publisher *p, uint64_t seq, const char *msg_id)
@@ -186,8 +188,9 @@ static void record_stored(struct sc_publisher *p, uint32_t index, const struct s
 {
     struct sc_pub_slot *slot = &p->slots[index];
     bool duplicate = ack->kind == SC_ACK_DUPLICATE;
-    /* What is stored now stands behind everything that was known when it was handed over, and in the stream that we know. Else the
-     * stream is another one, whatever its name: nothing of this is counted before that is looked at. */
+    /* What is stored now stands behind everything that was known when it was handed over, and in
+     * the stream that we know. Else the stream is another one, whatever its name: nothing of this
+     * is counted before that is looked at. */
     if (ack->stream_hash != p->stream_hash || (!duplicate && ack->seq <= slot->floor)) {
         unsure(p, index, "the stream answers as if it had been made anew");
         return;
@@ -212,8 +215,8 @@ static void record_refused(struct sc_publisher *p, uint32_t index, const struct 
         sc_pub_slot_free(p, index);
         return;
     }
-    sc_pub_refused(p, index, reason_of(ack), "stream %s refuses records: %.120s (%u)", p->stream.name,
-                   ack->text ? ack->text : "no reason given", ack->err_code);
+    sc_pub_refused(p, index, reason_of(ack), "stream %s refuses records: %.120s (%u)",
+                   p->stream.name, ack->text ? ack->text : "no reason given", ack->err_code);
 }
 
 static void record_answered(struct sc_publisher *p, uint32_t index, const struct sc_ack *ack)

@@ -2,8 +2,14 @@
  *
  * nats.c calls back on a thread of its own, also after natsConnection_Destroy(). So the closure is
  * a number, looked up among the open sessions under a lock: whoever is not in the list any more is
- * not called, and close() returns only when no callback is running. */
+ * not called, and close() returns only when no callback is running.
+ *
+ * Up to 3.6.0 its reading thread looks a subscription up and then locks it without holding it: who
+ * frees one in between crashes the process. It does so itself with the one behind
+ * natsConnection_Request(), at every close. So answers come over a subscription of ours, and ours
+ * are freed when the reading thread is known to have passed by, or has ended. */
 #include "nats/session.h"
+#include "base/clock.h"
 #include "base/redact.h"
 #include "nats/internal.h"
 
@@ -32,6 +38,9 @@ struct sc_session {
     _Atomic bool is_lost;
     void (*lost)(void *arg);
     void *arg;
+    natsSubscription *answers; /* to <inbox>.* */
+    char inbox[96], reply[128];
+    uint64_t asked;
     /* subscriptions that the reading thread may still touch */
     natsSubscription **dropped;
     size_t dropped_count;
@@ -209,7 +218,7 @@ static natsStatus set_common(natsOptions *opts, const struct sc_nats_config *con
     if (s == NATS_OK)
         s = natsOptions_SetAllowReconnect(opts, false);
     if (s == NATS_OK)
-        s = natsOptions_SetFailRequestsOnDisconnect(opts, true);
+        s = natsOptions_SetFailRequestsOnDisconnect(opts, true); /* should anybody use them */
     if (s == NATS_OK)
         s = natsOptions_SetPingInterval(opts, PING_INTERVAL_MS);
     if (s == NATS_OK)
@@ -344,6 +353,20 @@ static natsStatus connect_once(struct sc_session *session, const struct sc_nats_
     return s;
 }
 
+static natsStatus subscribe_answers(struct sc_session *session)
+{
+    natsInbox *inbox = NULL;
+    char subject[128];
+    natsStatus s = natsInbox_Create(&inbox);
+    if (s != NATS_OK)
+        return s;
+    snprintf(session->inbox, sizeof session->inbox, "%s", inbox);
+    snprintf(subject, sizeof subject, "%s.*", inbox);
+    natsInbox_Destroy(inbox);
+    s = natsConnection_SubscribeSync(&session->answers, session->conn, subject);
+    return s == NATS_OK ? natsSubscription_SetPendingLimits(session->answers, -1, -1) : s;
+}
+
 struct sc_session *sc_session_open(const struct sc_nats_config *config, const char *role,
                                    void (*lost)(void *arg), void *arg, struct sc_error *err)
 {
@@ -369,6 +392,8 @@ struct sc_session *sc_session_open(const struct sc_nats_config *config, const ch
     natsStatus s = connect_once(session, config, role, roots, err);
     if (s == NATS_SSL_ERROR && !roots)
         s = connect_once(session, config, role, true, err);
+    if (s == NATS_OK)
+        s = subscribe_answers(session);
     if (s == NATS_OK) {
         pthread_mutex_lock(&sessions_lock);
         bool good = session->open = !atomic_load(&session->is_lost);
@@ -401,6 +426,16 @@ static bool wait_closed(struct sc_session *session)
     return closed;
 }
 
+static void bury(struct sc_session *session, natsSubscription *sub)
+{
+    size_t bytes = (session->dropped_count + 1) * sizeof(*session->dropped);
+    natsSubscription **more = sub ? realloc(session->dropped, bytes) : NULL;
+    if (!more)
+        return;
+    session->dropped = more;
+    session->dropped[session->dropped_count++] = sub;
+}
+
 struct sc_session *sc_session_close(struct sc_session *session)
 {
     if (!session)
@@ -409,6 +444,7 @@ struct sc_session *sc_session_close(struct sc_session *session)
     session->open = false;
     pthread_mutex_unlock(&sessions_lock);
     natsConnection_Close(session->conn);
+    bury(session, session->answers);
     /* Not known to be out of use: better a leak than a crash. */
     if (session->dropped_count && wait_closed(session))
         for (size_t i = 0; i < session->dropped_count; i++)
@@ -431,12 +467,7 @@ void sc_session_drop(struct sc_session *session, natsSubscription *sub)
         natsSubscription_Destroy(sub);
         return;
     }
-    natsSubscription **more =
-        realloc(session->dropped, (session->dropped_count + 1) * sizeof(*session->dropped));
-    if (!more)
-        return;
-    session->dropped = more;
-    session->dropped[session->dropped_count++] = sub;
+    bury(session, sub);
 }
 
 void sc_session_abort(struct sc_session *session)
@@ -568,11 +599,48 @@ static int parse_reply(natsMsg *msg, const char *what, json_t **ret, int *ret_co
     return 0;
 }
 
+const char *sc_session_reply(struct sc_session *session)
+{
+    snprintf(session->reply, sizeof session->reply, "%s.%llu", session->inbox,
+             (unsigned long long)++session->asked);
+    return session->reply;
+}
+
+natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, natsMsg **ret)
+{
+    int64_t until = sc_mono_ms() + session->timeout_ms, left = session->timeout_ms;
+    natsStatus s = natsConnection_PublishMsg(session->conn, request);
+    /* Sends at once; by itself the library waits a millisecond for more. */
+    if (s == NATS_OK)
+        s = natsConnection_FlushTimeout(session->conn, left);
+    while (s == NATS_OK && left > 0) {
+        natsMsg *msg = NULL;
+        s = natsSubscription_NextMsg(&msg, session->answers, left);
+        if (s != NATS_OK)
+            return s;
+        /* Answers that came too late for those who asked are passed over. */
+        bool ours = strcmp(natsMsg_GetSubject(msg), session->reply) == 0;
+        if (ours && !natsMsg_IsNoResponders(msg)) {
+            *ret = msg;
+            return NATS_OK;
+        }
+        natsMsg_Destroy(msg);
+        if (ours)
+            return NATS_NO_RESPONDERS;
+        left = until - sc_mono_ms();
+    }
+    return s == NATS_OK ? NATS_TIMEOUT : s;
+}
+
 static int request(struct sc_session *session, const char *subject, const char *json, natsMsg **ret,
                    struct sc_error *err)
 {
-    natsStatus s = natsConnection_RequestString(ret, session->conn, subject, json ? json : "",
-                                                session->timeout_ms);
+    natsMsg *msg = NULL;
+    natsStatus s = natsMsg_Create(&msg, subject, sc_session_reply(session), json,
+                                  json ? (int)strlen(json) : 0);
+    if (s == NATS_OK)
+        s = sc_session_exchange(session, msg, ret);
+    natsMsg_Destroy(msg);
     if (s != NATS_OK)
         return sc_session_fail(session, s, subject, err);
     return 0;

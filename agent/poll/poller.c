@@ -171,6 +171,8 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     }
     snprintf(line, sizeof line, "%s, next request at %s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason),
              sc_time_short(hold.until_real, sc_real_ms(), at), wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "", since);
+    if (!advice && sc_reason_class(reason) == SC_CLASS_AUTH && reason != SC_REASON_PROXY_AUTH)
+        advice = p->inst->config->connector->auth_advice;
     p->facts.reason = p->facts.reason == reason && p->attempts <= 1 ? SC_REASON_OK : p->facts.reason; /* a new occurrence is told anew */
     sc_poller_say(p, reason, hold.until_real, line, advice);
     sc_heap_set(&io->heap, &p->timer, hold.until_ms);

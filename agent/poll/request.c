@@ -225,12 +225,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         rc = add_auth(p, headers, &count, &err);
     if (rc == 0)
         p->request_hash = request_hash(url.ptr, rq);
-    if (rc == 0 && asked_before(p)) {
-        sc_fail(&err, SC_REASON_PAGING_LOOP, "the vendor named %s as the next page, which this walk has asked already",
-                sc_redact_url(url.ptr, shown, sizeof shown));
-        rc = -1;
-    }
-    if (rc == 0) {
+    bool loop = rc == 0 && asked_before(p);
+    if (rc == 0 && !loop) {
         take_budgets(p, rq);
         p->asked_with = p->inst->credential;
         p->cutting = p->count_failed = false;
@@ -243,7 +239,14 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
     }
     for (unsigned i = 0; i < count; i++)
         sc_secret_free(headers[i]);
-    if (rc == 0) {
+    if (loop) {
+        char detail[700];
+        snprintf(detail, sizeof detail, "the vendor named %s as the next page, which this walk has read already: stopped, the next poll goes on from there",
+                 sc_redact_url(url.ptr, shown, sizeof shown));
+        p->walk_failed = p->finish = true;
+        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, detail, NULL);
+        sc_poller_wake(p);
+    } else if (rc == 0) {
         struct sc_log_cx cx = sc_poller_cx(p);
         p->out++;
         SC_LOG(SC_DEBUG, &cx, NULL, "request %s", sc_redact_url(url.ptr, shown, sizeof shown));
@@ -257,7 +260,12 @@ void sc_request_send(struct sc_poller *p)
     struct sc_request rq = {0};
     struct sc_io *io = p->inst->io;
     sc_host_release(p);
-    if (p->inst->config->connector->ops->request(&p->host, &rq) == SC_DONE) {
+    enum sc_next next = p->inst->config->connector->ops->request(&p->host, &rq);
+    if (next == SC_SEND && !rq.url) {
+        sc_poller_fail(p, SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, "out of memory for a request", NULL);
+        return;
+    }
+    if (next == SC_DONE) {
         p->finish = true;
         sc_poller_page_done(p);
         return;
@@ -276,9 +284,9 @@ void sc_request_send(struct sc_poller *p)
             snprintf(detail, sizeof detail, "waits for the request budget until %s", sc_time_short(real, sc_real_ms(), until));
         if (when - io->now > 1000)
             sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, detail, NULL);
-        int64_t next = when == INT64_MAX ? io->now + 250 : when;
-        p->budget_wait_ms += next - io->now;
-        sc_heap_set(&io->heap, &p->timer, next);
+        int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
+        p->budget_wait_ms += look_again - io->now;
+        sc_heap_set(&io->heap, &p->timer, look_again);
         return;
     }
     send_it(p, &rq);
@@ -520,8 +528,10 @@ static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
         return;
     }
     SC_LOG(sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
-    if (verdict->reason == SC_REASON_CURSOR_EXPIRED)
+    if (verdict->reason == SC_REASON_CURSOR_EXPIRED) {
+        sc_request_forget_asked(p); /* pages of this walk may rightly come again */
         sc_poller_read_back(p);
+    }
     sc_poller_wake(p);
 }
 
@@ -530,7 +540,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
     struct sc_response response = {.status = result->status, .transport = result->reason, .body_prefix = result->prefix, .body_complete = true};
     struct sc_wait wait = {.until_ms = SC_TIME_NONE};
-    char detail[320];
+    char detail[640];
     sc_host_release(p);
     if (p->asked_with != p->inst->credential && (result->status == 401 || result->status == 403)) {
         sc_poller_wake(p); /* the old credential's refusal does not count against the new one */
@@ -550,7 +560,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
     enum sc_reason reason = verdict.action == SC_REFUSE ? verdict.reason : SC_REASON_OK;
     if (result->status == 0) {
         reason = reason ? reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
-        snprintf(detail, sizeof detail, "%s", result->text);
+        snprintf(detail, sizeof detail, "%s%s%s", verdict.detail, verdict.detail[0] ? "; " : "", result->text);
     } else {
         struct sc_status_reading reading = sc_read_status(result->status, p->asked_with && p->asked_with->worked);
         reason = reason ? reason : reading.reason ? reading.reason : SC_REASON_BAD_RESPONSE;

@@ -153,7 +153,7 @@ struct sc_header {
 /* Filled by request(); strings are static or from host->text() (they live until the next call). */
 struct sc_request {
     enum sc_method method;
-    const char *url;  /* absolute, or beginning with '/': then below the base URL */
+    const char *url;  /* NULL: out of memory; absolute, or beginning with '/': then below the base URL */
     struct sc_header headers[SC_MAX_REQUEST_HEADERS]; /* name NULL ends; User-Agent, Accept-Encoding, auth are added */
     struct sc_str body;
     const char *pools[SC_MAX_REQUEST_POOLS]; /* names of pools; NULL ends */

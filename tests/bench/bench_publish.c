@@ -1,12 +1,15 @@
 /* How much of a bare nats.c publisher's speed does ours keep?
  *
- *   bench_publish [--records 100000] [--size 1024] [--window 1024] [--rounds 5] [--url nats://host:port]
+ *   bench_publish [--records 100000] [--size 1024] [--window 1024] [--rounds 5] [--url
+ * nats://host:port]
  *                 [--only bare|ours] [--min-ratio 0.80]
  *
- * "bare" is the shortest program that publishes the same messages with js_PublishMsgAsync: same bodies, headers and window, all of
- * them acknowledged. "ours" fills batches on this thread, as an io thread does, and the publisher sends them. Both run alternately in
- * one process against one server, its own unless --url is given, and the stream is emptied in between, so that a slow moment of the
- * machine meets both. CPU is that of all threads of this process. The last line is JSON; the exit status is 1 below --min-ratio. */
+ * "bare" is the shortest program that publishes the same messages with js_PublishMsgAsync: same
+ * bodies, headers and window, all of them acknowledged. "ours" fills batches on this thread, as an
+ * io thread does, and the publisher sends them. Both run alternately in one process against one
+ * server, its own unless --url is given, and the stream is emptied in between, so that a slow
+ * moment of the machine meets both. CPU is that of all threads of this process. The last line is
+ * JSON; the exit status is 1 below --min-ratio. */
 #include "base/clock.h"
 #include "natsd.h"
 #include "nats/publisher.h"
@@ -17,7 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SUBJECT "bench.data.records"
+#define SUBJECT    "bench.data.records"
 #define ROUNDS_MAX 99
 
 static struct {
@@ -61,10 +64,10 @@ static size_t make_id(char out[96], int record)
                             run_number, (unsigned)record);
 }
 
-#define CE_ID_AT 21 /* behind "okta-prod.system_log." */
-#define CE_SOURCE "https%3A%2F%2Facme.okta.com"
-#define CE_TYPE "okta.system_log"
-#define CE_TIME "2026-11-21T10:15:02.123Z"
+#define CE_ID_AT     21 /* behind "okta-prod.system_log." */
+#define CE_SOURCE    "https%3A%2F%2Facme.okta.com"
+#define CE_TYPE      "okta.system_log"
+#define CE_TIME      "2026-11-21T10:15:02.123Z"
 #define CONTENT_TYPE "application/json"
 
 /* ---- bare ---------------------------------------------------------------------------------- */
@@ -245,7 +248,7 @@ static double median(const double *values, int count)
     double sorted[ROUNDS_MAX];
     memcpy(sorted, values, sizeof *sorted * (size_t)count);
     qsort(sorted, (size_t)count, sizeof *sorted, compare);
-    return count == 0      ? 0
+    return count == 0       ? 0
            : count % 2 == 1 ? sorted[count / 2]
                             : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 import threading
@@ -180,7 +181,7 @@ class Terminal(CommandTest):
         os.close(slave)
         screen = b""
         pending = list(answers)
-        while True:
+        while select.select([master], [], [], 30)[0]:
             try:
                 piece = os.read(master, 4096)
             except OSError:
@@ -190,6 +191,8 @@ class Terminal(CommandTest):
             screen += piece
             if pending and screen.endswith(pending[0][0]):
                 os.write(master, pending.pop(0)[1])
+        else:
+            self.fail(f"nothing more on the terminal: {screen}")
         os.close(master)
         self.assertEqual(pending, [], screen)
         return process.wait(timeout=60), screen.decode()

@@ -442,6 +442,7 @@ int main(void)
         TEST(test_readback_discard_old), TEST(test_readback_work_queue),
         TEST(test_readback_interest),    TEST(test_readback_foreign_headers),
         TEST(test_readback_broken_off),  TEST(test_consumer_hole),
+        TEST(test_readback_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,10 @@ static void *run(void *arg)
     struct pair pairs[PAIRS_MAX];
     int count = 0;
     while (!atomic_load(&relay->stop)) {
-        struct pollfd fds[2 + 2 * PAIRS_MAX] = {{relay->listener, POLLIN, 0}, {relay->wake[0], POLLIN, 0}};
+        struct pollfd fds[2 + 2 * PAIRS_MAX] = {
+            {relay->listener, POLLIN, 0},
+            {relay->wake[0],  POLLIN, 0}
+        };
         for (int i = 0; i < count; i++) {
             fds[2 + 2 * i] = (struct pollfd){pairs[i].client, POLLIN, 0};
             fds[3 + 2 * i] = (struct pollfd){pairs[i].server, POLLIN, 0};
@@ -131,7 +134,8 @@ void relay_start(struct relay *relay, int server_port)
     relay->server_port = server_port;
     relay->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (relay->listener < 0 || bind(relay->listener, (struct sockaddr *)&addr, len) ||
-        listen(relay->listener, 16) || getsockname(relay->listener, (struct sockaddr *)&addr, &len) ||
+        listen(relay->listener, 16) ||
+        getsockname(relay->listener, (struct sockaddr *)&addr, &len) ||
         pipe2(relay->wake, O_CLOEXEC))
         die("start");
     relay->port = ntohs(addr.sin_port);

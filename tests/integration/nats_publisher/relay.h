@@ -1,4 +1,5 @@
-/* A TCP relay between a client and a server that loses things on demand: what the tests of lost acknowledgements need. */
+/* A TCP relay between a client and a server that loses things on demand: what the tests of lost
+ * acknowledgements need. */
 #pragma once
 
 #include <pthread.h>
@@ -6,13 +7,13 @@
 #include <stdbool.h>
 
 struct relay {
-    int port;       /* where it listens */
+    int port; /* where it listens */
     int server_port;
     int listener;
     int wake[2];
     pthread_t thread;
-    _Atomic bool mute; /* what the server says is lost */
-    _Atomic bool deaf; /* what the client says is lost */
+    _Atomic bool mute;   /* what the server says is lost */
+    _Atomic bool deaf;   /* what the client says is lost */
     _Atomic bool refuse; /* new connections are closed at once */
     _Atomic bool stop;
     _Atomic unsigned cuts_wanted, cuts_done;

@@ -42,7 +42,8 @@ void rig_open(struct rig *rig, const char *server_config)
     natsd_start(&rig->server, server_config);
     relay_start(&rig->relay, rig->server.port);
     snprintf(rig->url, sizeof rig->url, "nats://127.0.0.1:%d", rig->relay.port);
-    rig->nats = (struct sc_nats_config){.url = rig->url, .name = "test", .request_timeout_ms = 2000};
+    rig->nats =
+        (struct sc_nats_config){.url = rig->url, .name = "test", .request_timeout_ms = 2000};
     rig->config = (struct sc_publisher_config){
         .nats = &rig->nats,
         .subject = RIG_SUBJECT,
@@ -181,7 +182,8 @@ uint64_t rig_last_seq(struct rig *rig)
 
 /* ---- producers ----------------------------------------------------------------------------- */
 
-void producer_init(struct producer *producer, struct rig *rig, const char *prefix, uint32_t count, uint32_t size)
+void producer_init(struct producer *producer, struct rig *rig, const char *prefix, uint32_t count,
+                   uint32_t size)
 {
     memset(producer, 0, sizeof *producer);
     producer->rig = rig;
@@ -263,7 +265,8 @@ static bool make_batch(struct producer *producer)
     uint32_t each = producer->size + (uint32_t)producer->extra_len + 192;
     if (!wants_more(producer))
         return false;
-    struct sc_batch *batch = sc_publisher_batch(producer->rig->p, &producer->home->box, each, &producer->home->credit);
+    struct sc_batch *batch =
+        sc_publisher_batch(producer->rig->p, &producer->home->box, each, &producer->home->credit);
     if (!batch)
         return false;
     uint32_t most = producer->per_batch ? producer->per_batch : SC_BATCH_RECORDS;
@@ -300,7 +303,8 @@ static void take_batch(struct producer *producer, struct sc_batch *batch)
 void producer_turn(struct producer *producer, int64_t wait_ms)
 {
     bool made = make_batch(producer);
-    struct sc_mail *mail = made ? sc_mailbox_take(&producer->home->box) : sc_mailbox_wait(&producer->home->box, wait_ms);
+    struct sc_mail *mail = made ? sc_mailbox_take(&producer->home->box)
+                                : sc_mailbox_wait(&producer->home->box, wait_ms);
     while (mail) {
         struct sc_mail *next = mail->next;
         if (mail->kind == SC_MAIL_BATCH)
@@ -371,7 +375,8 @@ static void check_headers(const struct producer *producer, uint32_t record, nats
 }
 
 /* Which record of which producer; NULL: none of theirs. */
-static struct producer *find(struct producer *const *producers, size_t count, const char *id, uint32_t *ret)
+static struct producer *find(struct producer *const *producers, size_t count, const char *id,
+                             uint32_t *ret)
 {
     for (size_t i = 0; i < count; i++) {
         size_t len = strlen(producers[i]->prefix);
@@ -383,8 +388,8 @@ static struct producer *find(struct producer *const *producers, size_t count, co
     return NULL;
 }
 
-static void check_message(struct producer *const *producers, size_t count, natsMsg *msg, uint64_t seq,
-                          uint8_t **seen)
+static void check_message(struct producer *const *producers, size_t count, natsMsg *msg,
+                          uint64_t seq, uint8_t **seen)
 {
     const char *id = NULL;
     uint32_t record = 0;
@@ -407,7 +412,8 @@ static void check_message(struct producer *const *producers, size_t count, natsM
     check_headers(producer, record, msg);
 }
 
-static void read_stream(struct rig *rig, struct producer *const *producers, size_t count, uint8_t **seen)
+static void read_stream(struct rig *rig, struct producer *const *producers, size_t count,
+                        uint8_t **seen)
 {
     natsSubscription *sub = NULL;
     jsSubOptions options;
@@ -415,7 +421,8 @@ static void read_stream(struct rig *rig, struct producer *const *producers, size
     jsSubOptions_Init(&options);
     options.Ordered = true;
     options.Stream = "DATA";
-    must(js_SubscribeSync(&sub, rig->js, "edge-1.data.>", NULL, &options, NULL), "reading the stream");
+    must(js_SubscribeSync(&sub, rig->js, "edge-1.data.>", NULL, &options, NULL),
+         "reading the stream");
     must(natsSubscription_SetPendingLimits(sub, -1, -1), "pending limits");
     while (seq < last) {
         natsMsg *msg = NULL;

@@ -1,5 +1,5 @@
-/* A publisher against a real server, producers that behave like io threads, and the reading of the stream that decides whether each
- * record stands there once. */
+/* A publisher against a real server, producers that behave like io threads, and the reading of the
+ * stream that decides whether each record stands there once. */
 #pragma once
 
 #include "base/clock.h"
@@ -13,7 +13,8 @@
 
 #define RIG_HOMES 16
 
-/* What an io thread keeps as long as the publisher lives: it may still be inside a post when the mail has been read. */
+/* What an io thread keeps as long as the publisher lives: it may still be inside a post when the
+ * mail has been read. */
 struct home {
     struct sc_mailbox box;
     struct sc_credit credit;
@@ -32,7 +33,7 @@ struct rig {
     struct sc_broker_facts facts; /* of the last news read */
     struct home homes[RIG_HOMES];
     uint32_t home_count;
-    natsConnection *conn;         /* straight to the server */
+    natsConnection *conn; /* straight to the server */
     jsCtx *js;
 };
 
@@ -61,27 +62,29 @@ uint64_t rig_last_seq(struct rig *rig);
 struct producer {
     struct rig *rig;
     const char *prefix;
-    uint32_t count, size;     /* records wanted (may be raised while it runs), bytes of each body */
-    uint32_t per_batch;       /* 0: as many as fit */
-    const char *extra;        /* as sc_record.extra_at, or NULL */
+    uint32_t count, size; /* records wanted (may be raised while it runs), bytes of each body */
+    uint32_t per_batch;   /* 0: as many as fit */
+    const char *extra;    /* as sc_record.extra_at, or NULL */
     size_t extra_len;
-    _Atomic bool until_told;  /* goes on beyond count until `enough` */
+    _Atomic bool until_told; /* goes on beyond count until `enough` */
     _Atomic bool enough;
     /* kept */
     struct sc_stamp stamp;
     struct home *home;
-    uint32_t made;            /* records put into batches */
-    uint32_t back;            /* records whose batch came back */
+    uint32_t made; /* records put into batches */
+    uint32_t back; /* records whose batch came back */
     uint32_t batches_out;
-    uint32_t cap;             /* of the arrays */
-    uint8_t *outcome;         /* enum sc_record_outcome by record; dropped ones stay PENDING */
+    uint32_t cap;     /* of the arrays */
+    uint8_t *outcome; /* enum sc_record_outcome by record; dropped ones stay PENDING */
     uint64_t *seq;
     uint32_t stored, duplicates, found, too_large, dropped;
     pthread_t thread;
 };
 
-void producer_init(struct producer *producer, struct rig *rig, const char *prefix, uint32_t count, uint32_t size);
-/* One turn: makes what it can, takes what came back; waits for mail up to wait_ms when it could make nothing. */
+void producer_init(struct producer *producer, struct rig *rig, const char *prefix, uint32_t count,
+                   uint32_t size);
+/* One turn: makes what it can, takes what came back; waits for mail up to wait_ms when it could
+ * make nothing. */
 void producer_turn(struct producer *producer, int64_t wait_ms);
 /* Until all is back. Fails the test after RIG_WAIT_MS. */
 void producer_run(struct producer *producer);
@@ -93,6 +96,7 @@ void producer_done(struct producer *producer);
 size_t producer_body(const struct producer *producer, uint32_t record, char *out);
 size_t producer_id(const struct producer *producer, uint32_t record, char out[64]);
 
-/* Reads the stream: each record of the producers whose outcome is STORED or FOUND stands there exactly once, where its outcome says,
- * with its own bytes and headers; nothing else of theirs stands there, unless its batch was dropped: then at most once. */
+/* Reads the stream: each record of the producers whose outcome is STORED or FOUND stands there
+ * exactly once, where its outcome says, with its own bytes and headers; nothing else of theirs
+ * stands there, unless its batch was dropped: then at most once. */
 void check_stream(struct rig *rig, struct producer *const *producers, size_t count);

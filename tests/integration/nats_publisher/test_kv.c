@@ -11,7 +11,8 @@
 
 static struct rig rig;
 static struct home *home;
-static struct sc_session *session; /* straight to the server, to look and to write like somebody else */
+static struct sc_session
+    *session; /* straight to the server, to look and to write like somebody else */
 static struct sc_nats_config straight;
 
 static void open_session(void)
@@ -44,7 +45,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct sc_kv_write *make_write(const char *bucket, const char *key, const char *value, uint64_t expected)
+static struct sc_kv_write *make_write(const char *bucket, const char *key, const char *value,
+                                      uint64_t expected)
 {
     struct sc_kv_write *kv = calloc(1, sizeof *kv);
     struct sc_broker_facts facts;
@@ -76,8 +78,8 @@ static struct sc_kv_write *wait_write(void)
 }
 
 /* Writes and waits; the result, *ret_rev the new or the current revision. */
-static enum sc_kv_result put(const char *key, const char *value, uint64_t expected, uint64_t *ret_rev,
-                             char current[64])
+static enum sc_kv_result put(const char *key, const char *value, uint64_t expected,
+                             uint64_t *ret_rev, char current[64])
 {
     sc_publisher_kv(rig.p, make_write("CHECKPOINTS", key, value, expected));
     struct sc_kv_write *kv = wait_write();
@@ -109,10 +111,12 @@ static void test_kv_compare_and_set(void **state)
     CHECK_INT("first", put("a.b", "one", SC_KV_REV_ABSENT, &rev, current), SC_KV_OK);
     CHECK_INT("second", put("a.b", "two", rev, &rev, current), SC_KV_OK);
     check_key("a.b", "two", rev);
-    CHECK_INT("absent, but it is there", put("a.b", "three", SC_KV_REV_ABSENT, &other, current), SC_KV_CONFLICT);
+    CHECK_INT("absent, but it is there", put("a.b", "three", SC_KV_REV_ABSENT, &other, current),
+              SC_KV_CONFLICT);
     CHECK_TEXT("current", current, "two");
     CHECK_INT("current revision", other, rev);
-    CHECK_INT("somebody else", sc_kv_put(session, "CHECKPOINTS", "a.b", "theirs", 6, rev, &other, &err), 0);
+    CHECK_INT("somebody else",
+              sc_kv_put(session, "CHECKPOINTS", "a.b", "theirs", 6, rev, &other, &err), 0);
     CHECK_INT("stale", put("a.b", "three", rev, &rev, current), SC_KV_CONFLICT);
     CHECK_TEXT("current", current, "theirs");
     CHECK_INT("current revision", rev, other);
@@ -174,7 +178,8 @@ static void test_kv_lost_write(void **state)
         sc_publisher_kv(rig.p, make_write("CHECKPOINTS", key, "mine", SC_KV_REV_ABSENT));
         sc_publisher_kv(rig.p, make_write("CHECKPOINTS", "z", "last", SC_KV_REV_ANY));
         if (theirs)
-            CHECK_INT(err.text, sc_kv_put(session, "CHECKPOINTS", key, "theirs", 6, 0, &rev, &err), 0);
+            CHECK_INT(err.text, sc_kv_put(session, "CHECKPOINTS", key, "theirs", 6, 0, &rev, &err),
+                      0);
         relay_cut(&rig.relay);
         atomic_store(&rig.relay.deaf, false);
         int results[2] = {-1, -1};
@@ -195,7 +200,8 @@ static void test_kv_lost_write(void **state)
     check_key("a", "theirs", rev);
 }
 
-/* A chain of writes through kills of the server: each stands there once, in order, none is a conflict. */
+/* A chain of writes through kills of the server: each stands there once, in order, none is a
+ * conflict. */
 static void test_kv_chain_through_kills(void **state)
 {
     struct sc_error err = SC_ERROR_INIT;

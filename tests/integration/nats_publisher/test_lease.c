@@ -96,7 +96,8 @@ static void test_old_batch_comes_back(void **state)
     sc_publisher_batch_put(rig.p, batch);
 }
 
-/* Not renewed in time, then renewed under the same epoch: nobody else had it, so nothing is dropped. */
+/* Not renewed in time, then renewed under the same epoch: nobody else had it, so nothing is
+ * dropped. */
 static void test_fence_closes_and_opens(void **state)
 {
     struct producer producer, *list = &producer;

@@ -1,4 +1,5 @@
-/* The server dies, freezes, or its answers get lost: nothing is missing and nothing stands there twice. */
+/* The server dies, freezes, or its answers get lost: nothing is missing and nothing stands there
+ * twice. */
 #include "rig.h"
 
 #include <setjmp.h>
@@ -81,7 +82,8 @@ static void test_kill_window_2s(void **state)
     kill_again_and_again(2000, 10);
 }
 
-/* All stored, every acknowledgement lost, and the server has forgotten the ids when we come back. */
+/* All stored, every acknowledgement lost, and the server has forgotten the ids when we come back.
+ */
 static void test_lost_acks_are_found(void **state)
 {
     struct producer before, producer, *list[] = {&before, &producer};
@@ -166,7 +168,8 @@ static void test_freeze_stalls_and_resumes(void **state)
     producer_done(&producer);
 }
 
-/* A work queue shows only what is not consumed yet, and refuses a second consumer: read one by one. */
+/* A work queue shows only what is not consumed yet, and refuses a second consumer: read one by one.
+ */
 static void test_lost_acks_workqueue(void **state)
 {
     static const char *const subject[] = {"edge-1.data.>"};
@@ -178,7 +181,8 @@ static void test_lost_acks_workqueue(void **state)
     config.Retention = js_WorkQueuePolicy;
     config.Duplicates = 100000000;
     js_AddStream(NULL, rig.js, &config, NULL, NULL);
-    CHECK_INT("consumer", js_PullSubscribe(&sub, rig.js, "edge-1.data.>", "worker", NULL, NULL, NULL), NATS_OK);
+    CHECK_INT("consumer",
+              js_PullSubscribe(&sub, rig.js, "edge-1.data.>", "worker", NULL, NULL, NULL), NATS_OK);
     rig_run(&rig);
     rig_wait_ready(&rig);
     atomic_store(&rig.relay.mute, true);
@@ -224,12 +228,9 @@ static void test_stop_during_an_outage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_RIG(test_kill_window_100ms),
-        WITH_RIG(test_kill_window_2s),
-        WITH_RIG(test_lost_acks_are_found),
-        WITH_RIG(test_lost_records_are_resent),
-        WITH_RIG(test_freeze_stalls_and_resumes),
-        WITH_RIG(test_lost_acks_workqueue),
+        WITH_RIG(test_kill_window_100ms),         WITH_RIG(test_kill_window_2s),
+        WITH_RIG(test_lost_acks_are_found),       WITH_RIG(test_lost_records_are_resent),
+        WITH_RIG(test_freeze_stalls_and_resumes), WITH_RIG(test_lost_acks_workqueue),
         WITH_RIG(test_stop_during_an_outage),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,8 @@ static void test_publish_extra_headers(void **state)
     producer_done(&producer);
 }
 
-/* Larger than the server takes, and larger than the stream takes: never handed over, the others unharmed. */
+/* Larger than the server takes, and larger than the stream takes: never handed over, the others
+ * unharmed. */
 static void test_publish_too_large(void **state)
 {
     static const char *const subject[] = {"edge-1.data.>"};

@@ -84,7 +84,8 @@ static void test_stream_is_created(void **state)
     producer_done(&producer);
 }
 
-/* Deleted while records come, then made anew: all that is in flight goes back, nothing is counted that is not there. */
+/* Deleted while records come, then made anew: all that is in flight goes back, nothing is counted
+ * that is not there. */
 static void test_deleted_and_made_anew(void **state)
 {
     struct producer producer, *list = &producer;
@@ -145,8 +146,8 @@ static void run_program(const char *name, const char *a, const char *b, const ch
     CHECK_INT(name, status, 0);
 }
 
-/* The server comes back with the store of an earlier time, as after a power cut. `regrow`: others have published meanwhile, so that
- * only the message at the proof's place tells. */
+/* The server comes back with the store of an earlier time, as after a power cut. `regrow`: others
+ * have published meanwhile, so that only the message at the proof's place tells. */
 static void lose_tail(bool regrow)
 {
     struct producer producer, other;
@@ -255,14 +256,10 @@ static void test_floor_gone_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_RIG(test_full_then_raised),
-        WITH_RIG(test_no_stream_until_created),
-        WITH_RIG(test_stream_is_created),
-        WITH_RIG(test_deleted_and_made_anew),
-        WITH_RIG(test_made_anew_unnoticed),
-        WITH_RIG(test_tail_lost),
-        WITH_RIG(test_tail_lost_and_grown_again),
-        WITH_RIG(test_purge_is_no_loss),
+        WITH_RIG(test_full_then_raised),          WITH_RIG(test_no_stream_until_created),
+        WITH_RIG(test_stream_is_created),         WITH_RIG(test_deleted_and_made_anew),
+        WITH_RIG(test_made_anew_unnoticed),       WITH_RIG(test_tail_lost),
+        WITH_RIG(test_tail_lost_and_grown_again), WITH_RIG(test_purge_is_no_loss),
         WITH_RIG(test_floor_gone_is_said),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

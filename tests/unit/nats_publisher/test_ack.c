@@ -1,4 +1,5 @@
-/* publisher_ack: reply tokens and acknowledgements as servers write them, whole, damaged and cut at every byte. */
+/* publisher_ack: reply tokens and acknowledgements as servers write them, whole, damaged and cut at
+ * every byte. */
 #include "nats/publisher_ack.h"
 
 #include <setjmp.h>
@@ -11,7 +12,12 @@
 static void test_token_round_trip(void **state)
 {
     static const uint32_t rows[][2] = {
-        {0, 0}, {1, 1}, {1023, 0xdeadbeef}, {65535, UINT32_MAX}, {0x0a0b, 0x01020304}};
+        {0,      0         },
+        {1,      1         },
+        {1023,   0xdeadbeef},
+        {65535,  UINT32_MAX},
+        {0x0a0b, 0x01020304}
+    };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char token[SC_ACK_TOKEN_LEN];
@@ -47,34 +53,41 @@ static const struct {
     unsigned code, err_code;
     const char *stream, *text;
 } rows[] = {
-    {"plain", "{\"stream\":\"DATA\",\"seq\":123}", SC_ACK_STORED, 123, 0, 0, "DATA", ""},
-    {"with a blank", "{\"stream\":\"DATA\", \"seq\":1}", SC_ACK_STORED, 1, 0, 0, "DATA", ""},
-    {"other order", "{\"seq\":7,\"stream\":\"X\"}", SC_ACK_STORED, 7, 0, 0, "X", ""},
-    {"domain", "{\"stream\":\"DATA\",\"domain\":\"hub\",\"seq\":5}", SC_ACK_STORED, 5, 0, 0, "DATA", ""},
-    {"duplicate", "{\"stream\":\"DATA\",\"seq\":5,\"duplicate\": true}", SC_ACK_DUPLICATE, 5, 0, 0, "DATA", ""},
-    {"not duplicate", "{\"stream\":\"DATA\",\"seq\":5,\"duplicate\":false}", SC_ACK_STORED, 5, 0, 0, "DATA", ""},
+    {"plain",              "{\"stream\":\"DATA\",\"seq\":123}",                        SC_ACK_STORED,    123,        0,   0,     "DATA", ""                              },
+    {"with a blank",       "{\"stream\":\"DATA\", \"seq\":1}",                         SC_ACK_STORED,    1,          0,   0,     "DATA", ""                              },
+    {"other order",        "{\"seq\":7,\"stream\":\"X\"}",                             SC_ACK_STORED,    7,          0,   0,     "X",    ""                              },
+    {"domain",             "{\"stream\":\"DATA\",\"domain\":\"hub\",\"seq\":5}",       SC_ACK_STORED,    5,          0,   0,     "DATA",
+     ""                                                                                                                                                                  },
+    {"duplicate",          "{\"stream\":\"DATA\",\"seq\":5,\"duplicate\": true}",      SC_ACK_DUPLICATE, 5,          0,   0,
+     "DATA",                                                                                                                             ""                              },
+    {"not duplicate",      "{\"stream\":\"DATA\",\"seq\":5,\"duplicate\":false}",      SC_ACK_STORED,    5,          0,   0,
+     "DATA",                                                                                                                             ""                              },
     {"unknown members",
-     "{\"type\":\"x\",\"list\":[1,{\"seq\":9}],\"stream\":\"DATA\",\"val\":null,\"seq\":5,\"b\":1.5e3}",
-     SC_ACK_STORED, 5, 0, 0, "DATA", ""},
-    {"largest", "{\"stream\":\"D\",\"seq\":18446744073709551615}", SC_ACK_STORED, UINT64_MAX, 0, 0, "D", ""},
+     "{\"type\":\"x\",\"list\":[1,{\"seq\":9}],\"stream\":\"DATA\",\"val\":null,\"seq\":5,\"b\":1."
+     "5e3}",                                                                           SC_ACK_STORED,    5,          0,   0,     "DATA", ""                              },
+    {"largest",            "{\"stream\":\"D\",\"seq\":18446744073709551615}",          SC_ACK_STORED,    UINT64_MAX, 0,   0,
+     "D",                                                                                                                                ""                              },
     {"full",
      "{\"error\":{\"code\":503,\"err_code\":10077,\"description\":\"maximum bytes exceeded\"},"
-     "\"stream\":\"DATA\",\"seq\":0}",
-     SC_ACK_ERROR, 0, 503, 10077, "DATA", "maximum bytes exceeded"},
+     "\"stream\":\"DATA\",\"seq\":0}",                                                 SC_ACK_ERROR,     0,          503, 10077, "DATA", "maximum bytes exceeded"        },
     {"escape in the text",
-     "{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong \\\"last\\\" sequence: 4\"}}",
-     SC_ACK_ERROR, 0, 400, 10071, "", "wrong \\\"last\\\" sequence: 4"},
-    {"error wins", "{\"stream\":\"DATA\",\"seq\":4,\"error\":{\"code\":500}}", SC_ACK_ERROR, 4, 500, 0, "DATA", ""},
-    {"error null is none", "{\"error\":null,\"stream\":\"DATA\",\"seq\":4}", SC_ACK_STORED, 4, 0, 0, "DATA", ""},
-    {"empty", "", SC_ACK_STRANGE, 0, 0, 0, "", ""},
-    {"empty object", "{}", SC_ACK_STRANGE, 0, 0, 0, "", ""},
-    {"no stream", "{\"seq\":4}", SC_ACK_STRANGE, 4, 0, 0, "", ""},
-    {"sequence 0", "{\"stream\":\"DATA\",\"seq\":0}", SC_ACK_STRANGE, 0, 0, 0, "DATA", ""},
-    {"negative", "{\"stream\":\"DATA\",\"seq\":-4}", SC_ACK_STRANGE, 0, 0, 0, "DATA", ""},
-    {"too large a number", "{\"stream\":\"DATA\",\"seq\":18446744073709551616}", SC_ACK_STRANGE, 0, 0, 0, "DATA", ""},
-    {"not JSON", "+OK", SC_ACK_STRANGE, 0, 0, 0, "", ""},
-    {"a list", "[{\"stream\":\"DATA\",\"seq\":4}]", SC_ACK_STRANGE, 0, 0, 0, "", ""},
-    {"nested for ever", "{\"a\":[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]}", SC_ACK_STRANGE, 0, 0, 0, "", ""},
+     "{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong \\\"last\\\" sequence: "
+     "4\"}}",                                                                          SC_ACK_ERROR,     0,          400, 10071, "",     "wrong \\\"last\\\" sequence: 4"},
+    {"error wins",         "{\"stream\":\"DATA\",\"seq\":4,\"error\":{\"code\":500}}", SC_ACK_ERROR,     4,          500,
+     0,                                                                                                                          "DATA", ""                              },
+    {"error null is none", "{\"error\":null,\"stream\":\"DATA\",\"seq\":4}",           SC_ACK_STORED,    4,          0,   0,
+     "DATA",                                                                                                                             ""                              },
+    {"empty",              "",                                                         SC_ACK_STRANGE,   0,          0,   0,     "",     ""                              },
+    {"empty object",       "{}",                                                       SC_ACK_STRANGE,   0,          0,   0,     "",     ""                              },
+    {"no stream",          "{\"seq\":4}",                                              SC_ACK_STRANGE,   4,          0,   0,     "",     ""                              },
+    {"sequence 0",         "{\"stream\":\"DATA\",\"seq\":0}",                          SC_ACK_STRANGE,   0,          0,   0,     "DATA", ""                              },
+    {"negative",           "{\"stream\":\"DATA\",\"seq\":-4}",                         SC_ACK_STRANGE,   0,          0,   0,     "DATA", ""                              },
+    {"too large a number", "{\"stream\":\"DATA\",\"seq\":18446744073709551616}",       SC_ACK_STRANGE,   0,
+     0,                                                                                                                   0,     "DATA", ""                              },
+    {"not JSON",           "+OK",                                                      SC_ACK_STRANGE,   0,          0,   0,     "",     ""                              },
+    {"a list",             "[{\"stream\":\"DATA\",\"seq\":4}]",                        SC_ACK_STRANGE,   0,          0,   0,     "",     ""                              },
+    {"nested for ever",    "{\"a\":[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]}",    SC_ACK_STRANGE,   0,
+     0,                                                                                                                   0,     "",     ""                              },
 };
 
 static void test_parse_table(void **state)

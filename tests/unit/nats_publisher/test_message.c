@@ -1,4 +1,5 @@
-/* publisher_message: which headers a record gets. What the server receives is looked at in the integration tests. */
+/* publisher_message: which headers a record gets. What the server receives is looked at in the
+ * integration tests. */
 #include "nats/publisher_message.h"
 
 #include <setjmp.h>
@@ -11,10 +12,10 @@
 #define NONE UINT32_MAX
 
 /* bytes: body, message id, CE id, time, extras */
-static const char bytes[] = "body\0"          /* 0 */
-                            "in.type.1\0"     /* 5 */
-                            "1\0"             /* 15 */
-                            "2026-01-02\0"    /* 17 */
+static const char bytes[] = "body\0"                                          /* 0 */
+                            "in.type.1\0"                                     /* 5 */
+                            "1\0"                                             /* 15 */
+                            "2026-01-02\0"                                    /* 17 */
                             "ce-sckey\0a b\0ce-empty\0 \0ce-two\0x\ry\nz\0\0" /* 28 */
                             "";
 
@@ -26,25 +27,24 @@ static const struct {
 } rows[] = {
     {"all",
      {"src", "type", "application/json"},
-     17,
-     28,
-     "Nats-Msg-Id: in.type.1\r\nce-id: 1\r\nce-time: 2026-01-02\r\nce-sckey: a b\r\nce-two: x y z\r\n"
+     17,   28,
+     "Nats-Msg-Id: in.type.1\r\nce-id: 1\r\nce-time: 2026-01-02\r\nce-sckey: a b\r\nce-two: x y "
+     "z\r\n"
      "ce-source: src\r\nce-type: type\r\nce-datacontenttype: application/json\r\n"
-     "content-type: application/json\r\n"},
+     "content-type: application/json\r\n"                                       },
     {"only what must be",
      {"src", "type", NULL},
-     NONE,
-     NONE,
+     NONE, NONE,
      "Nats-Msg-Id: in.type.1\r\nce-id: 1\r\nce-source: src\r\nce-type: type\r\n"},
     {"blank values are left out: they make the others unreadable",
      {"", " \t", "text/plain"},
-     NONE,
-     NONE,
+     NONE, NONE,
      "Nats-Msg-Id: in.type.1\r\nce-id: 1\r\nce-datacontenttype: text/plain\r\n"
-     "content-type: text/plain\r\n"},
+     "content-type: text/plain\r\n"                                             },
 };
 
-static struct sc_batch *make_batch(const struct sc_stamp *stamp, uint32_t time_at, uint32_t extra_at)
+static struct sc_batch *make_batch(const struct sc_stamp *stamp, uint32_t time_at,
+                                   uint32_t extra_at)
 {
     struct sc_batch *batch = calloc(1, sizeof *batch);
     assert_non_null(batch);
@@ -53,11 +53,8 @@ static struct sc_batch *make_batch(const struct sc_stamp *stamp, uint32_t time_a
     memcpy(batch->bytes, bytes, sizeof bytes);
     batch->stamp = stamp;
     batch->count = 1;
-    batch->records[0] = (struct sc_record){.body_len = 4,
-                                           .msg_id_at = 5,
-                                           .ce_id_at = 15,
-                                           .ce_time_at = time_at,
-                                           .extra_at = extra_at};
+    batch->records[0] = (struct sc_record){
+        .body_len = 4, .msg_id_at = 5, .ce_id_at = 15, .ce_time_at = time_at, .extra_at = extra_at};
     return batch;
 }
 
