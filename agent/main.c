@@ -26,7 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define MAX_IO_THREADS 16
+#define MAX_IO_THREADS 64 /* the most that setting io.threads takes */
 
 struct agent {
     const struct sc_settings *settings;

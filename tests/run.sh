@@ -111,9 +111,11 @@ run_python() { # title, command...
     echo "   $n passed, $f failed"
 }
 
+export SIGNAL_CLIENT_BINARY=$build/plain/signal-client
+run_python "gates" tests/gates.sh
 run_python "simulator" python3 tests/simulator/test_simulator.py
 run_python "test library" python3 tests/lib/python/test_signaltest.py
-export SIGNAL_BUILD_DIR=$build/plain
+run_python "agent" python3 tests/integration/test_agent.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
 else

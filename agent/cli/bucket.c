@@ -4,8 +4,7 @@
 #include "config/url.h"
 #include "nats/session.h"
 
-
-#define HISTORY 5
+#define HISTORY    5
 #define TIMEOUT_MS 5000
 
 static const char *or_null(const char *text)

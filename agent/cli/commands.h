@@ -89,7 +89,7 @@ int sc_splice_enabled(struct sc_str json, bool enabled, struct sc_buf *out);
 
 /* ---- bucket.c: INTEGRATIONS and INTEGRATION_STATUS -------------------------------------------------------------------- */
 
-#define SC_INTEGRATIONS "INTEGRATIONS"
+#define SC_INTEGRATIONS       "INTEGRATIONS"
 #define SC_INTEGRATION_STATUS "INTEGRATION_STATUS"
 
 struct sc_session;

@@ -103,9 +103,9 @@ static json_t *pools_json(const struct sc_pool *pools)
 {
     json_t *list = json_array();
     for (; pools && pools->name; pools++) {
-        json_t *pool = json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", pools->name, "scope", scopes[pools->scope], "requests",
-                                 (json_int_t)pools->requests, "per_seconds", (json_int_t)pools->per_s, "concurrency",
-                                 (json_int_t)pools->concurrency);
+        json_t *pool =
+            json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", pools->name, "scope", scopes[pools->scope], "requests",
+                      (json_int_t)pools->requests, "per_seconds", (json_int_t)pools->per_s, "concurrency", (json_int_t)pools->concurrency);
         set_text(pool, "limit_header", pools->limit_header);
         set_text(pool, "remaining_header", pools->remaining_header);
         set_text(pool, "reset_header", pools->reset_header);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAX_SECRET_BYTES (64 * 1024)
-#define CTRL_C '\003'
+#define CTRL_C           '\003'
 
 bool sc_can_ask(void)
 {
@@ -65,7 +65,8 @@ char *sc_read_secret(const char *what, struct sc_error *err)
     if (rc > 0 && text.len && text.ptr[text.len - 1] == '\r')
         text.ptr[--text.len] = '\0';
     if (rc == 0)
-        rc = sc_fail(err, SC_REASON_CONFIG_INVALID, "standard input ended before %s: give one line for each --secret, in their order", what);
+        rc =
+            sc_fail(err, SC_REASON_CONFIG_INVALID, "standard input ended before %s: give one line for each --secret, in their order", what);
     else if (rc > 0 && !text.len)
         rc = sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is empty: nothing was written", what);
     char *secret = rc > 0 ? sc_dup(text.ptr) : NULL;

@@ -68,13 +68,13 @@ static int print_json(const struct items *items, const json_t *statuses)
     for (size_t i = 0; i < items->count; i++) {
         const struct item *item = &items->at[i];
         const json_t *status = json_object_get(statuses, item->name);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "name", item->name, "type",
-                            sc_json_text(item->value, "integration_type"), "title", sc_json_text(item->value, "name"), "enabled",
-                            enabled_text(item->value), "revision", (json_int_t)item->rev, "readable", json_is_object(item->value), "state",
-                            sc_json_text(status, "state"), "reason", sc_json_text(status, "reason"), "detail", sc_json_text(status, "detail"),
-                            "advice", sc_json_text(status, "advice"), "since", sc_json_text(status, "since"), "updated",
-                            sc_json_text(status, "updated")));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "name", item->name, "type",
+                                              sc_json_text(item->value, "integration_type"), "title", sc_json_text(item->value, "name"),
+                                              "enabled", enabled_text(item->value), "revision", (json_int_t)item->rev, "readable",
+                                              json_is_object(item->value), "state", sc_json_text(status, "state"), "reason",
+                                              sc_json_text(status, "reason"), "detail", sc_json_text(status, "detail"), "advice",
+                                              sc_json_text(status, "advice"), "since", sc_json_text(status, "since"), "updated",
+                                              sc_json_text(status, "updated")));
     }
     return sc_print_json(list);
 }
@@ -89,9 +89,10 @@ static int print_table(const struct items *items, const json_t *statuses)
         const json_t *status = json_object_get(statuses, item->name);
         SC_AUTO_FREE char *rev = sc_printf("%llu", (unsigned long long)item->rev);
         bool readable = json_is_object(item->value);
-        sc_table_add(&table, (const char *const[]){item->name, sc_json_text(item->value, "integration_type"), enabled_text(item->value), rev,
-                                                   sc_json_text(status, "state"), sc_json_text(status, "reason"),
-                                                   readable ? sc_json_text(status, "detail") : "the value is no JSON object: put it again"});
+        sc_table_add(&table,
+                     (const char *const[]){item->name, sc_json_text(item->value, "integration_type"), enabled_text(item->value), rev,
+                                           sc_json_text(status, "state"), sc_json_text(status, "reason"),
+                                           readable ? sc_json_text(status, "detail") : "the value is no JSON object: put it again"});
     }
     if (!items->count)
         sc_buf_add_str(&out, "no integrations yet: `signal-client integrations put --help` shows how to make one\n");

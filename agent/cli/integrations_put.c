@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define MAX_FILE_BYTES (1024 * 1024) /* the real limit is the parser's, which names it */
-#define MAX_TRIES 5
+#define MAX_TRIES      5
 
 struct put {
     struct sc_cli *cli;
@@ -69,9 +69,11 @@ static int apply_set(json_t *root, const struct sc_connector *connector, const c
     if (!row)
         return fail_field(connector, (struct sc_str){text, (size_t)(equals - text)}, err);
     if (row->secret)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID,
-                       "%s is a secret; as an argument it would stay in the shell's history and in the process list: use --secret %s, which "
-                       "asks or reads standard input", name, name);
+        return sc_fail(
+            err, SC_REASON_CONFIG_INVALID,
+            "%s is a secret; as an argument it would stay in the shell's history and in the process list: use --secret %s, which "
+            "asks or reads standard input",
+            name, name);
     json_t *value = typed(row, equals + 1);
     if (!value)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--set %s: the value is not UTF-8", name);
@@ -245,8 +247,10 @@ static int write_value(const struct put *put, struct sc_session *session, bool f
     if (rc < 0)
         return sc_say(SC_EXIT_BAD, "%s", err.text);
     if (rc > 0)
-        return sc_say(SC_EXIT_BAD, "%s was changed by somebody else at the same moment and nothing was written: look at it "
-                      "(`signal-client integrations show %s`) and try again", put->name, put->name);
+        return sc_say(SC_EXIT_BAD,
+                      "%s was changed by somebody else at the same moment and nothing was written: look at it "
+                      "(`signal-client integrations show %s`) and try again",
+                      put->name, put->name);
     const char *what = fresh ? "made" : whole ? "replaced" : "changed";
     if (put->cli->json)
         return sc_print_json(json_pack("{s:s, s:s, s:I}", "name", put->name, "result", what, "revision", (json_int_t)rev));
@@ -261,7 +265,8 @@ static int check_use(const struct sc_cli *cli, const struct sc_args *args)
 {
     const char *name = args->words[0];
     if (!sc_key_legal(name))
-        return sc_usage_error(cli, "\"%.64s\" cannot be a name: use letters, digits and - _ / = . (no dot at the ends, none doubled)", name);
+        return sc_usage_error(cli, "\"%.64s\" cannot be a name: use letters, digits and - _ / = . (no dot at the ends, none doubled)",
+                              name);
     if (args->option_count == 0)
         return sc_usage_error(cli, "say what %s shall be: --type with fields, the fields to change, or --file", name);
     if (sc_args_get(args, "file") && args->option_count > 1)

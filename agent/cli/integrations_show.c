@@ -69,8 +69,8 @@ static json_t *mask(const struct sc_connector *connector, const json_t *value, b
         return json_string("[nested too deeply]");
     if (json_is_array(value)) {
         copy = json_array();
-        json_array_foreach(value, i, item)
-            json_array_append_new(copy, in_credentials && !json_is_object(item) ? hidden(item) : mask(connector, item, in_credentials, depth + 1));
+        json_array_foreach(value, i, item) json_array_append_new(
+            copy, in_credentials && !json_is_object(item) ? hidden(item) : mask(connector, item, in_credentials, depth + 1));
         return copy;
     }
     if (!json_is_object(value))
@@ -160,8 +160,7 @@ static int print_text(const struct shown *shown)
         add_warnings(&out, shown->integration->warnings);
     }
     if (shown->status) {
-        SC_AUTO_FREE char *state =
-            sc_printf("%s (%s)", sc_json_text(shown->status, "state"), sc_json_text(shown->status, "reason"));
+        SC_AUTO_FREE char *state = sc_printf("%s (%s)", sc_json_text(shown->status, "state"), sc_json_text(shown->status, "reason"));
         add_line(&out, "state", state ? state : "");
         add_line(&out, "since", sc_json_text(shown->status, "since"));
         add_line(&out, "detail", sc_json_text(shown->status, "detail"));

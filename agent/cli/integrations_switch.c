@@ -131,7 +131,9 @@ int sc_command_integrations_remove(struct sc_cli *cli)
         else
             rc = print_done(cli, args.words[0], "removed", 0);
         if (deleted == 0)
-            sc_say(0, "older revisions, with their credentials, stay in the bucket's history: `nats kv purge " SC_INTEGRATIONS " %s` ends that",
+            sc_say(0,
+                   "older revisions, with their credentials, stay in the bucket's history: `nats kv purge " SC_INTEGRATIONS
+                   " %s` ends that",
                    args.words[0]);
     }
     sc_session_close(session);

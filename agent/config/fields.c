@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/redact.h"
+#include "config/text.h"
 #include "config/url.h"
 
 #include <ctype.h>
@@ -38,7 +39,6 @@ const struct sc_field *sc_integration_field(const struct sc_connector *connector
         row = find_row(connector->settings, name);
     return row ? row : find_row(common, name);
 }
-
 
 const struct sc_field *sc_integration_common_fields(void)
 {
@@ -86,14 +86,6 @@ static size_t count_characters(const char *text)
     return count;
 }
 
-static bool has_control(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
-            return true;
-    return false;
-}
-
 /* Keys and key files are text of several lines and end in one. */
 static bool is_document(const char *text)
 {
@@ -105,7 +97,8 @@ static int check_credential(const char *text, const char *where, struct sc_error
     size_t len = strlen(text), characters = count_characters(text);
     const char *first = odd_end(text[0]), *last = odd_end(text[len - 1]);
     if (strncmp(text, "sealed:v1:", 10) == 0)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is sealed (sealed:v1:), which is not supported yet: give the value itself", where);
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is sealed (sealed:v1:), which is not supported yet: give the value itself",
+                       where);
     if (is_variable(text))
         return sc_fail(err, SC_REASON_CONFIG_INVALID,
                        "%s is the name of a variable, not a value: substitution did not happen where it was written", where);
@@ -114,8 +107,9 @@ static int check_credential(const char *text, const char *where, struct sc_error
     if (last)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has %zu characters and ends in %s: copy it without", where, characters, last);
     if (first)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has %zu characters and begins with %s: copy it without", where, characters, first);
-    if (has_control(text))
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has %zu characters and begins with %s: copy it without", where, characters,
+                       first);
+    if (sc_text_has_control(text))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has a line end or control character in the middle: copy it again", where);
     return 0;
 }
@@ -160,8 +154,7 @@ static int check_host(char *text, const char *where, struct sc_error *err)
     if (url.scheme.ptr || url.path.ptr || url.tail.ptr || view.len != strlen(text)) {
         const char *open = url.bracketed ? "[" : "", *shut = url.bracketed ? "]" : "";
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is \"%.100s\": give the host alone: %s%.*s%s%s%.*s", where, text, open,
-                       (int)url.host.len, url.host.ptr, shut, url.port.ptr ? ":" : "", (int)url.port.len,
-                       url.port.ptr ? url.port.ptr : "");
+                       (int)url.host.len, url.host.ptr, shut, url.port.ptr ? ":" : "", (int)url.port.len, url.port.ptr ? url.port.ptr : "");
     }
     for (; *text; text++)
         *text = (char)tolower((unsigned char)*text);
@@ -197,7 +190,7 @@ static int check_choice(const struct sc_field *row, char **text, const char *whe
 static int check_bool(char **text, const char *where, struct sc_error *err)
 {
     bool value;
-    if (!sc_parse_is_true(*text, &value))
+    if (!sc_text_to_bool(*text, &value))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s must be true or false", where);
     char *plain = sc_dup(value ? "true" : "false");
     if (!plain)
@@ -213,7 +206,7 @@ static int check_value(struct sc_parse *parse, const struct sc_field *row, bool 
         if (check_credential(*text, where, parse->err))
             return -1;
     } else if (row->kind == SC_TEXT) {
-        if (has_control(*text) || (*text)[0] == ' ' || (*text)[strlen(*text) - 1] == ' ')
+        if (sc_text_has_control(*text) || (*text)[0] == ' ' || (*text)[strlen(*text) - 1] == ' ')
             return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "%s begins or ends with white space or holds a line end: copy it without",
                            where);
     }
@@ -265,7 +258,8 @@ static int take_field(struct sc_parse *parse, const struct objects *in, const st
     char where[SC_WHERE_MAX];
     const json_t *a = sc_parse_member(in->settings, row->name), *b = sc_parse_member(in->credentials, row->name);
     if (a && b && !json_equal((json_t *)(uintptr_t)a, (json_t *)(uintptr_t)b))
-        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "settings.%s and credentials.%s differ: remove one of them", row->name, row->name);
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "settings.%s and credentials.%s differ: remove one of them", row->name,
+                       row->name);
     snprintf(where, sizeof where, "%s.%s", b ? "credentials" : a ? "settings" : credential ? "credentials" : "settings", row->name);
     if (!a && !b) {
         if (row->def)
@@ -347,7 +341,8 @@ static int derive_address(struct sc_parse *parse)
     const char *given = sc_integration_value(to, "base_url");
     struct sc_url url;
     if (!given && !to->connector->base_url)
-        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "settings.base_url is missing: %s has no address of its own", to->connector->title);
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "settings.base_url is missing: %s has no address of its own",
+                       to->connector->title);
     if (given)
         sc_buf_add_str(&text, given);
     else if (sc_integration_expand(to, to->connector->base_url, &text, parse->err))

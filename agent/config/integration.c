@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define MAX_VALUE_BYTES (256 * 1024)
-#define MAX_NAME_BYTES 512
+#define MAX_NAME_BYTES  512
 
 static bool is_legal_name(const char *name)
 {
@@ -56,7 +56,8 @@ static int read_type(struct sc_parse *parse, const struct sc_connector *(*find)(
     parse->integration->connector = find(arg, json_string_value(type));
     if (!parse->integration->connector)
         return sc_fail(parse->err, SC_REASON_CONFIG_INVALID,
-                       "integration_type \"%.64s\" is unknown: `signal-client connectors list` shows the known ones", json_string_value(type));
+                       "integration_type \"%.64s\" is unknown: `signal-client connectors list` shows the known ones",
+                       json_string_value(type));
     return 0;
 }
 
@@ -77,8 +78,9 @@ static int read_title(struct sc_parse *parse)
 
 static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(void *arg, const char *type), void *arg)
 {
-    static const char *const known[] = {"integration_type", "name",       "enabled", "poll_interval_minutes", "settings", "credentials",
-                                        "data_types",       "rate_limit", "tls",     "proxy",                 "allow_insecure_http", NULL};
+    static const char *const known[] = {
+        "integration_type", "name", "enabled", "poll_interval_minutes", "settings", "credentials", "data_types",
+        "rate_limit",       "tls",  "proxy",   "allow_insecure_http",   NULL};
     struct sc_integration *to = parse->integration;
     to->enabled = true;
     if (read_type(parse, find, arg) || read_title(parse) || sc_parse_bool(parse, parse->root, "", "enabled", &to->enabled) ||

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MINUTE_MS 60000.0
+#define MINUTE_MS       60000.0
 #define MIN_INTERVAL_MS 600
 #define MAX_INTERVAL_MS (INT64_C(7) * 24 * 3600 * 1000)
-#define MAX_LOOKBACK_S (INT64_C(87600) * 3600)
+#define MAX_LOOKBACK_S  (INT64_C(87600) * 3600)
 
 /* ---- data types ------------------------------------------------------------------------------------------------------ */
 

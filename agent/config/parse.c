@@ -2,12 +2,12 @@
 #include "config/parse.h"
 
 #include "base/clock.h"
+#include "config/text.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define MAX_WARNINGS 20
 
@@ -76,17 +76,6 @@ char *sc_parse_text(struct sc_parse *parse, const json_t *value, const char *whe
     return text;
 }
 
-bool sc_parse_is_true(const char *text, bool *ret_true)
-{
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
-    for (int i = 0; i < (int)(sizeof words / sizeof *words); i++)
-        if (strcasecmp(text, words[i]) == 0) {
-            *ret_true = i & 1;
-            return true;
-        }
-    return false;
-}
-
 int sc_parse_bool(struct sc_parse *parse, const json_t *object, const char *where, const char *name, bool *ret)
 {
     const json_t *value = sc_parse_member(object, name);
@@ -96,7 +85,7 @@ int sc_parse_bool(struct sc_parse *parse, const json_t *object, const char *wher
         *ret = json_is_true(value);
         return 0;
     }
-    if (json_is_string(value) && sc_parse_is_true(json_string_value(value), ret))
+    if (json_is_string(value) && sc_text_to_bool(json_string_value(value), ret))
         return 0;
     return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "%s%s must be true or false", where, name);
 }

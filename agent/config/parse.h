@@ -35,7 +35,6 @@ int sc_parse_uint(struct sc_parse *parse, const json_t *object, const char *wher
 /* A number, fractions allowed, times `unit`, rounded; min and max in units of *ret, `limits` says them to people. */
 int sc_parse_scaled(struct sc_parse *parse, const json_t *object, const char *where, const char *name, double unit, int64_t min,
                     int64_t max, const char *limits, int64_t *ret);
-bool sc_parse_is_true(const char *text, bool *ret_true); /* false: no boolean */
 
 /* ---- fields.c: settings and credentials by the connector's tables -------------------------------------------------- */
 

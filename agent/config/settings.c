@@ -3,16 +3,15 @@
 
 #include "base/clock.h"
 #include "base/redact.h"
+#include "config/text.h"
 #include "config/url.h"
 
-#include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define AT(member) offsetof(struct sc_settings, member)
-#define KIB INT64_C(1024)
-#define MIB (1024 * KIB)
-#define GIB (1024 * MIB)
+#define KIB        INT64_C(1024)
+#define MIB        (1024 * KIB)
+#define GIB        (1024 * MIB)
 
 const struct sc_setting_row sc_setting_rows[] = {
     {"appliance_id", SC_SET_TOKEN, AT(appliance_id), "local", .env = {"APPLIANCE_ID"}, .node = {"appliance_id"}, .filled = true,
@@ -99,15 +98,6 @@ const struct sc_setting_row *sc_setting_find(const char *key)
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
-static int parse_bool(const char *text)
-{
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
-    for (int i = 0; i < (int)(sizeof words / sizeof *words); i++)
-        if (strcasecmp(text, words[i]) == 0)
-            return i & 1;
-    return -1;
-}
-
 static bool has_word(const char *words, const char *text)
 {
     size_t len = strlen(text);
@@ -134,19 +124,10 @@ static bool is_nats_list(const char *text)
     while ((item = strsep(&rest, ","))) {
         item += strspn(item, " ");
         const char *scheme = strstr(item, "://");
-        if (!*item || strlen(item) > 1024 ||
-            (scheme && strncmp(item, "nats://", 7) != 0 && strncmp(item, "tls://", 6) != 0))
+        if (!*item || strlen(item) > 1024 || (scheme && strncmp(item, "nats://", 7) != 0 && strncmp(item, "tls://", 6) != 0))
             return false;
     }
     return copy != NULL;
-}
-
-static bool has_control(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
-            return true;
-    return false;
 }
 
 static int check_int(const struct sc_setting_row *row, const char *text, const char *source, struct sc_error *err)
@@ -170,7 +151,8 @@ static int check_choice(const struct sc_setting_row *row, const char *text, cons
 int sc_setting_check(const struct sc_setting_row *row, const char *text, const char *source, struct sc_error *err)
 {
     const char *wanted = NULL;
-    if (has_control(text))
+    bool yes;
+    if (sc_text_has_control(text))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s contains a line end or another control character: remove it", source,
                        row->key);
     switch (row->type) {
@@ -179,7 +161,7 @@ int sc_setting_check(const struct sc_setting_row *row, const char *text, const c
     case SC_SET_CHOICE:
         return check_choice(row, text, source, err);
     case SC_SET_BOOL:
-        wanted = parse_bool(text) < 0 ? "true or false" : NULL;
+        wanted = sc_text_to_bool(text, &yes) ? NULL : "true or false";
         break;
     case SC_SET_TOKEN:
         wanted = *text && !is_subject(text, false) ? "one token without '.', '*', '>' and blanks" : NULL;
@@ -317,7 +299,8 @@ static int fill_members(struct sc_settings *settings, struct sc_error *err)
         const char *text = state_of(settings, row)->text;
         char *member = (char *)settings + row->offset;
         if (row->type == SC_SET_BOOL) {
-            *(bool *)(void *)member = parse_bool(text) == 1;
+            if (!sc_text_to_bool(text, (bool *)(void *)member))
+                return sc_fail(err, SC_REASON_INTERNAL, "%s has no usable default", row->key);
         } else if (row->type == SC_SET_INT) {
             if (!sc_parse_int(sc_str_of(text), (int64_t *)(void *)member))
                 return sc_fail(err, SC_REASON_INTERNAL, "%s has no usable default", row->key);
@@ -337,7 +320,8 @@ static int check_together(const struct sc_settings *settings, struct sc_error *e
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "nats.subject is %s: {appliance_id} is the only name that may stand in braces",
                        settings->nats_subject);
     if (settings->lease_renew_ms >= settings->lease_valid_ms || settings->lease_valid_ms >= settings->lease_take_after_ms)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "lease.renew_ms must be less than lease.valid_ms, and that less than lease.take_after_ms");
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "lease.renew_ms must be less than lease.valid_ms, and that less than lease.take_after_ms");
     if (!*settings->tls_client_cert != !*settings->tls_client_key)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "tls.client_cert and tls.client_key belong together: set both or none");
     if (*settings->nats_password && !*settings->nats_user)
@@ -378,9 +362,9 @@ int sc_settings_load(struct sc_settings *settings, const char *argv0, const stru
     if (!settings->states)
         return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory while reading settings");
     if (sc_settings_read_file(settings, find_option(options, option_count, "config"), err) ||
-        sc_settings_read_node(settings, find_option(options, option_count, "node"), err) ||
-        sc_settings_read_environment(settings, err) || read_options(settings, options, option_count, err) ||
-        make_defaults(settings, argv0, err) || fill_members(settings, err) || check_together(settings, err)) {
+        sc_settings_read_node(settings, find_option(options, option_count, "node"), err) || sc_settings_read_environment(settings, err) ||
+        read_options(settings, options, option_count, err) || make_defaults(settings, argv0, err) || fill_members(settings, err) ||
+        check_together(settings, err)) {
         sc_settings_done(settings);
         return -1;
     }
@@ -410,8 +394,8 @@ void sc_settings_done(struct sc_settings *settings)
 }
 
 void sc_settings_each(const struct sc_settings *settings,
-                      void (*row_fn)(void *arg, const char *key, const char *value, enum sc_setting_origin origin,
-                                     const char *source, const char *help, const char *def),
+                      void (*row_fn)(void *arg, const char *key, const char *value, enum sc_setting_origin origin, const char *source,
+                                     const char *help, const char *def),
                       void *arg)
 {
     for (const struct sc_setting_row *row = sc_setting_rows; row < sc_setting_rows + sc_setting_count; row++) {

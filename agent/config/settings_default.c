@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RUN_DIR "/run/signal-client"
+#define RUN_DIR  "/run/signal-client"
 #define DATA_DIR "/data"
 
 static bool can_write(const char *dir)

@@ -24,8 +24,10 @@ static int fail_open(const char *what, const char *path, int error, struct sc_er
                        "cannot read %s %s: %s (this process has user id %u; the file belongs to %u:%u and has mode %04o): let user id "
                        "%u read it",
                        what, path, strerror(error), geteuid(), info.st_uid, info.st_gid, info.st_mode & 07777, geteuid());
-    return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot read %s %s: %s (this process has user id %u): correct the path or the "
-                   "rights of its directories", what, path, strerror(error), geteuid());
+    return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                   "cannot read %s %s: %s (this process has user id %u): correct the path or the "
+                   "rights of its directories",
+                   what, path, strerror(error), geteuid());
 }
 
 /* The whole text. 0; 1: absent, and may be; -1 + err. */
@@ -89,8 +91,7 @@ static const char *text_of_scalar(const config_setting_t *item, const struct sc_
     return number;
 }
 
-static int take_item(struct sc_settings *settings, const config_setting_t *item, const char *key, const char *path,
-                     struct sc_error *err)
+static int take_item(struct sc_settings *settings, const config_setting_t *item, const char *key, const char *path, struct sc_error *err)
 {
     char number[32];
     const char *file = config_setting_source_file(item);
@@ -99,7 +100,8 @@ static int take_item(struct sc_settings *settings, const config_setting_t *item,
         return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory while reading settings");
     const struct sc_setting_row *row = sc_setting_find(key);
     if (!row)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: unknown setting %.100s: `signal-client config` lists every setting", source, key);
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: unknown setting %.100s: `signal-client config` lists every setting", source,
+                       key);
     const char *text = text_of_scalar(item, row, number);
     if (!text)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s must be %s", source, key,
@@ -218,8 +220,8 @@ int sc_settings_read_node(struct sc_settings *settings, const char *explicit_pat
         char *near = strstr(why.text, " near '"); /* what stands there may be a secret */
         if (near)
             *near = '\0';
-        rc = sc_fail(err, SC_REASON_CONFIG_INVALID, "node file %s, line %d, column %d: %s (user id %u): correct that line", path,
-                     why.line, why.column, why.text, geteuid());
+        rc = sc_fail(err, SC_REASON_CONFIG_INVALID, "node file %s, line %d, column %d: %s (user id %u): correct that line", path, why.line,
+                     why.column, why.text, geteuid());
     }
     json_decref(root);
     if (text.ptr)

@@ -20,10 +20,10 @@ enum sc_setting_type {
 struct sc_setting_row {
     const char *key;
     enum sc_setting_type type;
-    size_t offset;     /* in struct sc_settings */
-    const char *def;   /* as text; where it is made at start (made), what to show for it */
-    const char *choices; /* SC_SET_CHOICE: "debug info warn error" */
-    int64_t min, max;  /* SC_SET_INT */
+    size_t offset;                      /* in struct sc_settings */
+    const char *def;                    /* as text; where it is made at start (made), what to show for it */
+    const char *choices;                /* SC_SET_CHOICE: "debug info warn error" */
+    int64_t min, max;                   /* SC_SET_INT */
     const char *env[SC_SETTING_NAMES];  /* the first that is set and not empty holds; NULL ends */
     const char *node[SC_SETTING_NAMES]; /* likewise in the node file */
     const char *help;

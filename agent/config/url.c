@@ -84,8 +84,7 @@ static const char *parse_authority(struct sc_str text, struct sc_url *url)
         if (text.ptr[end] != ':')
             return "has something between ']' and the port";
         url->port = cut(text, end + 1, text.len);
-        if (!isdigit((unsigned char)(url->port.len ? url->port.ptr[0] : 0)) || !sc_parse_int(url->port, &port) || port < 1 ||
-            port > 65535)
+        if (!isdigit((unsigned char)(url->port.len ? url->port.ptr[0] : 0)) || !sc_parse_int(url->port, &port) || port < 1 || port > 65535)
             return "has a port that is not from 1 to 65535";
     }
     return check_host(url);
@@ -191,9 +190,10 @@ static int tell_secret(struct sc_str value, int (*fn)(const char *value, size_t 
             sc_buf_add_char(&plain, value.ptr[i]);
         }
     }
-    if (!sc_str_eq(sc_buf_str(&plain), value))
+    if (!plain.failed && !sc_str_eq(sc_buf_str(&plain), value))
         rc |= fn(plain.ptr, plain.len);
-    explicit_bzero(plain.ptr, plain.len);
+    if (plain.ptr)
+        explicit_bzero(plain.ptr, plain.len);
     return rc || plain.failed ? -1 : 0;
 }
 

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME "health"
-#define TEMP_NAME "health.tmp"
-#define MAX_AGE_MS 30000
-#define MAX_BYTES 8192
+#define FILE_NAME     "health"
+#define TEMP_NAME     "health.tmp"
+#define MAX_AGE_MS    30000
+#define MAX_BYTES     8192
 #define BOOT_ID_BYTES 64
 
 /* "" where the kernel does not tell. */
@@ -32,12 +32,11 @@ static void read_boot_id(char out[BOOT_ID_BYTES])
 static int open_dir(const char *run_dir, struct sc_error *err)
 {
     if (mkdir(run_dir, 0755) && errno != EEXIST)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot make run.dir %s: %s; set run.dir to a writable directory",
-                       run_dir, strerror(errno));
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot make run.dir %s: %s; set run.dir to a writable directory", run_dir,
+                       strerror(errno));
     int fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot open run.dir %s: %s; set run.dir to a writable directory",
-                run_dir, strerror(errno));
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot open run.dir %s: %s; set run.dir to a writable directory", run_dir, strerror(errno));
     return fd;
 }
 
@@ -80,8 +79,8 @@ static int replace_file(int dir, const char *run_dir, struct sc_str text, struct
         error = errno;
     if (fd >= 0)
         unlinkat(dir, TEMP_NAME, 0);
-    return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot write %s/%s: %s; free space there, or set run.dir", run_dir,
-                   FILE_NAME, strerror(error));
+    return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot write %s/%s: %s; free space there, or set run.dir", run_dir, FILE_NAME,
+                   strerror(error));
 }
 
 int sc_health_write(const char *run_dir, bool ok, const char *nats, const char *detail, struct sc_error *err)
@@ -199,7 +198,6 @@ int sc_health_read(const char *run_dir, struct sc_buf *out)
     struct sc_buf text SC_AUTO_BUF = {0};
     if (read_file(run_dir, line, sizeof line) == 0)
         return judge(run_dir, line, out);
-    sc_buf_addf(&text, "no heartbeat in %s/%s (%s); is the agent running, and with the same run.dir?", run_dir, FILE_NAME,
-                strerror(errno));
+    sc_buf_addf(&text, "no heartbeat in %s/%s (%s); is the agent running, and with the same run.dir?", run_dir, FILE_NAME, strerror(errno));
     return say(out, 1, text.ptr ? text.ptr : "out of memory");
 }

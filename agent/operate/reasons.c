@@ -11,48 +11,38 @@ static const struct sc_reason_row rows[] = {
         "Check the nameservers in this container's resolv.conf, and that the vendor's domain is not filtered or misspelt."),
     ROW(CONNECT_TIMEOUT, SC_WARN,
         "Let this host out to the vendor's host and port in the firewall, or set a proxy (\"proxy\" in the integration, or HTTPS_PROXY)."),
-    ROW(CONNECTION_REFUSED, SC_WARN,
-        "The host is up and nothing listens there: check host and port, or start what should listen."),
+    ROW(CONNECTION_REFUSED, SC_WARN, "The host is up and nothing listens there: check host and port, or start what should listen."),
     ROW(NETWORK_UNREACHABLE, SC_WARN,
         "There is no route from here: check this host's network, or set a proxy (\"proxy\" in the integration, or HTTPS_PROXY)."),
     ROW(CONNECTION_LOST, SC_WARN,
         "It is tried again by itself; if it goes on, look for a firewall or proxy that closes connections at a fixed age."),
     ROW(READ_TIMEOUT, SC_WARN,
         "It is tried again by itself; if it goes on, look for a proxy that buffers, or ask the vendor about slow answers."),
-    ROW(PROXY_REFUSED, SC_WARN,
-        "Allow the vendor's host in the proxy, or correct the proxy's address."),
+    ROW(PROXY_REFUSED, SC_WARN, "Allow the vendor's host in the proxy, or correct the proxy's address."),
     ROW(PROXY_AUTH, SC_ERROR, "Give the proxy as http://user:password@host:port with a user that it accepts."),
-    ROW(TLS_UNTRUSTED, SC_ERROR,
-        "Add the PEM of the CA that signed the certificate to tls.ca_file; it is read again without a restart."),
+    ROW(TLS_UNTRUSTED, SC_ERROR, "Add the PEM of the CA that signed the certificate to tls.ca_file; it is read again without a restart."),
     ROW(TLS_INTERCEPTED, SC_ERROR,
         "TLS is opened on the way: exempt the vendor's host from inspection, or add the inspecting CA to tls.ca_file."),
     ROW(TLS_HOSTNAME, SC_ERROR,
         "The certificate is for another name: correct the host in the settings, or have the certificate corrected."),
-    ROW(TLS_EXPIRED, SC_ERROR,
-        "Have the certificate renewed; if several hosts are said to have expired, this machine's clock is wrong."),
-    ROW(TLS_VERSION, SC_ERROR,
-        "TLS 1.2 is the least that is accepted: update the server, or correct the port if it speaks no TLS."),
+    ROW(TLS_EXPIRED, SC_ERROR, "Have the certificate renewed; if several hosts are said to have expired, this machine's clock is wrong."),
+    ROW(TLS_VERSION, SC_ERROR, "TLS 1.2 is the least that is accepted: update the server, or correct the port if it speaks no TLS."),
     ROW(AUTH_INVALID, SC_ERROR,
         "Compare the credential with the vendor's console, make a new one there if in doubt, and save it; it is used within a second."),
     ROW(AUTH_EXPIRED, SC_ERROR, "Make a new credential at the vendor and save it; it is used within a second."),
     ROW(AUTH_EXPIRING, SC_WARN, "Make a new credential at the vendor before that date and save it."),
     ROW(OAUTH_INVALID_CLIENT, SC_ERROR,
         "Check client id and tenant, and paste the secret's value, not its id; register the client again if it was deleted."),
-    ROW(OAUTH_INVALID_GRANT, SC_ERROR,
-        "Upload a new key or authorise again: the key or refresh token was deleted, spent or has expired."),
-    ROW(CONSENT_MISSING, SC_ERROR,
-        "Have an administrator grant consent at the vendor again, as after every change of permissions."),
+    ROW(OAUTH_INVALID_GRANT, SC_ERROR, "Upload a new key or authorise again: the key or refresh token was deleted, spent or has expired."),
+    ROW(CONSENT_MISSING, SC_ERROR, "Have an administrator grant consent at the vendor again, as after every change of permissions."),
     ROW(PERMISSION_DENIED, SC_ERROR,
         "Grant the missing permission at the vendor (`signal-client connectors show` lists what each data type needs)."),
     ROW(IP_NOT_ALLOWED, SC_ERROR,
         "Put the address that the vendor sees (behind NAT the public one) on the vendor's list of allowed addresses."),
-    ROW(ACCOUNT_SUSPENDED, SC_ERROR,
-        "Settle the billing or the suspension notice in the vendor's console, or unlock the account."),
+    ROW(ACCOUNT_SUSPENDED, SC_ERROR, "Settle the billing or the suspension notice in the vendor's console, or unlock the account."),
     ROW(FEATURE_OFF, SC_ERROR, "License it or switch it on at the vendor, or disable this data type."),
-    ROW(WRONG_HOST, SC_ERROR,
-        "Compare host and region in the settings with the address of your console at the vendor."),
-    ROW(NOT_FOUND, SC_ERROR,
-        "Copy the ids in the settings anew: what they name does not exist or belongs to another organisation."),
+    ROW(WRONG_HOST, SC_ERROR, "Compare host and region in the settings with the address of your console at the vendor."),
+    ROW(NOT_FOUND, SC_ERROR, "Copy the ids in the settings anew: what they name does not exist or belongs to another organisation."),
     ROW(CONFIG_INVALID, SC_ERROR, "Correct the named field and save the integration; the last good value stays in use meanwhile."),
     ROW(DUPLICATE_INTEGRATION, SC_WARN, "Disable one of the two: each record is published twice."),
     ROW(DISABLED, SC_INFO, "Enable it before the vendor's retention has passed; the position is kept."),
@@ -66,10 +56,8 @@ static const struct sc_reason_row rows[] = {
         "It is tried again by itself; if it goes on, look for a proxy's login page, a wrong host or port, or maintenance at the vendor."),
     ROW(RESPONSE_TOO_LARGE, SC_ERROR, "Set a smaller settings.page_size, or raise http.max_body_bytes."),
     ROW(CURSOR_EXPIRED, SC_WARN, "Nothing to do: it goes on by time, and what was seen before is recognised."),
-    ROW(PAGING_LOOP, SC_ERROR,
-        "The poll was stopped and the next one goes on by time; if it repeats, open a case with the vendor."),
-    ROW(RETENTION_PASSED, SC_ERROR,
-        "What is named as missing cannot be asked any more; poll more often than the vendor's retention."),
+    ROW(PAGING_LOOP, SC_ERROR, "The poll was stopped and the next one goes on by time; if it repeats, open a case with the vendor."),
+    ROW(RETENTION_PASSED, SC_ERROR, "What is named as missing cannot be asked any more; poll more often than the vendor's retention."),
     ROW(RECORD_INVALID, SC_WARN, "Look at the records in the dead-letter directory and have them repaired at the source."),
     ROW(RECORD_TOO_LARGE, SC_WARN,
         "Raise max_payload of the NATS server or http.max_record_bytes; the record is in the dead-letter directory."),
@@ -193,7 +181,7 @@ const char *sc_status_phrase(int http_status)
 /* ---- waits ------------------------------------------------------------------------------------------------------- */
 
 #define LONGEST_MS INT64_C(86400000)
-#define LATER_MS 1000
+#define LATER_MS   1000
 
 /* From now to a date in the vendor's clock, or -1. */
 static int64_t delay_to_date(struct sc_str text, int64_t vendor_now)
@@ -229,8 +217,8 @@ static int64_t read_delay(struct sc_str text, enum sc_reset_unit unit, int64_t v
     }
 }
 
-struct sc_wait sc_read_wait(struct sc_str retry_after, struct sc_str reset, const char *reset_header_name,
-                            enum sc_reset_unit unit, int64_t now_real_ms, int64_t vendor_date_ms)
+struct sc_wait sc_read_wait(struct sc_str retry_after, struct sc_str reset, const char *reset_header_name, enum sc_reset_unit unit,
+                            int64_t now_real_ms, int64_t vendor_date_ms)
 {
     int64_t vendor_now = vendor_date_ms == SC_TIME_NONE ? now_real_ms : vendor_date_ms;
     const struct {

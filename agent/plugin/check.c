@@ -6,8 +6,8 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define MAX_ROWS 64
-#define MAX_NAME 64
+#define MAX_ROWS       64
+#define MAX_NAME       64
 #define MAX_INTERVAL_S (7u * 24 * 3600)
 
 static bool is_name(const char *text, const char *extra)
@@ -102,8 +102,7 @@ static int check_default(const struct sc_field *field, const char *table, struct
         good = is_bool(field->def);
         break;
     case SC_INTEGER:
-        good = sc_parse_int(sc_str_of(field->def), &number) &&
-               (!has_range(field) || (number >= field->min && number <= field->max));
+        good = sc_parse_int(sc_str_of(field->def), &number) && (!has_range(field) || (number >= field->min && number <= field->max));
         break;
     case SC_CHOICE:
         good = is_choice(field, field->def);
@@ -120,24 +119,19 @@ static int check_default(const struct sc_field *field, const char *table, struct
     }
     if (field->secret)
         good = false;
-    return good ? 0
-                : sc_fail(err, SC_REASON_INTERNAL, "%s.%s has a default that its kind does not allow",
-                          table, field->name);
+    return good ? 0 : sc_fail(err, SC_REASON_INTERNAL, "%s.%s has a default that its kind does not allow", table, field->name);
 }
 
 static int check_field(const struct sc_field *field, const char *table, struct sc_error *err)
 {
     if (!is_name(field->name, "_"))
-        return sc_fail(err, SC_REASON_INTERNAL, "%s has a field named \"%s\": use [a-z0-9_]", table,
-                       field->name);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s has a field named \"%s\": use [a-z0-9_]", table, field->name);
     if (is_blank(field->title))
         return sc_fail(err, SC_REASON_INTERNAL, "%s.%s has no title", table, field->name);
     if ((unsigned)field->kind > SC_CHOICE)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s has unknown kind %d", table, field->name,
-                       (int)field->kind);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s has unknown kind %d", table, field->name, (int)field->kind);
     if (field->kind == SC_CHOICE && (!field->choices || !field->choices[0]))
-        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s is a choice without choices", table,
-                       field->name);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s is a choice without choices", table, field->name);
     if (field->kind == SC_INTEGER && field->min > field->max)
         return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: min is above max", table, field->name);
     return check_default(field, table, err);
@@ -152,8 +146,7 @@ static int check_fields(const struct sc_connector *connector, struct sc_error *e
         for (const struct sc_field *f = tables[t]; f && f->name; f++) {
             struct sc_str name = sc_str_of(f->name);
             if (++rows > MAX_ROWS)
-                return sc_fail(err, SC_REASON_INTERNAL, "%s has more than %d rows: does it end?",
-                               names[t], MAX_ROWS);
+                return sc_fail(err, SC_REASON_INTERNAL, "%s has more than %d rows: does it end?", names[t], MAX_ROWS);
             if (check_field(f, names[t], err))
                 return -1;
             if (find_field(tables[t], name) != f || (t == 1 && find_field(tables[0], name)))
@@ -164,8 +157,7 @@ static int check_fields(const struct sc_connector *connector, struct sc_error *e
 }
 
 /* Every {name} is a field; open = no secret and no credential may be named. */
-static int check_template(const struct sc_connector *connector, const char *what, const char *text,
-                          bool open, struct sc_error *err)
+static int check_template(const struct sc_connector *connector, const char *what, const char *text, bool open, struct sc_error *err)
 {
     while (text && (text = strchr(text, '{'))) {
         const char *end = strchr(text, '}');
@@ -178,8 +170,7 @@ static int check_template(const struct sc_connector *connector, const char *what
             return sc_fail(err, SC_REASON_INTERNAL, "%s names {%.*s}, which is no field", what,
                            (int)(name.len < MAX_NAME ? name.len : MAX_NAME), name.ptr);
         if (open && (credential || setting->secret))
-            return sc_fail(err, SC_REASON_INTERNAL, "%s names {%.*s}, which is a credential", what,
-                           (int)name.len, name.ptr);
+            return sc_fail(err, SC_REASON_INTERNAL, "%s names {%.*s}, which is a credential", what, (int)name.len, name.ptr);
         text = end;
     }
     return 0;
@@ -194,15 +185,13 @@ static int check_pool(const struct sc_pool *pool, struct sc_error *err)
     if ((unsigned)pool->scope > SC_PER_HOST || (unsigned)pool->reset_unit > SC_RESET_MILLISECONDS)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: unknown scope or reset unit", pool->name);
     if (pool->requests && !pool->per_s)
-        return sc_fail(err, SC_REASON_INTERNAL, "pool %s: %u requests per 0 s", pool->name,
-                       pool->requests);
+        return sc_fail(err, SC_REASON_INTERNAL, "pool %s: %u requests per 0 s", pool->name, pool->requests);
     if (pool->reset_header && pool->reset_unit == SC_RESET_NONE)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: reset header without unit", pool->name);
     const char *headers[] = {pool->limit_header, pool->remaining_header, pool->reset_header};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (headers[i] && !is_header_name(headers[i]))
-            return sc_fail(err, SC_REASON_INTERNAL, "pool %s: \"%s\" is no header name", pool->name,
-                           headers[i]);
+            return sc_fail(err, SC_REASON_INTERNAL, "pool %s: \"%s\" is no header name", pool->name, headers[i]);
     return 0;
 }
 
@@ -211,8 +200,7 @@ static int check_pools(const struct sc_connector *connector, struct sc_error *er
     size_t rows = 0;
     for (const struct sc_pool *p = connector->pools; p && p->name; p++) {
         if (++rows > MAX_ROWS)
-            return sc_fail(err, SC_REASON_INTERNAL, "pools has more than %d rows: does it end?",
-                           MAX_ROWS);
+            return sc_fail(err, SC_REASON_INTERNAL, "pools has more than %d rows: does it end?", MAX_ROWS);
         if (check_pool(p, err))
             return -1;
         for (const struct sc_pool *q = connector->pools; q < p; q++)
@@ -228,45 +216,36 @@ static int check_paths(const struct sc_data_type *type, struct sc_error *err)
 {
     size_t ids = 0;
     if (!is_path(type->records, true))
-        return sc_fail(err, SC_REASON_INTERNAL,
-                       "%s.records: \"%s\" is no path of an array (\"[]\", \"data.items[]\")",
-                       type->name, type->records ? type->records : "");
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.records: \"%s\" is no path of an array (\"[]\", \"data.items[]\")", type->name,
+                       type->records ? type->records : "");
     for (; ids < SC_MAX_ID_PARTS && type->id[ids]; ids++)
         if (!is_path(type->id[ids], false))
-            return sc_fail(err, SC_REASON_INTERNAL, "%s.id: \"%s\" is no path", type->name,
-                           type->id[ids]);
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.id: \"%s\" is no path", type->name, type->id[ids]);
     if (!ids && type->identity != SC_CONTENT)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id; only SC_CONTENT needs none",
-                       type->name);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id; only SC_CONTENT needs none", type->name);
     if (type->time && !is_path(type->time, false))
         return sc_fail(err, SC_REASON_INTERNAL, "%s.time: \"%s\" is no path", type->name, type->time);
     for (size_t i = 0; i < SC_MAX_ENVELOPE && type->envelope[i]; i++)
         if (!is_path(type->envelope[i], false))
-            return sc_fail(err, SC_REASON_INTERNAL, "%s.envelope: \"%s\" is no path", type->name,
-                           type->envelope[i]);
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.envelope: \"%s\" is no path", type->name, type->envelope[i]);
     const char *snapshot[] = {type->version[0], type->version[1], type->count};
     for (size_t i = 0; i < sizeof snapshot / sizeof *snapshot; i++)
         if (snapshot[i] && (type->shape != SC_SHAPE_SNAPSHOT || !is_path(snapshot[i], false)))
-            return sc_fail(err, SC_REASON_INTERNAL,
-                           "%s: version and count are paths in the envelope of a snapshot",
-                           type->name);
+            return sc_fail(err, SC_REASON_INTERNAL, "%s: version and count are paths in the envelope of a snapshot", type->name);
     return 0;
 }
 
 static int check_data_type(const struct sc_data_type *type, struct sc_error *err)
 {
     if (!is_name(type->name, "_"))
-        return sc_fail(err, SC_REASON_INTERNAL, "a data type is named \"%s\": use [a-z0-9_]",
-                       type->name);
+        return sc_fail(err, SC_REASON_INTERNAL, "a data type is named \"%s\": use [a-z0-9_]", type->name);
     if (is_blank(type->title) || is_blank(type->noun))
         return sc_fail(err, SC_REASON_INTERNAL, "%s needs title and noun", type->name);
     if ((unsigned)type->shape > SC_SHAPE_SNAPSHOT || (unsigned)type->identity > SC_CONTENT ||
         (unsigned)type->time_format > SC_TIME_EPOCH_MS)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s: unknown shape, identity or time format",
-                       type->name);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: unknown shape, identity or time format", type->name);
     if (!type->interval_s || type->interval_s > MAX_INTERVAL_S)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s.interval_s: %u is not within 1 s and 7 days",
-                       type->name, type->interval_s);
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.interval_s: %u is not within 1 s and 7 days", type->name, type->interval_s);
     if (type->min_interval_s > type->interval_s)
         return sc_fail(err, SC_REASON_INTERNAL, "%s.min_interval_s is above interval_s", type->name);
     if (!type->recipe)
@@ -279,8 +258,7 @@ static int check_data_types(const struct sc_connector *connector, struct sc_erro
     size_t rows = 0;
     for (const struct sc_data_type *t = connector->data_types; t && t->name; t++) {
         if (++rows > MAX_ROWS)
-            return sc_fail(err, SC_REASON_INTERNAL, "data_types has more than %d rows: does it end?",
-                           MAX_ROWS);
+            return sc_fail(err, SC_REASON_INTERNAL, "data_types has more than %d rows: does it end?", MAX_ROWS);
         if (check_data_type(t, err))
             return -1;
         for (const struct sc_data_type *u = connector->data_types; u < t; u++)
@@ -295,8 +273,7 @@ static int check_data_types(const struct sc_connector *connector, struct sc_erro
 static int check_names(const struct sc_connector *connector, struct sc_error *err)
 {
     if (!is_name(connector->name, "-") || connector->name[0] == '-')
-        return sc_fail(err, SC_REASON_INTERNAL, "its name is \"%s\": use [a-z0-9-]",
-                       connector->name ? connector->name : "");
+        return sc_fail(err, SC_REASON_INTERNAL, "its name is \"%s\": use [a-z0-9-]", connector->name ? connector->name : "");
     if (is_blank(connector->title) || is_blank(connector->category))
         return sc_fail(err, SC_REASON_INTERNAL, "%s needs title and category", connector->name);
     for (const char *const *alias = connector->aliases; alias && *alias; alias++)
@@ -319,14 +296,13 @@ static int check_auth(const struct sc_connector *connector, struct sc_error *err
 
 int sc_connector_check(const struct sc_connector *connector, struct sc_error *err)
 {
-    if (check_names(connector, err) || check_fields(connector, err) || check_pools(connector, err) ||
-        check_data_types(connector, err) || check_auth(connector, err))
+    if (check_names(connector, err) || check_fields(connector, err) || check_pools(connector, err) || check_data_types(connector, err) ||
+        check_auth(connector, err))
         return -1;
     const char *url = connector->base_url;
     if (url && strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
         return sc_fail(err, SC_REASON_INTERNAL, "base_url \"%s\" is no http(s) URL", url);
-    if (check_template(connector, "base_url", url, true, err) ||
-        check_template(connector, "source", connector->source, true, err))
+    if (check_template(connector, "base_url", url, true, err) || check_template(connector, "source", connector->source, true, err))
         return -1;
     const struct sc_connector_ops *ops = connector->ops;
     if (!ops || !ops->request || !ops->response || !ops->page)

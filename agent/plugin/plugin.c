@@ -50,9 +50,7 @@ static const struct sc_plugin *find_plugin(const struct sc_plugins *plugins, con
 }
 
 /* A plugin that takes one of the connector's names already; *ret_name is that name. */
-static const struct sc_plugin *find_rival(const struct sc_plugins *plugins,
-                                          const struct sc_connector *connector,
-                                          const char **ret_name)
+static const struct sc_plugin *find_rival(const struct sc_plugins *plugins, const struct sc_connector *connector, const char **ret_name)
 {
     const struct sc_plugin *rival = find_plugin(plugins, *ret_name = connector->name);
     for (const char *const *alias = connector->aliases; !rival && alias && *alias; alias++)
@@ -61,8 +59,7 @@ static const struct sc_plugin *find_rival(const struct sc_plugins *plugins,
 }
 
 /* Only the first two words are read before this says 0. */
-static int check_abi(const struct sc_connector *connector, uint32_t abi, const char *path,
-                     struct sc_error *err)
+static int check_abi(const struct sc_connector *connector, uint32_t abi, const char *path, struct sc_error *err)
 {
     if (abi != SC_CONNECTOR_ABI)
         return sc_fail(err, SC_REASON_CONFIG_INVALID,
@@ -83,9 +80,7 @@ static const struct sc_connector *ask_entry(void *handle, const char *path, stru
     sc_connector_entry_fn entry;
     memcpy(&entry, &symbol, sizeof entry);
     if (!entry) {
-        sc_fail(err, SC_REASON_CONFIG_INVALID,
-                "%s exports no sc_connector_entry: it is no connector, take it out of the directory",
-                path);
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "%s exports no sc_connector_entry: it is no connector, take it out of the directory", path);
         return NULL;
     }
     const struct sc_connector *connector = entry(SC_CONNECTOR_ABI);
@@ -93,16 +88,14 @@ static const struct sc_connector *ask_entry(void *handle, const char *path, stru
         connector = entry(UINT32_MAX);
         if (connector)
             check_abi(connector, connector->abi, path, err);
-        sc_fail(err, SC_REASON_CONFIG_INVALID,
-                "%s refuses connector ABI %u: install the module that belongs to this version",
-                path, SC_CONNECTOR_ABI);
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "%s refuses connector ABI %u: install the module that belongs to this version", path,
+                SC_CONNECTOR_ABI);
         return NULL;
     }
     return check_abi(connector, connector->abi, path, err) ? NULL : connector;
 }
 
-static int append(struct sc_plugins *plugins, const struct sc_connector *connector, const char *path,
-                  struct sc_error *err)
+static int append(struct sc_plugins *plugins, const struct sc_connector *connector, const char *path, struct sc_error *err)
 {
     if (plugins->count == plugins->cap) {
         size_t cap = plugins->cap ? 2 * plugins->cap : 64;
@@ -120,8 +113,7 @@ static int append(struct sc_plugins *plugins, const struct sc_connector *connect
 }
 
 /* 0: the handle is kept. 1: the module is refused, err says why. */
-static int examine(const struct sc_plugins *plugins, void *handle, const char *path,
-                   const struct sc_connector **ret, struct sc_error *err)
+static int examine(const struct sc_plugins *plugins, void *handle, const char *path, const struct sc_connector **ret, struct sc_error *err)
 {
     const struct sc_connector *connector = ask_entry(handle, path, err);
     if (!connector)
@@ -134,8 +126,7 @@ static int examine(const struct sc_plugins *plugins, void *handle, const char *p
     const char *name;
     const struct sc_plugin *rival = find_rival(plugins, connector, &name);
     if (rival) {
-        sc_fail(err, SC_REASON_CONFIG_INVALID,
-                "%s is left out: the name %s is taken by %s; remove one of the two", path, name,
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is left out: the name %s is taken by %s; remove one of the two", path, name,
                 rival->path);
         return 1;
     }
@@ -181,8 +172,7 @@ static int load_dir(struct sc_plugins *plugins, const char *dir, struct sc_error
         int error = errno;
         if (error == ENOMEM)
             return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory while loading connectors");
-        SC_AUTO_FREE char *why = sc_printf(
-            "cannot look for connectors there: %s; set connectors.path", strerror(error));
+        SC_AUTO_FREE char *why = sc_printf("cannot look for connectors there: %s; set connectors.path", strerror(error));
         plugins->bad(plugins->bad_arg, dir, why ? why : "cannot be read");
         return 0;
     }
@@ -210,9 +200,8 @@ static void report_to_nobody(void *arg, const char *path, const char *why)
     (void)arg, (void)path, (void)why;
 }
 
-struct sc_plugins *sc_plugins_load(const char *dirs,
-                                   void (*bad)(void *arg, const char *path, const char *why),
-                                   void *arg, struct sc_error *err)
+struct sc_plugins *sc_plugins_load(const char *dirs, void (*bad)(void *arg, const char *path, const char *why), void *arg,
+                                   struct sc_error *err)
 {
     struct sc_plugins *plugins = calloc(1, sizeof *plugins);
     SC_AUTO_FREE char *copy = sc_dup(dirs ? dirs : "");

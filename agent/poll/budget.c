@@ -49,6 +49,25 @@ static void put_sent(struct sc_budget *b, const struct sc_budget *old, uint32_t 
     }
 }
 
+/* The new log from the old one. */
+static void refill(struct sc_budget *b, const struct sc_budget *old, int64_t now_ms)
+{
+    uint32_t per_entry = old->log_size && b->used ? (old->per_slot + b->per_slot - 1) / b->per_slot : 0;
+    uint32_t unlogged = b->used ? old->slot_fill : 0;
+    uint64_t real = (uint64_t)(old->log_count - old->log_guessed) * per_entry + (unlogged ? 1 : 0);
+    if (!old->log_size) { /* nothing was noted until now */
+        b->begun_ms = now_ms;
+        b->log_known = false;
+    }
+    if (!b->log_known && real < b->log_size)
+        put_guesses(b, (uint32_t)(b->log_size - real), now_ms);
+    put_sent(b, old, per_entry);
+    for (uint32_t n = 0; n < unlogged; n += b->per_slot)
+        log_put(b, now_ms);
+    if (!b->used)
+        b->slot_fill = b->per_slot - 1; /* one probe */
+}
+
 /* Makes the log fit the limit. What was sent stays counted. Without memory the old log is used with coarser entries, all of them taken. */
 static int resize(struct sc_budget *b, int64_t now_ms)
 {
@@ -72,17 +91,8 @@ static int resize(struct sc_budget *b, int64_t now_ms)
     b->log_cap = size ? size : 1;
     b->per_slot = per_slot;
     b->log_head = b->log_count = b->log_guessed = b->slot_fill = 0;
-    if (size) {
-        uint32_t per_entry = old.log_size ? (old.per_slot + per_slot - 1) / per_slot : 0;
-        uint64_t real = (uint64_t)(old.log_count - old.log_guessed) * per_entry + (old.slot_fill ? 1 : 0);
-        if (!b->log_known && real < size)
-            put_guesses(b, (uint32_t)(size - real), now_ms);
-        put_sent(b, &old, per_entry);
-        for (uint32_t n = 0; n < old.slot_fill; n += per_slot) /* not in the log yet */
-            log_put(b, now_ms);
-        if (!b->used)
-            b->slot_fill = per_slot - 1; /* one probe */
-    }
+    if (size)
+        refill(b, &old, now_ms);
     free(old.sent);
     return 0;
 }

@@ -278,13 +278,64 @@ int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
 
-static void add_json(struct sc_buf *out, const char *name, const json_t *value)
+static void add_value(struct sc_buf *out, json_t *value);
+
+static void add_members(struct sc_buf *out, json_t *object)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    if (!text)
-        out->failed = true; /* no memory, now or when the value was made: an empty one would be a lie */
-    sc_buf_addf(out, "\"%s\":%s", name, text ? text : "");
-    free(text);
+    const char *key, *separator = "";
+    json_t *member;
+    json_object_foreach (object, key, member) {
+        sc_buf_add_str(out, separator);
+        sc_buf_add_json(out, sc_str_of(key));
+        sc_buf_add_char(out, ':');
+        add_value(out, member);
+        separator = ",";
+    }
+}
+
+/* Not json_dumps(): without memory that leaves out parts of the text and says nothing. */
+static void add_value(struct sc_buf *out, json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        sc_buf_add_char(out, '{');
+        add_members(out, value);
+        sc_buf_add_char(out, '}');
+        break;
+    case JSON_ARRAY:
+        sc_buf_add_char(out, '[');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            sc_buf_add_str(out, i ? "," : "");
+            add_value(out, json_array_get(value, i));
+        }
+        sc_buf_add_char(out, ']');
+        break;
+    case JSON_STRING:
+        sc_buf_add_json(out, (struct sc_str){json_string_value(value), json_string_length(value)});
+        break;
+    case JSON_INTEGER:
+        sc_buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        sc_buf_addf(out, "%.17e", json_real_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        sc_buf_add_str(out, json_is_true(value) ? "true" : "false");
+        break;
+    case JSON_NULL:
+        sc_buf_add_str(out, "null");
+        break;
+    }
+}
+
+static void add_json(struct sc_buf *out, const char *name, json_t *value)
+{
+    sc_buf_addf(out, "\"%s\":", name);
+    if (value)
+        add_value(out, value);
+    else
+        out->failed = true; /* there was no memory for it: an empty one would be a lie */
 }
 
 static void add_text(struct sc_buf *out, const char *name, const char *value)

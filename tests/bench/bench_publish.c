@@ -1,14 +1,16 @@
 /* How much of a bare nats.c publisher's speed does ours keep?
  *
- *   bench_publish [--records 100000] [--size 1024] [--window 1024] [--rounds 5] [--url
- * nats://host:port]
+ *   bench_publish [--records 100000] [--size 1024] [--window 1024] [--rounds 5] [--warm 100000]
+ *                 [--url nats://host:port [--stream NAME --subject SUBJECT]]
  *                 [--only bare|ours] [--min-ratio 0.80]
  *
  * "bare" is the shortest program that publishes the same messages with js_PublishMsgAsync: same
  * bodies, headers and window, all of them acknowledged. "ours" fills batches on this thread, as an
  * io thread does, and the publisher sends them. Both run alternately in one process against one
  * server, its own unless --url is given, and the stream is emptied in between, so that a slow
- * moment of the machine meets both. CPU is that of all threads of this process. The last line is
+ * moment of the machine meets both. --stream names one that is there already and takes the
+ * subject; else one is made and deleted. --warm: records of the first round, which does not count.
+ * The headers are the agent's for a System Log of Okta, value by value of the same length. CPU is that of all threads of this process. The last line is
  * JSON; the exit status is 1 below --min-ratio. */
 #include "base/clock.h"
 #include "natsd.h"
@@ -20,15 +22,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SUBJECT    "bench.data.records"
+#define OWN_STREAM "BENCH"
 #define ROUNDS_MAX 99
 
 static struct {
-    int records, size, window, rounds;
-    const char *url, *only;
+    int records, size, window, rounds, warm;
+    const char *url, *only, *stream, *subject;
     double min_ratio;
-} opt = {.records = 100000, .size = 1024, .window = 1024, .rounds = 5};
+} opt = {.records = 100000,
+         .size = 1024,
+         .window = 1024,
+         .rounds = 5,
+         .stream = OWN_STREAM,
+         .subject = "bench.data.records"};
 
+static int records; /* of the present round */
 static char *body;
 static unsigned long run_number; /* ids must not repeat */
 
@@ -55,17 +63,17 @@ struct result {
 static struct result finish(int64_t began_ns, double began_us)
 {
     double seconds = (double)(sc_mono_ns() - began_ns) / 1e9;
-    return (struct result){opt.records / seconds, (cpu_us() - began_us) / opt.records};
+    return (struct result){records / seconds, (cpu_us() - began_us) / records};
 }
 
 static size_t make_id(char out[96], int record)
 {
-    return (size_t)snprintf(out, 96, "okta-prod.system_log.%x-%lx-%08x", (unsigned)getpid(),
-                            run_number, (unsigned)record);
+    return (size_t)snprintf(out, 96, "okta-prod.system_log.%08x-%04lx-11f0-8a3c-%012x",
+                            (unsigned)getpid(), run_number & 0xffff, (unsigned)record);
 }
 
 #define CE_ID_AT     21 /* behind "okta-prod.system_log." */
-#define CE_SOURCE    "https%3A%2F%2Facme.okta.com"
+#define CE_SOURCE    "signal-client/okta/okta-prod"
 #define CE_TYPE      "okta.system_log"
 #define CE_TIME      "2026-11-21T10:15:02.123Z"
 #define CONTENT_TYPE "application/json"
@@ -89,7 +97,7 @@ static natsMsg *make_bare(int record)
     char id[96];
     natsMsg *msg = NULL;
     make_id(id, record);
-    must(natsMsg_Create(&msg, SUBJECT, NULL, body, opt.size), "message");
+    must(natsMsg_Create(&msg, opt.subject, NULL, body, opt.size), "message");
     natsMsgHeader_Set(msg, "Nats-Msg-Id", id);
     natsMsgHeader_Set(msg, "ce-specversion", "1.0");
     natsMsgHeader_Set(msg, "ce-id", id + CE_ID_AT);
@@ -117,7 +125,7 @@ static struct result run_bare(natsConnection *conn)
     run_number++;
     double us = cpu_us();
     int64_t ns = sc_mono_ns();
-    for (int i = 0; i < opt.records; i++) {
+    for (int i = 0; i < records; i++) {
         natsMsg *msg = make_bare(i);
         must(js_PublishMsgAsync(js, &msg, NULL), "bare: publish");
     }
@@ -194,13 +202,13 @@ static struct result run_ours(struct sc_publisher *p)
     run_number++;
     double us = cpu_us();
     int64_t ns = sc_mono_ns();
-    for (int made = 0, done = 0; done < opt.records;) {
+    for (int made = 0, done = 0; done < records;) {
         struct sc_batch *batch = NULL;
-        if (made < opt.records)
+        if (made < records)
             batch = sc_publisher_batch(p, &home, SC_BATCH_BYTES, &credit);
         if (batch) {
             batch->stamp = &stamp;
-            while (made < opt.records && add_record(batch, made))
+            while (made < records && add_record(batch, made))
                 made++;
             sc_publisher_post(p, batch);
         }
@@ -214,7 +222,7 @@ static struct sc_publisher *start_ours(const struct sc_nats_config *nats)
     struct sc_error err = SC_ERROR_INIT;
     struct sc_publisher_config config = {
         .nats = nats,
-        .subject = SUBJECT,
+        .subject = opt.subject,
         .window_messages = (uint32_t)opt.window,
         .window_bytes = 8u << 20,
         .stall_ms = 30000,
@@ -258,7 +266,7 @@ static void make_stream(jsCtx *js)
     jsStreamConfig config;
     const char *subjects[] = {"bench.data.>"};
     jsStreamConfig_Init(&config);
-    config.Name = "BENCH";
+    config.Name = OWN_STREAM;
     config.Subjects = subjects;
     config.SubjectsLen = 1;
     config.Duplicates = 120LL * 1000000000;
@@ -277,6 +285,12 @@ static void parse(int argc, char **argv)
             opt.window = (int)strtol(value, NULL, 10);
         else if (!strcmp(name, "--rounds"))
             opt.rounds = (int)strtol(value, NULL, 10);
+        else if (!strcmp(name, "--warm"))
+            opt.warm = (int)strtol(value, NULL, 10);
+        else if (!strcmp(name, "--stream"))
+            opt.stream = value;
+        else if (!strcmp(name, "--subject"))
+            opt.subject = value;
         else if (!strcmp(name, "--url"))
             opt.url = value;
         else if (!strcmp(name, "--only"))
@@ -309,14 +323,17 @@ int main(int argc, char **argv)
     jsCtx *js = NULL;
     must(natsConnection_ConnectTo(&conn, nats.url), "connect");
     must(natsConnection_JetStream(&js, conn, NULL), "JetStream");
-    make_stream(js);
+    bool own_stream = !strcmp(opt.stream, OWN_STREAM);
+    if (own_stream)
+        make_stream(js);
     struct sc_publisher *p = ours ? start_ours(&nats) : NULL;
 
     for (int i = -1; i < opt.rounds; i++) { /* the first round warms up */
+        records = i < 0 && opt.warm > 0 ? opt.warm : opt.records;
         for (int which = 0; which < 2; which++) {
             if (!(which ? ours : bare))
                 continue;
-            js_PurgeStream(js, "BENCH", NULL, NULL);
+            js_PurgeStream(js, opt.stream, NULL, NULL);
             struct result r = which ? run_ours(p) : run_bare(conn);
             printf("%s %s %8.0f records/s %6.2f us of CPU a record\n", i < 0 ? "warm" : "    ",
                    which ? "ours" : "bare", r.per_s, r.us);
@@ -344,7 +361,8 @@ int main(int argc, char **argv)
         if (mail->kind == SC_MAIL_BROKER)
             free(mail);
     }
-    js_DeleteStream(js, "BENCH", NULL, NULL);
+    if (own_stream)
+        js_DeleteStream(js, OWN_STREAM, NULL, NULL);
     jsCtx_Destroy(js);
     natsConnection_Destroy(conn);
     free(body);

@@ -54,7 +54,7 @@ def restarts(options, size, how):
 
 
 RESTARTS = {"events": 3000, "pages": 60, "page_delay": 0.03, "kills": 6, "server_kills": 3}
-RESTARTS_FULL = {"events": 50_000, "pages": 500, "page_delay": 0.02, "kills": 20, "server_kills": 10}
+RESTARTS_FULL = {"events": 50_000, "pages": 500, "page_delay": 0.08, "kills": 20, "server_kills": 10}
 
 
 @scenario("okta_sigkill", RESTARTS, RESTARTS_FULL)

@@ -17,8 +17,15 @@ static const struct sc_pool pools[] = {
     {0},
 };
 static const struct sc_data_type data_types[] = {
-    {.name = "events", .title = "Events", .noun = "events", .interval_s = 300, .lookback_s = 86400, .recipe = 1, .records = "[]",
-     .id = {"id"}, .permission = "Events: Read"},
+    {.name = "events",
+     .title = "Events",
+     .noun = "events",
+     .interval_s = 300,
+     .lookback_s = 86400,
+     .recipe = 1,
+     .records = "[]",
+     .id = {"id"},
+     .permission = "Events: Read"},
     {.name = "assets", .title = "Assets", .noun = "assets", .interval_s = 3600, .recipe = 1, .records = "[]", .id = {"id"}},
     {0},
 };

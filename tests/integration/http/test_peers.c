@@ -2,6 +2,7 @@
  * What is not installed is skipped, and says so. */
 #include "client.h"
 
+#include <poll.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -63,8 +64,7 @@ static bool wait_port(pid_t pid, uint16_t port)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
-    struct timespec step = {.tv_nsec = 20000000};
-    for (int64_t end = sc_mono_ms() + 20000; sc_mono_ms() < end; nanosleep(&step, NULL)) {
+    for (int64_t end = sc_mono_ms() + 20000; sc_mono_ms() < end; poll(NULL, 0, 20)) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
         close(fd);

@@ -64,81 +64,87 @@ static void call(const char *words, struct caught *caught)
     take_back(err, stderr, saved_err, caught->err, sizeof caught->err);
 }
 
+static const struct {
+    const char *words;
+    int exit_code;
+    const char *out, *err; /* what must stand in it; "" = it must be empty */
+} uses[] = {
+    {"", 2, "", "usage: signal-client COMMAND"},
+    {"help", 0, "integrations put", ""},
+    {"--help", 0, "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use.", ""},
+    {"-h run", 0, "usage: signal-client run", ""},
+    {"integrations put --help", 0, "examples:\n  signal-client integrations put okta-prod --type okta", ""},
+    {"help integrations put", 0, "usage: signal-client integrations put NAME", ""},
+    {"help integrations", 0, "signal-client integrations enable NAME", ""},
+    {"help nothing", 2, "", "unknown command \"nothing\": `signal-client help` lists them"},
+    {"help integrations nothing", 2, "", "unknown command \"integrations nothing\"; there are:"},
+    {"version", 0, "signal-client " SIGNAL_VERSION " (connector ABI 1)\n", ""},
+    {"--version", 0, "signal-client " SIGNAL_VERSION, ""},
+    {"version --json", 0, "\"connector_abi\": 1", ""},
+    {"version 1", 2, "", "unexpected argument \"1\""},
+#ifdef SIGNAL_FAULT_POINTS
+    {"version --crash-points", 0, "anchor.before\nanchor.after\npublish.before\n", ""},
+#else
+    {"version --crash-points", 2, "", "this build has no crash points: configure it with -DSIGNAL_FAULT_POINTS=ON"},
+#endif
+    {"vresion", 2, "", "unknown command \"vresion\": `signal-client help` lists them"},
+    {"integrations", 2, "", "integrations what? There are:"},
+    {"integrations lst", 2, "", "unknown command \"integrations lst\"; there are:"},
+    {"--frobnicate", 2, "", "unknown option --frobnicate: `signal-client help` lists the commands"},
+    {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--json]"},
+    {"config -x", 2, "", "unknown option -x"},
+    {"config extra", 2, "", "unexpected argument \"extra\""},
+    {"config --io.threads=x", 2, "", "option --io.threads: io.threads is \"x\": give a whole number from 1 to 64"},
+    {"config --io.threads", 2, "", "--io.threads needs a value: --io.threads=VALUE"},
+    {"config --nats.port=1", 2, "", "unknown option --nats.port"},
+    {"config --log.format=json", 2, "", "log.format = json is not supported yet: use text"},
+    {"config --config=/nowhere.conf", 1, "", "cannot read settings file /nowhere.conf: No such file or directory"},
+    {"config --config /nowhere.conf", 1, "", "cannot read settings file /nowhere.conf"},
+    {"config --io.threads=2", 0, "io.threads                 2 ", ""},
+    {"config --io.threads 2", 0, "option --io.threads", ""},
+    {"--io.threads=2 config --json", 0, "\"source\": \"option --io.threads\"", ""},
+    {"health --run.dir=/nowhere", 1, "unhealthy: no heartbeat in /nowhere/health", ""},
+    {"health --run.dir=/nowhere --json", 1, "\"healthy\": false", ""},
+    {"connectors list --connectors.path=/nowhere", 1, "", "warning: /nowhere: cannot look for connectors there"},
+    {"connectors list --connectors.path=/nowhere", 1, "", "no connectors in /nowhere: set connectors.path (SIGNAL_CLIENT_CONNECTORS)"},
+    {"connectors show", 2, "", "a name is missing\nusage: signal-client connectors show NAME"},
+    {"connectors show x --connectors.path=/nowhere", 1, "", "there is no connector x: `signal-client connectors list` shows what there is"},
+    {"integrations put", 2, "", "a name is missing"},
+    {"integrations put a..b --type x", 2, "", "\"a..b\" cannot be a name"},
+    {"integrations put a", 2, "", "say what a shall be: --type with fields, the fields to change, or --file"},
+    {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it"},
+    {"integrations put a --type", 2, "", "--type needs a value"},
+    {"integrations put a --disabled=1", 2, "", "--disabled takes no value"},
+    {"integrations put a --file /nowhere.json", 1, "", "cannot read /nowhere.json: No such file or directory"},
+    {"integrations put a --type oktaa --connectors.path=/nowhere", 2, "", "unknown type \"oktaa\""},
+    {"integrations remove a", 2, "", "nobody can be asked here: confirm with --yes"},
+    {"integrations enable", 2, "", "a name is missing"},
+    {"integrations list --nats.url=nats://127.0.0.1:1", 1, "", "NATS"},
+    {"demo", 2, "", "demo is not supported yet by version " SIGNAL_VERSION},
+    {"status --watch", 2, "", "status is not supported yet"},
+    {"doctor x", 2, "", "doctor is not supported yet"},
+    {"tail x", 2, "", "tail is not supported yet"},
+    {"poll x --trace", 2, "", "poll is not supported yet"},
+    {"checkpoint show x", 2, "", "checkpoint is not supported yet"},
+    {"backfill x --from a --to b", 2, "", "backfill is not supported yet"},
+    {"seal", 2, "", "seal is not supported yet"},
+    {"integrations import x", 2, "", "integrations import is not supported yet"},
+    {"run extra", 2, "", "unknown argument \"extra\""},
+};
+
 static void test_commands_use(void **state)
 {
     (void)state;
-    static const struct {
-        const char *words;
-        int exit_code;
-        const char *out, *err; /* what must stand in it; "" = it must be empty */
-    } rows[] = {
-        {"", 2, "", "usage: signal-client COMMAND"},
-        {"help", 0, "integrations put", ""},
-        {"--help", 0, "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use.", ""},
-        {"-h run", 0, "usage: signal-client run", ""},
-        {"integrations put --help", 0, "examples:\n  signal-client integrations put okta-prod --type okta", ""},
-        {"help integrations put", 0, "usage: signal-client integrations put NAME", ""},
-        {"help integrations", 0, "signal-client integrations enable NAME", ""},
-        {"help nothing", 2, "", "unknown command \"nothing\": `signal-client help` lists them"},
-        {"help integrations nothing", 2, "", "unknown command \"integrations nothing\"; there are:"},
-        {"version", 0, "signal-client " SIGNAL_VERSION " (connector ABI 1)\n", ""},
-        {"--version", 0, "signal-client " SIGNAL_VERSION, ""},
-        {"version --json", 0, "\"connector_abi\": 1", ""},
-        {"version 1", 2, "", "unexpected argument \"1\""},
-        {"vresion", 2, "", "unknown command \"vresion\": `signal-client help` lists them"},
-        {"integrations", 2, "", "integrations what? There are:"},
-        {"integrations lst", 2, "", "unknown command \"integrations lst\"; there are:"},
-        {"--frobnicate", 2, "", "unknown option --frobnicate: `signal-client help` lists the commands"},
-        {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--json]"},
-        {"config -x", 2, "", "unknown option -x"},
-        {"config extra", 2, "", "unexpected argument \"extra\""},
-        {"config --io.threads=x", 2, "", "option --io.threads: io.threads is \"x\": give a whole number from 1 to 64"},
-        {"config --io.threads", 2, "", "--io.threads needs a value: --io.threads=VALUE"},
-        {"config --nats.port=1", 2, "", "unknown option --nats.port"},
-        {"config --log.format=json", 2, "", "log.format = json is not supported yet: use text"},
-        {"config --config=/nowhere.conf", 1, "", "cannot read settings file /nowhere.conf: No such file or directory"},
-        {"config --config /nowhere.conf", 1, "", "cannot read settings file /nowhere.conf"},
-        {"config --io.threads=2", 0, "io.threads                 2 ", ""},
-        {"config --io.threads 2", 0, "option --io.threads", ""},
-        {"--io.threads=2 config --json", 0, "\"source\": \"option --io.threads\"", ""},
-        {"health --run.dir=/nowhere", 1, "unhealthy: no heartbeat in /nowhere/health", ""},
-        {"health --run.dir=/nowhere --json", 1, "\"healthy\": false", ""},
-        {"connectors list --connectors.path=/nowhere", 1, "", "warning: /nowhere: cannot look for connectors there"},
-        {"connectors list --connectors.path=/nowhere", 1, "", "no connectors in /nowhere: set connectors.path (SIGNAL_CLIENT_CONNECTORS)"},
-        {"connectors show", 2, "", "a name is missing\nusage: signal-client connectors show NAME"},
-        {"connectors show x --connectors.path=/nowhere", 1, "", "there is no connector x: `signal-client connectors list` shows what there is"},
-        {"integrations put", 2, "", "a name is missing"},
-        {"integrations put a..b --type x", 2, "", "\"a..b\" cannot be a name"},
-        {"integrations put a", 2, "", "say what a shall be: --type with fields, the fields to change, or --file"},
-        {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it"},
-        {"integrations put a --type", 2, "", "--type needs a value"},
-        {"integrations put a --disabled=1", 2, "", "--disabled takes no value"},
-        {"integrations put a --file /nowhere.json", 1, "", "cannot read /nowhere.json: No such file or directory"},
-        {"integrations put a --type oktaa --connectors.path=/nowhere", 2, "", "unknown type \"oktaa\""},
-        {"integrations remove a", 2, "", "nobody can be asked here: confirm with --yes"},
-        {"integrations enable", 2, "", "a name is missing"},
-        {"integrations list --nats.url=nats://127.0.0.1:1", 1, "", "NATS"},
-        {"demo", 2, "", "demo is not supported yet by version " SIGNAL_VERSION},
-        {"status --watch", 2, "", "status is not supported yet"},
-        {"doctor x", 2, "", "doctor is not supported yet"},
-        {"tail x", 2, "", "tail is not supported yet"},
-        {"poll x --trace", 2, "", "poll is not supported yet"},
-        {"checkpoint show x", 2, "", "checkpoint is not supported yet"},
-        {"backfill x --from a --to b", 2, "", "backfill is not supported yet"},
-        {"seal", 2, "", "seal is not supported yet"},
-        {"integrations import x", 2, "", "integrations import is not supported yet"},
-        {"run extra", 2, "", "unknown argument \"extra\""},
-    };
     int null = open("/dev/null", O_RDONLY), input = dup(0);
     dup2(null, 0); /* no terminal, whoever runs this */
     struct caught *caught = calloc(1, sizeof *caught);
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        call(rows[i].words, caught);
-        if (*rows[i].out ? !strstr(caught->out, rows[i].out) : *caught->out)
-            CHECK_TEXT(rows[i].words, caught->out, rows[i].out);
-        if (*rows[i].err ? !strstr(caught->err, rows[i].err) : *caught->err)
-            CHECK_TEXT(rows[i].words, caught->err, rows[i].err);
-        CHECK_INT(rows[i].words, caught->exit_code, rows[i].exit_code);
+    for (size_t i = 0; i < ROWS(uses); i++) {
+        call(uses[i].words, caught);
+        if (*uses[i].out ? !strstr(caught->out, uses[i].out) : *caught->out)
+            CHECK_TEXT(uses[i].words, caught->out, uses[i].out);
+        if (*uses[i].err ? !strstr(caught->err, uses[i].err) : *caught->err)
+            CHECK_TEXT(uses[i].words, caught->err, uses[i].err);
+        CHECK_INT(uses[i].words, caught->exit_code, uses[i].exit_code);
     }
     CHECK_INT("the agent was never started", ran, 0);
     dup2(input, 0);

@@ -23,12 +23,15 @@ static const struct {
     {"{\"a\":1}", false, "{\"enabled\":false,\"a\":1}", "not there: before the others"},
     {"{\"enabled\":true}", false, "{\"enabled\":false}", "alone"},
     {"{ \"enabled\" :\ttrue ,\"a\":1.50}", false, "{ \"enabled\" :\tfalse ,\"a\":1.50}", "blanks and numbers stay"},
-    {"{\"a\":12345678901234567890.000,\"enabled\":null}", true, "{\"a\":12345678901234567890.000,\"enabled\":true}", "last; a number that no double holds"},
+    {"{\"a\":12345678901234567890.000,\"enabled\":null}", true, "{\"a\":12345678901234567890.000,\"enabled\":true}",
+     "last; a number that no double holds"},
     {"{\"a\":{\"enabled\":true},\"enabled\":true}", false, "{\"a\":{\"enabled\":true},\"enabled\":false}", "only at the top"},
-    {"{\"a\":[{\"enabled\":1},[\"]\"]],\"enabled\":\"true\"\n}", false, "{\"a\":[{\"enabled\":1},[\"]\"]],\"enabled\":false\n}", "brackets in text"},
+    {"{\"a\":[{\"enabled\":1},[\"]\"]],\"enabled\":\"true\"\n}", false, "{\"a\":[{\"enabled\":1},[\"]\"]],\"enabled\":false\n}",
+     "brackets in text"},
     {"{\"a\":\"\\\"enabled\\\":true\",\"enabled\":{\"x\":[1,2]},\"z\":0}", true,
      "{\"a\":\"\\\"enabled\\\":true\",\"enabled\":true,\"z\":0}", "quotes in text; an object is replaced whole"},
-    {"{\"enabled2\":true,\"b\":\"\\\\\",\"enabled\":false}", true, "{\"enabled2\":true,\"b\":\"\\\\\",\"enabled\":true}", "names that begin alike"},
+    {"{\"enabled2\":true,\"b\":\"\\\\\",\"enabled\":false}", true, "{\"enabled2\":true,\"b\":\"\\\\\",\"enabled\":true}",
+     "names that begin alike"},
     {"{\"enabled\":\"a, } ]\",\"b\":2}", false, "{\"enabled\":false,\"b\":2}", "commas in its text"},
     {"{\"\xc3\xbc\":\"\xc3\xbc\",\"enabled\":1e5}", false, "{\"\xc3\xbc\":\"\xc3\xbc\",\"enabled\":false}", "UTF-8"},
 };
@@ -68,7 +71,8 @@ static void test_splice_table(void **state)
                "> a       active\n");
     sc_table_done(&table);
     sc_buf_clear(&out);
-    sc_add_clean(&out, "\xc2\x9b" "31m \xc2\xa9 \x7f");
+    sc_add_clean(&out, "\xc2\x9b"
+                       "31m \xc2\xa9 \x7f");
     CHECK_TEXT("nor a control of eight bits", out.ptr, "?31m \xc2\xa9 ?");
     sc_buf_done(&out);
 }

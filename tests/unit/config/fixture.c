@@ -55,9 +55,23 @@ void fixture_done(void)
 void fixture_clean_environment(void)
 {
     static const char *const names[] = {
-        "NATS_URL",    "NATS_CREDS",  "NATS_USER",  "NATS_PASSWORD", "NATS_CA",    "NATS_DOMAIN",  "NATS_CREATE",
-        "LOG_LEVEL",   "LOG_FORMAT",  "HTTPS_PROXY", "HTTP_PROXY",   "NO_PROXY",   "https_proxy",  "http_proxy",
-        "no_proxy",    "APPLIANCE_ID", "SIGNAL_CLIENT_CONNECTORS",
+        "NATS_URL",
+        "NATS_CREDS",
+        "NATS_USER",
+        "NATS_PASSWORD",
+        "NATS_CA",
+        "NATS_DOMAIN",
+        "NATS_CREATE",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "https_proxy",
+        "http_proxy",
+        "no_proxy",
+        "APPLIANCE_ID",
+        "SIGNAL_CLIENT_CONNECTORS",
     };
     for (size_t i = 0; i < ROWS(names); i++)
         unsetenv(names[i]);
@@ -85,9 +99,22 @@ static const struct sc_field credentials[] = {
     {0},
 };
 static const struct sc_data_type data_types[] = {
-    {.name = "events", .title = "Events", .noun = "events", .interval_s = 300, .min_interval_s = 60, .lookback_s = 86400, .recipe = 1,
-     .records = "[]", .id = {"id"}},
-    {.name = "assets", .title = "Assets", .noun = "assets", .interval_s = 3600, .recipe = 1, .records = "[]", .id = {"id"},
+    {.name = "events",
+     .title = "Events",
+     .noun = "events",
+     .interval_s = 300,
+     .min_interval_s = 60,
+     .lookback_s = 86400,
+     .recipe = 1,
+     .records = "[]",
+     .id = {"id"}},
+    {.name = "assets",
+     .title = "Assets",
+     .noun = "assets",
+     .interval_s = 3600,
+     .recipe = 1,
+     .records = "[]",
+     .id = {"id"},
      .off_by_default = true},
     {0},
 };

@@ -23,7 +23,8 @@ static struct sc_integration *parse(const char *json)
 }
 
 /* The least that is valid, with more members added. */
-#define WITH(more) "{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\"},\"credentials\":{\"api_token\":\"tok-123456\"}" more "}"
+#define WITH(more)                                                                                                                         \
+    "{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\"},\"credentials\":{\"api_token\":\"tok-123456\"}" more "}"
 
 static void test_integration_least(void **state)
 {
@@ -55,14 +56,15 @@ static void test_integration_least(void **state)
 static void test_integration_full(void **state)
 {
     (void)state;
-    struct sc_integration *i = parse(
-        "{ \"integration_type\": \"acme_old\", \"name\": \"Acme\\tproduction\", \"enabled\": \"false\", \"poll_interval_minutes\": \"0.5\",\n"
-        "  \"settings\": {\"fqdn\": \"A.Acme.Test:8443\", \"client_id\": 4711, \"depth\": \"9\", \"use_mirror\": 0, \"region\": \"US-Gov\",\n"
-        "    \"offset\": -5, \"mirror_url\": \"https://m.test/x?y=z\", \"page_size\": 50},\n"
-        "  \"credentials\": {\"api_token\": \"tok-123456\", \"org\": \"o1\"},\n"
-        "  \"data_types\": {\"events\": {\"enabled\": \"no\", \"lookback_hours\": 1.5}, \"assets\": true},\n"
-        "  \"rate_limit\": {\"requests\": 100, \"per_seconds\": \"60\", \"reserve_percent\": 0},\n"
-        "  \"tls\": {\"ca_file\": \"/certs/ca.crt\", \"verify\": true}, \"proxy\": \"http://proxy:3128\" }");
+    struct sc_integration *i = parse("{ \"integration_type\": \"acme_old\", \"name\": \"Acme\\tproduction\", \"enabled\": \"false\", "
+                                     "\"poll_interval_minutes\": \"0.5\",\n"
+                                     "  \"settings\": {\"fqdn\": \"A.Acme.Test:8443\", \"client_id\": 4711, \"depth\": \"9\", "
+                                     "\"use_mirror\": 0, \"region\": \"US-Gov\",\n"
+                                     "    \"offset\": -5, \"mirror_url\": \"https://m.test/x?y=z\", \"page_size\": 50},\n"
+                                     "  \"credentials\": {\"api_token\": \"tok-123456\", \"org\": \"o1\"},\n"
+                                     "  \"data_types\": {\"events\": {\"enabled\": \"no\", \"lookback_hours\": 1.5}, \"assets\": true},\n"
+                                     "  \"rate_limit\": {\"requests\": 100, \"per_seconds\": \"60\", \"reserve_percent\": 0},\n"
+                                     "  \"tls\": {\"ca_file\": \"/certs/ca.crt\", \"verify\": true}, \"proxy\": \"http://proxy:3128\" }");
     CHECK_TEXT("title", i->title, "Acme production");
     CHECK_TRUE("paused", !i->enabled);
     CHECK_TEXT("host in lower case", sc_integration_value(i, "fqdn"), "a.acme.test:8443");
@@ -102,7 +104,8 @@ static void test_integration_source(void **state)
         {"\"fqdn\":\"a.test\",\"source\":\"\"", "https://a.test/api", "acme|https://a.test"},
     };
     for (size_t r = 0; r < ROWS(rows); r++) {
-        SC_AUTO_FREE char *json = sc_printf("{\"integration_type\":\"acme\",\"settings\":{%s},\"credentials\":{\"api_token\":\"t\"}}", rows[r].settings);
+        SC_AUTO_FREE char *json =
+            sc_printf("{\"integration_type\":\"acme\",\"settings\":{%s},\"credentials\":{\"api_token\":\"t\"}}", rows[r].settings);
         struct sc_integration *i = parse(json);
         CHECK_TEXT(rows[r].settings, i->base_url, rows[r].base_url);
         CHECK_TEXT(rows[r].settings, i->source, rows[r].source);
@@ -121,12 +124,17 @@ static void test_integration_credential_key(void **state)
         {WITH(""), true},
         {WITH(",\"name\":\"x\",\"enabled\":false,\"rate_limit\":{\"reserve_percent\":5},\"proxy\":\"\""), true},
         {"{\"integration_type\":\"acme\",\"credentials\":{\"fqdn\":\"a.acme.test\"},\"settings\":{\"api_token\":\"tok-123456\"}}", true},
-        {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\",\"org\":\"x\"},\"credentials\":{\"api_token\":\"tok-123456\"}}", true},
+        {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\",\"org\":\"x\"},\"credentials\":{\"api_token\":\"tok-"
+         "123456\"}}",
+         true},
         {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\"},\"credentials\":{\"api_token\":\"tok-123457\"}}", false},
-        {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\"},\"credentials\":{\"api_token\":\"tok-123456\",\"client_id\":\"c\"}}", false},
+        {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\"},\"credentials\":{\"api_token\":\"tok-123456\",\"client_"
+         "id\":\"c\"}}",
+         false},
         {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"b.acme.test\"},\"credentials\":{\"api_token\":\"tok-123456\"}}", false},
         {"{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.acme.test\",\"auth_url\":\"https://l.test\"},"
-         "\"credentials\":{\"api_token\":\"tok-123456\"}}", false},
+         "\"credentials\":{\"api_token\":\"tok-123456\"}}",
+         false},
         {WITH(",\"tls\":{\"verify\":false}"), false},
         {WITH(",\"tls\":{\"ca_file\":\"/x\"}"), false},
     };
@@ -231,8 +239,9 @@ static void test_integration_secrets(void **state)
 static void test_integration_no_memory(void **state)
 {
     (void)state;
-    const char *json = "{\"integration_type\":\"acme\",\"name\":\"A\",\"settings\":{\"fqdn\":\"a.test\",\"depth\":2,\"use_mirror\":false},"
-                       "\"credentials\":{\"api_token\":\"tok-123456\"},\"proxy\":\"http://u:proxypass@p:1\",\"tls\":{\"ca_file\":\"/c\"},\"odd\":1}";
+    const char *json =
+        "{\"integration_type\":\"acme\",\"name\":\"A\",\"settings\":{\"fqdn\":\"a.test\",\"depth\":2,\"use_mirror\":false},"
+        "\"credentials\":{\"api_token\":\"tok-123456\"},\"proxy\":\"http://u:proxypass@p:1\",\"tls\":{\"ca_file\":\"/c\"},\"odd\":1}";
     bool failed = true;
     for (long n = 1; failed; n++) {
         struct sc_error err = SC_ERROR_INIT;
@@ -251,10 +260,10 @@ static void test_integration_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integration_least),          cmocka_unit_test(test_integration_full),
-        cmocka_unit_test(test_integration_source),         cmocka_unit_test(test_integration_credential_key),
-        cmocka_unit_test(test_integration_warnings),       cmocka_unit_test(test_integration_expand),
-        cmocka_unit_test(test_integration_secrets),        cmocka_unit_test(test_integration_no_memory),
+        cmocka_unit_test(test_integration_least),    cmocka_unit_test(test_integration_full),
+        cmocka_unit_test(test_integration_source),   cmocka_unit_test(test_integration_credential_key),
+        cmocka_unit_test(test_integration_warnings), cmocka_unit_test(test_integration_expand),
+        cmocka_unit_test(test_integration_secrets),  cmocka_unit_test(test_integration_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

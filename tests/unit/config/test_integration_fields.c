@@ -35,7 +35,8 @@ static void test_fields_json(void **state)
         {"{\n\"credentials\":{\"api_token\":\"" SECRET "\n\"}}", "the value is no valid JSON: line 2, column 39: unexpected newline"},
         {"{\"credentials\":{\"api_token\":" SECRET "}}", "the value is no valid JSON: line 1, column 29: invalid token"},
         {"{\"a\":1,\"a\":2}", "the value is no valid JSON: line 1, column 10: duplicate object key near '\"a\"'"},
-        {"{\"settings\":{\"fqdn\":\"a\\u0000b\"}}", "the value is no valid JSON: line 1, column 30: \\u0000 is not allowed without JSON_ALLOW_NUL"},
+        {"{\"settings\":{\"fqdn\":\"a\\u0000b\"}}",
+         "the value is no valid JSON: line 1, column 30: \\u0000 is not allowed without JSON_ALLOW_NUL"},
         {"{\"a\":99999999999999999999}", "the value is no valid JSON: line 1, column 25: too big integer"},
         {"{} x", "the value is no valid JSON: line 1, column 4: end of file expected"},
         {"[]", "the value must be one JSON object {…}"},
@@ -68,8 +69,8 @@ static void test_fields_names(void **state)
         const char *name;
         bool legal;
     } rows[] = {
-        {"okta-prod", true}, {"a/b=c_d.e", true}, {"A9", true}, {"", false}, {".a", false}, {"a.", false}, {"a..b", false},
-        {"a b", false}, {"a*", false}, {"a>b", false}, {"\xc3\xbc", false}, {"a\n", false},
+        {"okta-prod", true}, {"a/b=c_d.e", true}, {"A9", true},  {"", false},    {".a", false},       {"a.", false},
+        {"a..b", false},     {"a b", false},      {"a*", false}, {"a>b", false}, {"\xc3\xbc", false}, {"a\n", false},
     };
     const char *json = "{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.test\"},\"credentials\":{\"api_token\":\"t\"}}";
     for (size_t i = 0; i < ROWS(rows); i++) {
@@ -82,63 +83,67 @@ static void test_fields_names(void **state)
 }
 
 /* One member of settings beside a good rest. */
+static const struct {
+    const char *settings, *want;
+} settings_rows[] = {
+    {"", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
+    {"\"fqdn\":null", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
+    {"\"fqdn\":\"\"", "settings.fqdn is empty: give the Acme domain, such as x.acme.test"},
+    {"\"fqdn\":\"https://a.acme.test/admin\"", "settings.fqdn is \"https://a.acme.test/admin\": give the host alone: a.acme.test"},
+    {"\"fqdn\":\"https://a.acme.test:8443\"", "settings.fqdn is \"https://a.acme.test:8443\": give the host alone: a.acme.test:8443"},
+    {"\"fqdn\":\"a.acme.test/\"", "settings.fqdn is \"a.acme.test/\": give the host alone: a.acme.test"},
+    {"\"fqdn\":\"a.acme.test?x=1\"", "settings.fqdn is \"a.acme.test?x=1\": give the host alone: a.acme.test"},
+    {"\"fqdn\":\" a.acme.test\\n\"", "settings.fqdn is \" a.acme.test\n\": give the host alone: a.acme.test"},
+    {"\"fqdn\":\"http://[::1]:1/\"", "settings.fqdn is \"http://[::1]:1/\": give the host alone: [::1]:1"},
+    {"\"fqdn\":\"https://u:" SECRET "@a.test\"", "settings.fqdn holds a user name or password: give the host alone"},
+    {"\"fqdn\":\"a b\"", "settings.fqdn contains a blank or a control character: give a host name such as acme.example.com"},
+    {"\"fqdn\":\"a..b\"", "settings.fqdn has a host name with an empty part: give a host name such as acme.example.com"},
+    {"\"fqdn\":\"a.test:99999\"", "settings.fqdn has a port that is not from 1 to 65535: give a host name such as acme.example.com"},
+    {"\"fqdn\":[\"a\"]", "settings.fqdn must be a text in quotes"},
+    {"\"fqdn\":1.5", "settings.fqdn must be a text in quotes"},
+    {"\"fqdn\":\"a.test\",\"depth\":10", "settings.depth must be a whole number from 1 to 9"},
+    {"\"fqdn\":\"a.test\",\"depth\":\"1x\"", "settings.depth must be a whole number from 1 to 9"},
+    {"\"fqdn\":\"a.test\",\"depth\":2.5", "settings.depth must be a text in quotes"},
+    {"\"fqdn\":\"a.test\",\"offset\":\"x\"", "settings.offset must be a whole number"},
+    {"\"fqdn\":\"a.test\",\"use_mirror\":\"x\"", "settings.use_mirror must be true or false"},
+    {"\"fqdn\":\"a.test\",\"region\":\"asia\"", "settings.region must be one of: eu, us-gov"},
+    {"\"fqdn\":\"a.test\",\"org\":\" x\"", "settings.org begins or ends with white space or holds a line end: copy it without"},
+    {"\"fqdn\":\"a.test\",\"org\":\"x\\ny\"", "settings.org begins or ends with white space or holds a line end: copy it without"},
+    {"\"fqdn\":\"a.test\",\"page_size\":0", "settings.page_size must be a whole number from 1 to 1000000"},
+    {"\"fqdn\":\"a.test\",\"api_token\":\"other\"", "settings.api_token and credentials.api_token differ: remove one of them"},
+    {"\"fqdn\":\"a.test\",\"api_token\":\"" SECRET "\"", ""},
+    {"\"fqdn\":\"a.test\",\"mirror_url\":\"m.test\"",
+     "settings.mirror_url has no scheme: give https://host, where needed with :port and /path"},
+    {"\"fqdn\":\"a.test\",\"mirror_url\":\"ftp://m.test\"",
+     "settings.mirror_url has a scheme other than http and https: give https://host, where needed with :port and /path"},
+    {"\"fqdn\":\"a.test\",\"mirror_url\":\"http://m.test\"",
+     "settings.mirror_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
+    {"\"fqdn\":\"a.test\",\"mirror_url\":\"http://m.test\",\"allow_insecure_http\":true", ""},
+    {"\"fqdn\":\"a.test\",\"mirror_url\":\"https://m.test/#x\"",
+     "settings.mirror_url has a query or fragment: give https://host, where needed with :port and /path"},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"http://127.0.0.1:80\"", ""},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"http://localhost:80/x\"", ""},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"http://127.0.0.1.evil.test\"",
+     "settings.base_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"https://u:" SECRET "@a.test\"",
+     "settings.base_url holds a user name or password (they belong into credentials): give https://host, where needed with :port and "
+     "/path"},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"https://a.test/?x=1\"",
+     "settings.base_url has a query or fragment: give https://host, where needed with :port and /path"},
+    {"\"fqdn\":\"a.test\",\"auth_url\":\"http://a.test\"",
+     "settings.auth_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
+    {"\"fqdn\":\"a.test\",\"base_url\":\"https:///x\"",
+     "settings.base_url has no host: give https://host, where needed with :port and /path"},
+    {"\"fqdn\":\"a.test\",\"allow_insecure_http\":\"x\"", "settings.allow_insecure_http must be true or false"},
+};
+
 static void test_fields_settings(void **state)
 {
     (void)state;
-    static const struct {
-        const char *settings, *want;
-    } rows[] = {
-        {"", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
-        {"\"fqdn\":null", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
-        {"\"fqdn\":\"\"", "settings.fqdn is empty: give the Acme domain, such as x.acme.test"},
-        {"\"fqdn\":\"https://a.acme.test/admin\"", "settings.fqdn is \"https://a.acme.test/admin\": give the host alone: a.acme.test"},
-        {"\"fqdn\":\"https://a.acme.test:8443\"", "settings.fqdn is \"https://a.acme.test:8443\": give the host alone: a.acme.test:8443"},
-        {"\"fqdn\":\"a.acme.test/\"", "settings.fqdn is \"a.acme.test/\": give the host alone: a.acme.test"},
-        {"\"fqdn\":\"a.acme.test?x=1\"", "settings.fqdn is \"a.acme.test?x=1\": give the host alone: a.acme.test"},
-        {"\"fqdn\":\" a.acme.test\\n\"", "settings.fqdn is \" a.acme.test\n\": give the host alone: a.acme.test"},
-        {"\"fqdn\":\"http://[::1]:1/\"", "settings.fqdn is \"http://[::1]:1/\": give the host alone: [::1]:1"},
-        {"\"fqdn\":\"https://u:" SECRET "@a.test\"", "settings.fqdn holds a user name or password: give the host alone"},
-        {"\"fqdn\":\"a b\"", "settings.fqdn contains a blank or a control character: give a host name such as acme.example.com"},
-        {"\"fqdn\":\"a..b\"", "settings.fqdn has a host name with an empty part: give a host name such as acme.example.com"},
-        {"\"fqdn\":\"a.test:99999\"", "settings.fqdn has a port that is not from 1 to 65535: give a host name such as acme.example.com"},
-        {"\"fqdn\":[\"a\"]", "settings.fqdn must be a text in quotes"},
-        {"\"fqdn\":1.5", "settings.fqdn must be a text in quotes"},
-        {"\"fqdn\":\"a.test\",\"depth\":10", "settings.depth must be a whole number from 1 to 9"},
-        {"\"fqdn\":\"a.test\",\"depth\":\"1x\"", "settings.depth must be a whole number from 1 to 9"},
-        {"\"fqdn\":\"a.test\",\"depth\":2.5", "settings.depth must be a text in quotes"},
-        {"\"fqdn\":\"a.test\",\"offset\":\"x\"", "settings.offset must be a whole number"},
-        {"\"fqdn\":\"a.test\",\"use_mirror\":\"x\"", "settings.use_mirror must be true or false"},
-        {"\"fqdn\":\"a.test\",\"region\":\"asia\"", "settings.region must be one of: eu, us-gov"},
-        {"\"fqdn\":\"a.test\",\"org\":\" x\"", "settings.org begins or ends with white space or holds a line end: copy it without"},
-        {"\"fqdn\":\"a.test\",\"org\":\"x\\ny\"", "settings.org begins or ends with white space or holds a line end: copy it without"},
-        {"\"fqdn\":\"a.test\",\"page_size\":0", "settings.page_size must be a whole number from 1 to 1000000"},
-        {"\"fqdn\":\"a.test\",\"api_token\":\"other\"", "settings.api_token and credentials.api_token differ: remove one of them"},
-        {"\"fqdn\":\"a.test\",\"api_token\":\"" SECRET "\"", ""},
-        {"\"fqdn\":\"a.test\",\"mirror_url\":\"m.test\"", "settings.mirror_url has no scheme: give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"mirror_url\":\"ftp://m.test\"",
-         "settings.mirror_url has a scheme other than http and https: give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"mirror_url\":\"http://m.test\"",
-         "settings.mirror_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
-        {"\"fqdn\":\"a.test\",\"mirror_url\":\"http://m.test\",\"allow_insecure_http\":true", ""},
-        {"\"fqdn\":\"a.test\",\"mirror_url\":\"https://m.test/#x\"",
-         "settings.mirror_url has a query or fragment: give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"http://127.0.0.1:80\"", ""},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"http://localhost:80/x\"", ""},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"http://127.0.0.1.evil.test\"",
-         "settings.base_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"https://u:" SECRET "@a.test\"",
-         "settings.base_url holds a user name or password (they belong into credentials): give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"https://a.test/?x=1\"",
-         "settings.base_url has a query or fragment: give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"auth_url\":\"http://a.test\"",
-         "settings.auth_url is plain http to another machine: use https://, or set \"allow_insecure_http\": true"},
-        {"\"fqdn\":\"a.test\",\"base_url\":\"https:///x\"", "settings.base_url has no host: give https://host, where needed with :port and /path"},
-        {"\"fqdn\":\"a.test\",\"allow_insecure_http\":\"x\"", "settings.allow_insecure_http must be true or false"},
-    };
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        SC_AUTO_FREE char *json =
-            sc_printf("{\"integration_type\":\"acme\",\"settings\":{%s},\"credentials\":{\"api_token\":\"" SECRET "\"}}", rows[i].settings);
-        check_refused(json, rows[i].want);
+    for (size_t i = 0; i < ROWS(settings_rows); i++) {
+        SC_AUTO_FREE char *json = sc_printf(
+            "{\"integration_type\":\"acme\",\"settings\":{%s},\"credentials\":{\"api_token\":\"" SECRET "\"}}", settings_rows[i].settings);
+        check_refused(json, settings_rows[i].want);
     }
 }
 
@@ -158,7 +163,8 @@ static void test_fields_credentials(void **state)
         {"\"api_token\":\"\\\"" SECRET "\\\"\"", "credentials.api_token has 13 characters and ends in a quote: copy it without"},
         {"\"api_token\":\"'" SECRET "\"", "credentials.api_token has 12 characters and begins with a quote: copy it without"},
         {"\"api_token\":\"\\u00fc" SECRET " \"", "credentials.api_token has 13 characters and ends in white space: copy it without"},
-        {"\"api_token\":\"" SECRET "\\n" SECRET "\"", "credentials.api_token has a line end or control character in the middle: copy it again"},
+        {"\"api_token\":\"" SECRET "\\n" SECRET "\"",
+         "credentials.api_token has a line end or control character in the middle: copy it again"},
         {"\"api_token\":\"$CHANNEL_TOKEN\"",
          "credentials.api_token is the name of a variable, not a value: substitution did not happen where it was written"},
         {"\"api_token\":\"${token}\"",
@@ -203,8 +209,10 @@ static void test_fields_rest(void **state)
         {"\"poll_interval_minutes\":true", "poll_interval_minutes must be a number from 0.01 to 10080 (600 ms to 7 days)"},
         {"\"data_types\":{\"events\":{\"poll_interval_minutes\":0}}",
          "data_types.events.poll_interval_minutes must be a number from 0.01 to 10080 (600 ms to 7 days)"},
-        {"\"data_types\":{\"events\":{\"lookback_hours\":-1}}", "data_types.events.lookback_hours must be a number from 0 to 87600 (10 years)"},
-        {"\"data_types\":{\"events\":{\"lookback_hours\":87601}}", "data_types.events.lookback_hours must be a number from 0 to 87600 (10 years)"},
+        {"\"data_types\":{\"events\":{\"lookback_hours\":-1}}",
+         "data_types.events.lookback_hours must be a number from 0 to 87600 (10 years)"},
+        {"\"data_types\":{\"events\":{\"lookback_hours\":87601}}",
+         "data_types.events.lookback_hours must be a number from 0 to 87600 (10 years)"},
         {"\"data_types\":{\"events\":{\"lookback_hours\":0}}", ""},
         {"\"data_types\":{\"events\":{\"enabled\":5}}", "data_types.events.enabled must be true or false"},
         {"\"data_types\":{\"events\":\"on\"}", "data_types.events must be an object {…}, true or false"},
@@ -229,7 +237,8 @@ static void test_fields_rest(void **state)
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         SC_AUTO_FREE char *json = sc_printf("{\"integration_type\":\"acme\",\"settings\":{\"fqdn\":\"a.test\"},"
-                                            "\"credentials\":{\"api_token\":\"" SECRET "\"},%s}", rows[i].members);
+                                            "\"credentials\":{\"api_token\":\"" SECRET "\"},%s}",
+                                            rows[i].members);
         check_refused(json, rows[i].want);
     }
 }

@@ -94,12 +94,15 @@ static void test_settings_precedence(void **state)
     fixture_clean_environment();
     setenv("SIGNAL_CLIENT_CONFIG",
            fixture_file("a.conf", "appliance_id = \"file\";\nnats = { url = \"nats://file:1\"; create = true;\n  stall_s = 40; };\n"
-                                  "log : { level : \"warn\" }\nlease = { renew_ms = 100L; };"), 1);
+                                  "log : { level : \"warn\" }\nlease = { renew_ms = 100L; };"),
+           1);
     setenv("WF_NODE_CONFIG_FILE",
-           fixture_file("n.json", "{ \"appliance_id\": \"node\", \"org_id\": 77,\n \"broker_client_port\": \"4333\",\n \"offline_mode\": true,"
-                                  " \"HTTPS_PROXY\": \"http://upper:1\", \"https_proxy\": \"http://lower:1\","
-                                  " \"ca_path\": \"/ca\", \"client_cert_path\": \"/cert\", \"client_key_path\": \"/key\","
-                                  " \"somebody\": {\"else\": [1]}, \"no_proxy\": null }"), 1);
+           fixture_file("n.json",
+                        "{ \"appliance_id\": \"node\", \"org_id\": 77,\n \"broker_client_port\": \"4333\",\n \"offline_mode\": true,"
+                        " \"HTTPS_PROXY\": \"http://upper:1\", \"https_proxy\": \"http://lower:1\","
+                        " \"ca_path\": \"/ca\", \"client_cert_path\": \"/cert\", \"client_key_path\": \"/key\","
+                        " \"somebody\": {\"else\": [1]}, \"no_proxy\": null }"),
+           1);
     setenv("LOG_LEVEL", "error", 1);
     setenv("NATS_CREATE", "0", 1);
     setenv("NATS_DOMAIN", "", 1);
@@ -194,8 +197,9 @@ static void test_settings_refused(void **state)
     } rows[] = {
         {"io.threads", "0", "option --io.threads: io.threads is \"0\": give a whole number from 1 to 64"},
         {"io.threads", "2.5", "option --io.threads: io.threads is \"2.5\": give a whole number from 1 to 64"},
-        {"http.max_body_bytes", "17179869185", "option --http.max_body_bytes: http.max_body_bytes is \"17179869185\": give a whole number from "
-                                               "1048576 to 17179869184"},
+        {"http.max_body_bytes", "17179869185",
+         "option --http.max_body_bytes: http.max_body_bytes is \"17179869185\": give a whole number from "
+         "1048576 to 17179869184"},
         {"nats.create", "maybe", "option --nats.create: nats.create is not usable: give true or false"},
         {"log.level", "loud", "option --log.level: log.level is \"loud\": give one of: debug info warn error"},
         {"log.level", "info warn", "option --log.level: log.level is \"info warn\": give one of: debug info warn error"},
@@ -207,11 +211,14 @@ static void test_settings_refused(void **state)
         {"nats.subject", "a.*.b", "option --nats.subject: nats.subject is not usable: give a NATS subject without wildcards and blanks"},
         {"nats.subject", "a..b", "option --nats.subject: nats.subject is not usable: give a NATS subject without wildcards and blanks"},
         {"nats.subject", "a.b.", "option --nats.subject: nats.subject is not usable: give a NATS subject without wildcards and blanks"},
-        {"nats.url", "http://x", "option --nats.url: nats.url is not usable: give nats://host:port or tls://host:port, several comma-separated"},
-        {"nats.url", "nats://a,,nats://b", "option --nats.url: nats.url is not usable: give nats://host:port or tls://host:port, several "
-                                           "comma-separated"},
-        {"http.https_proxy", "ftp://user:topsecret@x", "option --http.https_proxy: http.https_proxy is not usable: give http://host:port, with "
-                                                       "user:password@ before the host where needed"},
+        {"nats.url", "http://x",
+         "option --nats.url: nats.url is not usable: give nats://host:port or tls://host:port, several comma-separated"},
+        {"nats.url", "nats://a,,nats://b",
+         "option --nats.url: nats.url is not usable: give nats://host:port or tls://host:port, several "
+         "comma-separated"},
+        {"http.https_proxy", "ftp://user:topsecret@x",
+         "option --http.https_proxy: http.https_proxy is not usable: give http://host:port, with "
+         "user:password@ before the host where needed"},
         {"nats.password", "line\nend", "option --nats.password: nats.password contains a line end or another control character: remove it"},
         {"nats.port", "1", "unknown option --nats.port: `signal-client config` lists every setting"},
         {"config", "", "--config: give the path of a file"},

@@ -21,68 +21,69 @@ static void add_part(struct sc_buf *out, struct sc_str part)
         sc_buf_add_char(out, '-');
 }
 
+static const struct {
+    const char *in, *want; /* |scheme|userinfo|host|port|path|tail, or what is wrong */
+    bool loopback;
+} urls[] = {
+    {"https://acme.test", "|https|-|acme.test|-|-|-", false},
+    {"https://acme.test/", "|https|-|acme.test|-|/|-", false},
+    {"https://u:p@acme.test:8443/a/b?c=d#e", "|https|u:p|acme.test|8443|/a/b|?c=d#e", false},
+    {"https://u@x@acme.test", "|https|u@x|acme.test|-|-|-", false},
+    {"acme.test:80", "|-|-|acme.test|80|-|-", false},
+    {"acme.test/x://y", "|-|-|acme.test|-|/x://y|-", false},
+    {"https://acme.test?x", "|https|-|acme.test|-|-|?x", false},
+    {"http://[::1]:8080/x", "|http|-|::1|8080|/x|-", true},
+    {"http://[::2]", "|http|-|::2|-|-|-", false},
+    {"http://localhost", "|http|-|localhost|-|-|-", true},
+    {"http://LOCALHOST:1", "|http|-|LOCALHOST|1|-|-", true},
+    {"http://127.9.8.7", "|http|-|127.9.8.7|-|-|-", true},
+    {"http://127.0.0.1.evil.test", "|http|-|127.0.0.1.evil.test|-|-|-", false},
+    {"http://localhost.evil.test", "|http|-|localhost.evil.test|-|-|-", false},
+    {"http://127.1", "|http|-|127.1|-|-|-", false},
+    {"http://2130706433", "|http|-|2130706433|-|-|-", false},
+    {"http://128.0.0.1", "|http|-|128.0.0.1|-|-|-", false},
+    {"http://localhost@evil.test", "|http|localhost|evil.test|-|-|-", false},
+    {"", "has no host", false},
+    {"https://", "has no host", false},
+    {"https:///x", "has no host", false},
+    {"https://:443", "has no host", false},
+    {"https://acme.test:", "has a port that is not from 1 to 65535", false},
+    {"https://acme.test:0", "has a port that is not from 1 to 65535", false},
+    {"https://acme.test:65536", "has a port that is not from 1 to 65535", false},
+    {"https://acme.test:-1", "has a port that is not from 1 to 65535", false},
+    {"https://acme.test:80:80", "has a port that is not from 1 to 65535", false},
+    {"https://a b", "contains a blank or a control character", false},
+    {"https://acme.test/\n", "contains a blank or a control character", false},
+    {"https://acme\\.test", "contains a character that no URL may have", false},
+    {"https://{fqdn}", "contains a character that no URL may have", false},
+    {"https://m\xc3\xbcller.test", "contains a letter outside ASCII (write a host name in its xn-- form)", false},
+    {"https://a..b", "has a host name with an empty part", false},
+    {"https://.a", "has a host name with an empty part", false},
+    {"https://a%20b", "has a host name with a character that none may have", false},
+    {"https://[::1", "has a '[' without ']'", false},
+    {"https://[acme]", "has no IPv6 address in its brackets", false},
+    {"https://[::1]x", "has something between ']' and the port", false},
+};
+
 static void test_url_parse(void **state)
 {
     (void)state;
-    static const struct {
-        const char *in, *want; /* |scheme|userinfo|host|port|path|tail, or what is wrong */
-        bool loopback;
-    } rows[] = {
-        {"https://acme.test", "|https|-|acme.test|-|-|-", false},
-        {"https://acme.test/", "|https|-|acme.test|-|/|-", false},
-        {"https://u:p@acme.test:8443/a/b?c=d#e", "|https|u:p|acme.test|8443|/a/b|?c=d#e", false},
-        {"https://u@x@acme.test", "|https|u@x|acme.test|-|-|-", false},
-        {"acme.test:80", "|-|-|acme.test|80|-|-", false},
-        {"acme.test/x://y", "|-|-|acme.test|-|/x://y|-", false},
-        {"https://acme.test?x", "|https|-|acme.test|-|-|?x", false},
-        {"http://[::1]:8080/x", "|http|-|::1|8080|/x|-", true},
-        {"http://[::2]", "|http|-|::2|-|-|-", false},
-        {"http://localhost", "|http|-|localhost|-|-|-", true},
-        {"http://LOCALHOST:1", "|http|-|LOCALHOST|1|-|-", true},
-        {"http://127.9.8.7", "|http|-|127.9.8.7|-|-|-", true},
-        {"http://127.0.0.1.evil.test", "|http|-|127.0.0.1.evil.test|-|-|-", false},
-        {"http://localhost.evil.test", "|http|-|localhost.evil.test|-|-|-", false},
-        {"http://127.1", "|http|-|127.1|-|-|-", false},
-        {"http://2130706433", "|http|-|2130706433|-|-|-", false},
-        {"http://128.0.0.1", "|http|-|128.0.0.1|-|-|-", false},
-        {"http://localhost@evil.test", "|http|localhost|evil.test|-|-|-", false},
-        {"", "has no host", false},
-        {"https://", "has no host", false},
-        {"https:///x", "has no host", false},
-        {"https://:443", "has no host", false},
-        {"https://acme.test:", "has a port that is not from 1 to 65535", false},
-        {"https://acme.test:0", "has a port that is not from 1 to 65535", false},
-        {"https://acme.test:65536", "has a port that is not from 1 to 65535", false},
-        {"https://acme.test:-1", "has a port that is not from 1 to 65535", false},
-        {"https://acme.test:80:80", "has a port that is not from 1 to 65535", false},
-        {"https://a b", "contains a blank or a control character", false},
-        {"https://acme.test/\n", "contains a blank or a control character", false},
-        {"https://acme\\.test", "contains a character that no URL may have", false},
-        {"https://{fqdn}", "contains a character that no URL may have", false},
-        {"https://m\xc3\xbcller.test", "contains a letter outside ASCII (write a host name in its xn-- form)", false},
-        {"https://a..b", "has a host name with an empty part", false},
-        {"https://.a", "has a host name with an empty part", false},
-        {"https://a%20b", "has a host name with a character that none may have", false},
-        {"https://[::1", "has a '[' without ']'", false},
-        {"https://[acme]", "has no IPv6 address in its brackets", false},
-        {"https://[::1]x", "has something between ']' and the port", false},
-    };
-    for (size_t i = 0; i < ROWS(rows); i++) {
+    for (size_t i = 0; i < ROWS(urls); i++) {
         struct sc_url url = {0};
         struct sc_buf got = {0};
-        size_t len = strlen(rows[i].in);
-        struct guard g = guard_copy(rows[i].in, len);
+        size_t len = strlen(urls[i].in);
+        struct guard g = guard_copy(urls[i].in, len);
         const char *why = sc_setting_url_parse((struct sc_str){g.ptr, len}, &url);
         if (why)
             sc_buf_add_str(&got, why);
         const struct sc_str parts[] = {url.scheme, url.userinfo, url.host, url.port, url.path, url.tail};
         for (size_t p = 0; p < ROWS(parts) && !why; p++)
             add_part(&got, parts[p]);
-        CHECK_TEXT(rows[i].in, sc_buf_str(&got).ptr, rows[i].want);
-        CHECK_INT(rows[i].in, !why && sc_url_host_is_loopback(&url), rows[i].loopback);
+        CHECK_TEXT(urls[i].in, sc_buf_str(&got).ptr, urls[i].want);
+        CHECK_INT(urls[i].in, !why && sc_url_host_is_loopback(&url), urls[i].loopback);
         guard_done(&g);
         for (size_t cut = 0; cut < len; cut++) {
-            g = guard_copy(rows[i].in, cut);
+            g = guard_copy(urls[i].in, cut);
             (void)sc_setting_url_parse((struct sc_str){g.ptr, cut}, &url);
             guard_done(&g);
         }
@@ -94,10 +95,10 @@ static void test_url_origin(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
-        {"HTTPS://Acme.Test/x", "https://acme.test"},       {"https://acme.test:443", "https://acme.test"},
-        {"https://acme.test:0443", "https://acme.test"},    {"https://acme.test:80", "https://acme.test:80"},
-        {"http://acme.test:80/", "http://acme.test"},       {"http://acme.test:443", "http://acme.test:443"},
-        {"http://[::1]:8080", "http://[::1]:8080"},         {"http://[2001:DB8::1]", "http://[2001:db8::1]"},
+        {"HTTPS://Acme.Test/x", "https://acme.test"},    {"https://acme.test:443", "https://acme.test"},
+        {"https://acme.test:0443", "https://acme.test"}, {"https://acme.test:80", "https://acme.test:80"},
+        {"http://acme.test:80/", "http://acme.test"},    {"http://acme.test:443", "http://acme.test:443"},
+        {"http://[::1]:8080", "http://[::1]:8080"},      {"http://[2001:DB8::1]", "http://[2001:db8::1]"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_url url;

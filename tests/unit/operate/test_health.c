@@ -125,7 +125,8 @@ static void test_health_old(void **state)
     SC_AUTO_FREE char *near = sc_printf("%.*s\"boot_ms\":%lld%s", (int)(at - text), text, (long long)sc_boot_ms() - 20000, strchr(at, ','));
     put_file(place.file, near);
     check_read("under 30 s", &place, 0, "healthy: all loops turned 20 s", "");
-    SC_AUTO_FREE char *future = sc_printf("%.*s\"boot_ms\":%lld%s", (int)(at - text), text, (long long)sc_boot_ms() + 900000, strchr(at, ','));
+    SC_AUTO_FREE char *future =
+        sc_printf("%.*s\"boot_ms\":%lld%s", (int)(at - text), text, (long long)sc_boot_ms() + 900000, strchr(at, ','));
     put_file(place.file, future);
     check_read("of a longer boot", &place, 1, "unhealthy: the agent has not run since this machine started", "");
     char *boot = strstr(text, "\"boot\":\"");

@@ -9,9 +9,9 @@
 
 #include "check.h"
 
-#define NOW      INT64_C(1795256102123) /* 2026-11-21T10:15:02.123Z, ours */
-#define AHEAD    600000                 /* the vendor's clock is 10 min ahead */
-#define HEADER   "X-Rate-Limit-Reset"
+#define NOW         INT64_C(1795256102123) /* 2026-11-21T10:15:02.123Z, ours */
+#define AHEAD       600000                 /* the vendor's clock is 10 min ahead */
+#define HEADER      "X-Rate-Limit-Reset"
 #define DISBELIEVED (-1)
 #define SILENT      (-2)
 

@@ -50,9 +50,13 @@ static const struct sc_connector_ops ops = {request, response, page};
 static const char *const aliases[] = {"zulu_time", NULL};
 
 static const struct sc_connector connector = {
-    .abi = VARIANT == NEWER ? 2 : VARIANT == OLDER ? 0 : SC_CONNECTOR_ABI,
+    .abi = VARIANT == NEWER   ? 2
+           : VARIANT == OLDER ? 0
+                              : SC_CONNECTOR_ABI,
     .size = VARIANT == SHORT ? 16 : sizeof connector,
-    .name = VARIANT == ALPHA ? "alpha" : VARIANT == TAKER ? "taker" : "zulu",
+    .name = VARIANT == ALPHA   ? "alpha"
+            : VARIANT == TAKER ? "taker"
+                               : "zulu",
     .title = "A vendor",
     .category = "Tests",
     .aliases = VARIANT == GOOD || VARIANT == TAKER ? aliases : NULL,

@@ -46,26 +46,51 @@ static void make_good(struct tables *t)
         .credentials = {{.name = "api_token", .title = "Token", .secret = true}, {.name = "client_id", .title = "Client"}},
         .pools = {{.name = "logs", .requests = 60, .per_s = 60, .reset_header = "X-Reset", .reset_unit = SC_RESET_SECONDS},
                   {.name = "unused"}},
-        .types = {{.name = "log", .title = "Log", .noun = "events", .interval_s = 300, .recipe = 1, .records = "data.items[]",
-                   .id = {"id", "actor.id", "a\\.b", "c"}, .time = "at", .envelope = {"next"}},
-                  {.name = "list", .title = "List", .noun = "items", .interval_s = 3600, .recipe = 1, .records = "[]", .shape = SC_SHAPE_SNAPSHOT,
-                   .id = {"id"}, .version = {"version", "released"}, .count = "count"}},
+        .types = {{.name = "log",
+                   .title = "Log",
+                   .noun = "events",
+                   .interval_s = 300,
+                   .recipe = 1,
+                   .records = "data.items[]",
+                   .id = {"id", "actor.id", "a\\.b", "c"},
+                   .time = "at",
+                   .envelope = {"next"}},
+                  {.name = "list",
+                   .title = "List",
+                   .noun = "items",
+                   .interval_s = 3600,
+                   .recipe = 1,
+                   .records = "[]",
+                   .shape = SC_SHAPE_SNAPSHOT,
+                   .id = {"id"},
+                   .version = {"version", "released"},
+                   .count = "count"}},
         .aliases = {"old_name", "old-er"},
         .choices = {"eu", "us"},
     };
     t->settings[1].choices = t->choices;
     t->connector = (struct sc_connector){
-        .abi = SC_CONNECTOR_ABI, .size = sizeof t->connector, .name = "vendor-1", .title = "Vendor", .category = "Tests",
-        .aliases = t->aliases, .base_url = "https://{fqdn}/{region}", .source = "{fqdn}",
-        .auth = {SC_AUTH_HEADER, "Authorization", "Bearer {api_token}"}, .settings = t->settings, .credentials = t->credentials,
-        .pools = t->pools, .data_types = t->types, .ops = &t->ops,
+        .abi = SC_CONNECTOR_ABI,
+        .size = sizeof t->connector,
+        .name = "vendor-1",
+        .title = "Vendor",
+        .category = "Tests",
+        .aliases = t->aliases,
+        .base_url = "https://{fqdn}/{region}",
+        .source = "{fqdn}",
+        .auth = {SC_AUTH_HEADER, "Authorization", "Bearer {api_token}"},
+        .settings = t->settings,
+        .credentials = t->credentials,
+        .pools = t->pools,
+        .data_types = t->types,
+        .ops = &t->ops,
     };
 }
 
-#define MISTAKE(name, ...)                                                                                             \
-    static void name(struct tables *t)                                                                                 \
-    {                                                                                                                  \
-        __VA_ARGS__;                                                                                                   \
+#define MISTAKE(name, ...)                                                                                                                 \
+    static void name(struct tables *t)                                                                                                     \
+    {                                                                                                                                      \
+        __VA_ARGS__;                                                                                                                       \
     }
 
 MISTAKE(no_mistake, (void)t)
@@ -120,73 +145,74 @@ MISTAKE(no_url, t->connector.base_url = NULL)
 MISTAKE(no_ops, t->connector.ops = NULL)
 MISTAKE(no_page, t->ops.page = NULL)
 
+static const struct {
+    void (*mistake)(struct tables *);
+    const char *want; /* NULL: good */
+} checks[] = {
+    {no_mistake, NULL},
+    {upper_name, "its name is \"Vendor\": use [a-z0-9-]"},
+    {no_name, "its name is \"\": use [a-z0-9-]"},
+    {no_title, "vendor-1 needs title and category"},
+    {bad_alias, "alias \"Old\": use [a-z0-9_-]"},
+    {field_name, "settings has a field named \"FQDN\": use [a-z0-9_]"},
+    {field_title, "settings.fqdn has no title"},
+    {field_kind, "settings.fqdn has unknown kind 99"},
+    {field_twice, "field fqdn stands there twice"},
+    {no_choices, "settings.region is a choice without choices"},
+    {other_default, "settings.region has a default that its kind does not allow"},
+    {range_default, "settings.depth has a default that its kind does not allow"},
+    {range_turned, "settings.depth: min is above max"},
+    {secret_default, "credentials.api_token has a default that its kind does not allow"},
+    {pool_name, "a pool is named \"Logs\": use [a-z0-9_-]"},
+    {pool_twice, "pool logs stands there twice"},
+    {pool_window, "pool logs: 60 requests per 0 s"},
+    {pool_unit, "pool logs: reset header without unit"},
+    {pool_header, "pool logs: \"X Limit\" is no header name"},
+    {no_types, "it has no data type"},
+    {type_name, "a data type is named \"a-b\": use [a-z0-9_]"},
+    {type_twice, "data type log stands there twice"},
+    {type_noun, "log needs title and noun"},
+    {type_interval, "log.interval_s: 0 is not within 1 s and 7 days"},
+    {type_interval_long, "log.interval_s: 691200 is not within 1 s and 7 days"},
+    {type_min_interval, "log.min_interval_s is above interval_s"},
+    {type_recipe, "log.recipe: versions count from 1"},
+    {records_plain, "log.records: \"data\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_none, "log.records: \"\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_middle, "log.records: \"a[].b[]\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_empty, "log.records: \"a..b[]\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_dot, "log.records: \".a[]\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_star, "log.records: \"*[]\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {records_escape, "log.records: \"a\\\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {id_none, "log has no id; only SC_CONTENT needs none"},
+    {id_content, NULL},
+    {id_path, "log.id: \"actor[].id\" is no path"},
+    {time_path, "log.time: \"\" is no path"},
+    {envelope_path, "log.envelope: \"next.\" is no path"},
+    {version_of_log, "log: version and count are paths in the envelope of a snapshot"},
+    {auth_header, "auth needs a header's name and value"},
+    {auth_value, "auth.value names {token}, which is no field"},
+    {auth_brace, "auth.value has a '{' without '}'"},
+    {auth_kind, "auth has unknown kind 77"},
+    {url_scheme, "base_url \"{fqdn}\" is no http(s) URL"},
+    {url_name, "base_url names {host}, which is no field"},
+    {url_secret, "base_url names {api_token}, which is a credential"},
+    {source_credential, "source names {client_id}, which is a credential"},
+    {no_url, NULL},
+    {no_ops, "ops needs request, response and page"},
+    {no_page, "ops needs request, response and page"},
+};
+
 static void test_check_rows(void **state)
 {
     (void)state;
-    static const struct {
-        void (*mistake)(struct tables *);
-        const char *want; /* NULL: good */
-    } rows[] = {
-        {no_mistake, NULL},
-        {upper_name, "its name is \"Vendor\": use [a-z0-9-]"},
-        {no_name, "its name is \"\": use [a-z0-9-]"},
-        {no_title, "vendor-1 needs title and category"},
-        {bad_alias, "alias \"Old\": use [a-z0-9_-]"},
-        {field_name, "settings has a field named \"FQDN\": use [a-z0-9_]"},
-        {field_title, "settings.fqdn has no title"},
-        {field_kind, "settings.fqdn has unknown kind 99"},
-        {field_twice, "field fqdn stands there twice"},
-        {no_choices, "settings.region is a choice without choices"},
-        {other_default, "settings.region has a default that its kind does not allow"},
-        {range_default, "settings.depth has a default that its kind does not allow"},
-        {range_turned, "settings.depth: min is above max"},
-        {secret_default, "credentials.api_token has a default that its kind does not allow"},
-        {pool_name, "a pool is named \"Logs\": use [a-z0-9_-]"},
-        {pool_twice, "pool logs stands there twice"},
-        {pool_window, "pool logs: 60 requests per 0 s"},
-        {pool_unit, "pool logs: reset header without unit"},
-        {pool_header, "pool logs: \"X Limit\" is no header name"},
-        {no_types, "it has no data type"},
-        {type_name, "a data type is named \"a-b\": use [a-z0-9_]"},
-        {type_twice, "data type log stands there twice"},
-        {type_noun, "log needs title and noun"},
-        {type_interval, "log.interval_s: 0 is not within 1 s and 7 days"},
-        {type_interval_long, "log.interval_s: 691200 is not within 1 s and 7 days"},
-        {type_min_interval, "log.min_interval_s is above interval_s"},
-        {type_recipe, "log.recipe: versions count from 1"},
-        {records_plain, "log.records: \"data\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_none, "log.records: \"\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_middle, "log.records: \"a[].b[]\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_empty, "log.records: \"a..b[]\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_dot, "log.records: \".a[]\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_star, "log.records: \"*[]\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {records_escape, "log.records: \"a\\\" is no path of an array (\"[]\", \"data.items[]\")"},
-        {id_none, "log has no id; only SC_CONTENT needs none"},
-        {id_content, NULL},
-        {id_path, "log.id: \"actor[].id\" is no path"},
-        {time_path, "log.time: \"\" is no path"},
-        {envelope_path, "log.envelope: \"next.\" is no path"},
-        {version_of_log, "log: version and count are paths in the envelope of a snapshot"},
-        {auth_header, "auth needs a header's name and value"},
-        {auth_value, "auth.value names {token}, which is no field"},
-        {auth_brace, "auth.value has a '{' without '}'"},
-        {auth_kind, "auth has unknown kind 77"},
-        {url_scheme, "base_url \"{fqdn}\" is no http(s) URL"},
-        {url_name, "base_url names {host}, which is no field"},
-        {url_secret, "base_url names {api_token}, which is a credential"},
-        {source_credential, "source names {client_id}, which is a credential"},
-        {no_url, NULL},
-        {no_ops, "ops needs request, response and page"},
-        {no_page, "ops needs request, response and page"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         struct tables t;
         struct sc_error err = SC_ERROR_INIT;
         make_good(&t);
-        rows[i].mistake(&t);
+        checks[i].mistake(&t);
         int rc = sc_connector_check(&t.connector, &err);
-        CHECK_TEXT("what is said", err.text, rows[i].want ? rows[i].want : "");
-        CHECK_INT(err.text, rc, rows[i].want ? -1 : 0);
+        CHECK_TEXT("what is said", err.text, checks[i].want ? checks[i].want : "");
+        CHECK_INT(err.text, rc, checks[i].want ? -1 : 0);
     }
 }
 

@@ -1,5 +1,6 @@
-/* The checkpoint: what is written is read again; each member missing, of another type, huge, twice or cut anywhere is
- * checkpoint_invalid and leaks nothing; the trail against a plain list; every allocation failing in turn, jansson's too. */
+/* The checkpoint: what is written is read again; each member missing, of another type, huge, twice
+ * or cut anywhere is checkpoint_invalid and leaks nothing; the trail against a plain list; every
+ * allocation failing in turn, jansson's too. */
 #include "poll/checkpoint.h"
 
 #include <setjmp.h>
@@ -20,18 +21,25 @@
 static const char example[] =
     "{\"v\":1,\"connector\":\"okta\",\"source\":\"https://acme.okta.com\",\"recipe\":2,"
     "\"position\":{\"next\":\"/api/v1/logs?after=1777\",\"time\":\"2026-11-21T10:15:02.123Z\"},"
-    "\"walk\":{\"from\":\"2026-11-21T10:00:00.000Z\",\"page\":12,\"state\":{\"job\":\"7\"}},\"open\":true,"
+    "\"walk\":{\"from\":\"2026-11-21T10:00:00.000Z\",\"page\":12,\"state\":{\"job\":\"7\"}},"
+    "\"open\":true,"
     "\"floor\":{\"page\":81233,\"walk\":80111},"
-    "\"proof\":{\"stream_created\":\"2026-10-01T00:00:00Z\",\"seq\":81240,\"msg_id\":\"okta-prod.system_log.7c0f5a52\"},"
-    "\"trail\":[{\"at\":\"2026-11-21T10:14:50.000Z\",\"position\":{\"next\":\"1\"},\"floor\":{\"page\":79000,\"walk\":78000},\"seq\":79002,"
+    "\"proof\":{\"stream_created\":\"2026-10-01T00:00:00Z\",\"seq\":81240,\"msg_id\":\"okta-prod."
+    "system_log.7c0f5a52\"},"
+    "\"trail\":[{\"at\":\"2026-11-21T10:14:50.000Z\",\"position\":{\"next\":\"1\"},\"floor\":{"
+    "\"page\":79000,\"walk\":78000},\"seq\":79002,"
     "\"msg_id\":\"okta-prod.system_log.1\",\"map\":3},"
-    "{\"at\":\"2026-11-21T10:15:00.000Z\",\"position\":{},\"floor\":{\"page\":0,\"walk\":0},\"seq\":80000,\"msg_id\":\"\"}],"
+    "{\"at\":\"2026-11-21T10:15:00.000Z\",\"position\":{},\"floor\":{\"page\":0,\"walk\":0},"
+    "\"seq\":80000,\"msg_id\":\"\"}],"
     "\"seen\":{\"first\":5,\"end\":9},\"map\":4,\"gaps\":[{\"from\":\"a\",\"certain\":false}],"
-    "\"waits\":{\"logs\":\"2026-11-21T11:00:00Z\"},\"count\":{\"records\":1000,\"pages\":13,\"bytes\":1234567},"
-    "\"writer\":{\"agent\":\"edge-1\",\"epoch\":7,\"n\":991},\"saved\":\"2026-11-21T10:15:02.200Z\"}";
+    "\"waits\":{\"logs\":\"2026-11-21T11:00:00Z\"},\"count\":{\"records\":1000,\"pages\":13,"
+    "\"bytes\":1234567},"
+    "\"writer\":{\"agent\":\"edge-1\",\"epoch\":7,\"n\":991},\"saved\":\"2026-11-21T10:15:02."
+    "200Z\"}";
 
 static const char smallest[] =
-    "{\"v\":1,\"connector\":\"a\",\"source\":\"b\",\"recipe\":1,\"position\":{},\"open\":false,\"floor\":{\"page\":0,\"walk\":0},"
+    "{\"v\":1,\"connector\":\"a\",\"source\":\"b\",\"recipe\":1,\"position\":{},\"open\":false,"
+    "\"floor\":{\"page\":0,\"walk\":0},"
     "\"writer\":{\"agent\":\"a\",\"epoch\":1,\"n\":1},\"saved\":\"1970-01-01T00:00:00Z\"}";
 
 /* Parses, checks that it is or is not one, and what an error says. */
@@ -80,7 +88,8 @@ static void test_checkpoint_members(void **state)
     CHECK_TEXT("connector", cp.connector, "okta");
     CHECK_TEXT("source", cp.source, "https://acme.okta.com");
     CHECK_INT("recipe", cp.recipe, 2);
-    CHECK_TEXT("position", json_string_value(json_object_get(cp.position, "next")), "/api/v1/logs?after=1777");
+    CHECK_TEXT("position", json_string_value(json_object_get(cp.position, "next")),
+               "/api/v1/logs?after=1777");
     CHECK_TEXT("walk", json_string_value(json_object_get(cp.walk, "job")), "7");
     CHECK_INT("walk", cp.walk_page, 12);
     CHECK_TEXT("walk", cp.walk_from, "2026-11-21T10:00:00.000Z");
@@ -98,7 +107,8 @@ static void test_checkpoint_members(void **state)
     CHECK_INT("segments", cp.seen_end, 9);
     CHECK_INT("map", cp.map, 4);
     CHECK_INT("gaps", json_array_size(cp.gaps), 1);
-    CHECK_TEXT("waits", json_string_value(json_object_get(cp.waits, "logs")), "2026-11-21T11:00:00Z");
+    CHECK_TEXT("waits", json_string_value(json_object_get(cp.waits, "logs")),
+               "2026-11-21T11:00:00Z");
     CHECK_INT("count", cp.records + cp.pages + cp.bytes, 1000 + 13 + 1234567);
     CHECK_TEXT("writer", cp.agent, "edge-1");
     CHECK_INT("writer", cp.epoch, 7);
@@ -119,7 +129,8 @@ static void test_checkpoint_empty(void **state)
     struct sc_checkpoint again = parsed(text);
     CHECK_INT("recipe", again.recipe, 1);
     CHECK_INT("nothing is open", again.open, false);
-    CHECK_TRUE("no walk", !again.walk && !again.walk_from && !again.stream_created && !again.gaps && !again.waits);
+    CHECK_TRUE("no walk", !again.walk && !again.walk_from && !again.stream_created && !again.gaps &&
+                              !again.waits);
     sc_checkpoint_done(&again);
     sc_checkpoint_done(&cp);
     check_parse("the smallest", smallest, strlen(smallest), true);
@@ -155,7 +166,8 @@ static uint64_t any_number(void)
 
 static char *any_text(void)
 {
-    static const char *const pieces[] = {"a", "\"", "\\", "\n", "\x01", "/", "\xC3\xA9", "\xF0\x9F\x98\x80", "{}", " ", "\x7f"};
+    static const char *const pieces[] = {
+        "a", "\"", "\\", "\n", "\x01", "/", "\xC3\xA9", "\xF0\x9F\x98\x80", "{}", " ", "\x7f"};
     SC_AUTO_BUF struct sc_buf buf = {0};
     for (uint64_t n = below(12); n > 0; n--)
         sc_buf_add_str(&buf, pieces[below(ROWS(pieces))]);
@@ -186,10 +198,20 @@ static void fill(struct sc_checkpoint *cp)
 {
     sc_checkpoint_init(cp);
     json_decref(cp->position);
-    *cp = (struct sc_checkpoint){.connector = any_text(), .source = any_text(), .agent = any_text(), .position = any_texts(),
-                                 .recipe = (uint32_t)any_number(), .open = below(2), .floor = any_floor(), .records = any_number(),
-                                 .pages = any_number(), .bytes = any_number(), .epoch = any_number(), .n = any_number(),
-                                 .saved_ms = any_time(), .map = (uint32_t)any_number()};
+    *cp = (struct sc_checkpoint){.connector = any_text(),
+                                 .source = any_text(),
+                                 .agent = any_text(),
+                                 .position = any_texts(),
+                                 .recipe = (uint32_t)any_number(),
+                                 .open = below(2),
+                                 .floor = any_floor(),
+                                 .records = any_number(),
+                                 .pages = any_number(),
+                                 .bytes = any_number(),
+                                 .epoch = any_number(),
+                                 .n = any_number(),
+                                 .saved_ms = any_time(),
+                                 .map = (uint32_t)any_number()};
     if (below(2)) {
         cp->walk = any_texts();
         cp->walk_page = any_number();
@@ -201,8 +223,12 @@ static void fill(struct sc_checkpoint *cp)
         cp->proof_msg_id = cp->proof_seq ? any_text() : NULL;
     }
     for (uint64_t n = below(SC_TRAIL_MAX + 1); n > 0; n--)
-        cp->trail[cp->trail_count++] = (struct sc_trail_entry){.at_ms = any_time(), .position = any_texts(), .floor = any_floor(),
-                                                               .seq = any_number(), .msg_id = any_text(), .map = (uint32_t)any_number()};
+        cp->trail[cp->trail_count++] = (struct sc_trail_entry){.at_ms = any_time(),
+                                                               .position = any_texts(),
+                                                               .floor = any_floor(),
+                                                               .seq = any_number(),
+                                                               .msg_id = any_text(),
+                                                               .map = (uint32_t)any_number()};
     cp->seen_first = (uint32_t)below(1u << 30);
     cp->seen_end = cp->seen_first + (uint32_t)below(SC_CHECKPOINT_SEGMENTS_MAX + 1);
     if (below(2))
@@ -255,45 +281,45 @@ static const struct member {
     enum kind kind;
     bool required, may_be_null;
 } members[] = {
-    {"", "v", SMALL, true, false},
-    {"", "connector", TEXT, true, false},
-    {"", "source", TEXT, true, false},
-    {"", "recipe", SMALL, true, false},
-    {"", "position", TEXTS, true, false},
-    {"", "walk", OBJECT, false, true},
-    {"walk", "from", TEXT, false, false},
-    {"walk", "page", NUMBER, false, false},
-    {"walk", "state", TEXTS, true, false},
-    {"", "open", FLAG, true, false},
-    {"", "floor", OBJECT, true, false},
-    {"floor", "page", NUMBER, true, false},
-    {"floor", "walk", NUMBER, true, false},
-    {"", "proof", OBJECT, false, true},
-    {"proof", "stream_created", TEXT, true, false},
-    {"proof", "seq", NUMBER, false, false},
-    {"proof", "msg_id", TEXT, true, false},
-    {"", "trail", TRAIL, false, false},
-    {"trail", "at", TIME, true, false},
-    {"trail", "position", TEXTS, true, false},
-    {"trail", "floor", OBJECT, true, false},
-    {"trail", "seq", NUMBER, true, false},
-    {"trail", "msg_id", TEXT, true, false},
-    {"trail", "map", SMALL, false, false},
-    {"", "seen", OBJECT, false, false},
-    {"seen", "first", SEGMENT, true, false},
-    {"seen", "end", SEGMENT, true, false},
-    {"", "map", SMALL, false, false},
-    {"", "gaps", GAPS, false, false},
-    {"", "waits", TEXTS, false, false},
-    {"", "count", OBJECT, false, false},
-    {"count", "records", NUMBER, false, false},
-    {"count", "pages", NUMBER, false, false},
-    {"count", "bytes", NUMBER, false, false},
-    {"", "writer", OBJECT, true, false},
-    {"writer", "agent", TEXT, true, false},
-    {"writer", "epoch", NUMBER, true, false},
-    {"writer", "n", NUMBER, true, false},
-    {"", "saved", TIME, true, false},
+    {"",       "v",              SMALL,   true,  false},
+    {"",       "connector",      TEXT,    true,  false},
+    {"",       "source",         TEXT,    true,  false},
+    {"",       "recipe",         SMALL,   true,  false},
+    {"",       "position",       TEXTS,   true,  false},
+    {"",       "walk",           OBJECT,  false, true },
+    {"walk",   "from",           TEXT,    false, false},
+    {"walk",   "page",           NUMBER,  false, false},
+    {"walk",   "state",          TEXTS,   true,  false},
+    {"",       "open",           FLAG,    true,  false},
+    {"",       "floor",          OBJECT,  true,  false},
+    {"floor",  "page",           NUMBER,  true,  false},
+    {"floor",  "walk",           NUMBER,  true,  false},
+    {"",       "proof",          OBJECT,  false, true },
+    {"proof",  "stream_created", TEXT,    true,  false},
+    {"proof",  "seq",            NUMBER,  false, false},
+    {"proof",  "msg_id",         TEXT,    true,  false},
+    {"",       "trail",          TRAIL,   false, false},
+    {"trail",  "at",             TIME,    true,  false},
+    {"trail",  "position",       TEXTS,   true,  false},
+    {"trail",  "floor",          OBJECT,  true,  false},
+    {"trail",  "seq",            NUMBER,  true,  false},
+    {"trail",  "msg_id",         TEXT,    true,  false},
+    {"trail",  "map",            SMALL,   false, false},
+    {"",       "seen",           OBJECT,  false, false},
+    {"seen",   "first",          SEGMENT, true,  false},
+    {"seen",   "end",            SEGMENT, true,  false},
+    {"",       "map",            SMALL,   false, false},
+    {"",       "gaps",           GAPS,    false, false},
+    {"",       "waits",          TEXTS,   false, false},
+    {"",       "count",          OBJECT,  false, false},
+    {"count",  "records",        NUMBER,  false, false},
+    {"count",  "pages",          NUMBER,  false, false},
+    {"count",  "bytes",          NUMBER,  false, false},
+    {"",       "writer",         OBJECT,  true,  false},
+    {"writer", "agent",          TEXT,    true,  false},
+    {"writer", "epoch",          NUMBER,  true,  false},
+    {"writer", "n",              NUMBER,  true,  false},
+    {"",       "saved",          TIME,    true,  false},
 };
 
 static bool fits(const struct member *m, const char *value)
@@ -311,7 +337,8 @@ static bool fits(const struct member *m, const char *value)
     case SMALL:
         return number && strlen(value) < 11 && strcmp(value, "4294967296") != 0;
     case SEGMENT:
-        return number && strlen(value) == 1 && strcmp(m->name, "first") == 0; /* not behind the end, nor too far before it */
+        return number && strlen(value) == 1 &&
+               strcmp(m->name, "first") == 0; /* not behind the end, nor too far before it */
     case FLAG:
         return strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
     case TIME:
@@ -349,7 +376,8 @@ static void test_checkpoint_member_missing(void **state)
     (void)state;
     for (size_t i = 0; i < ROWS(members); i++) {
         json_t *root = json_loads(example, 0, NULL);
-        CHECK_INT(members[i].name, json_object_del(holder(root, members[i].in), members[i].name), 0);
+        CHECK_INT(members[i].name, json_object_del(holder(root, members[i].in), members[i].name),
+                  0);
         check_root(members[i].name, root, !members[i].required);
         json_decref(root);
     }
@@ -359,14 +387,39 @@ static void test_checkpoint_member_of_another_type(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "null", "true", "false", "\"x\"", "\"\"", "\"1\"", "1", "2", "-1", "0", "1.0", "1e0", "4294967295", "4294967296", "9223372036854775807",
-        "{}", "[]", "[{}]", "[1]", "[null]", "[[]]", "{\"a\":\"b\"}", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}", "\"2026-11-21T00:00:00Z\"",
+        "null",
+        "true",
+        "false",
+        "\"x\"",
+        "\"\"",
+        "\"1\"",
+        "1",
+        "2",
+        "-1",
+        "0",
+        "1.0",
+        "1e0",
+        "4294967295",
+        "4294967296",
+        "9223372036854775807",
+        "{}",
+        "[]",
+        "[{}]",
+        "[1]",
+        "[null]",
+        "[[]]",
+        "{\"a\":\"b\"}",
+        "{\"a\":1}",
+        "{\"a\":null}",
+        "{\"a\":{}}",
+        "\"2026-11-21T00:00:00Z\"",
         "\"2026-13-21T00:00:00Z\"",
     };
     for (size_t i = 0; i < ROWS(members); i++) {
         for (size_t k = 0; k < ROWS(values); k++) {
             char why[80];
-            json_t *root = json_loads(example, 0, NULL), *value = json_loads(values[k], JSON_DECODE_ANY, NULL);
+            json_t *root = json_loads(example, 0, NULL),
+                   *value = json_loads(values[k], JSON_DECODE_ANY, NULL);
             assert_non_null(value);
             snprintf(why, sizeof why, "%s.%s = %s", members[i].in, members[i].name, values[k]);
             json_object_set_new(holder(root, members[i].in), members[i].name, value);
@@ -382,21 +435,21 @@ static void test_checkpoint_no_json(void **state)
     static const struct {
         const char *text, *why;
     } rows[] = {
-        {"", "nothing"},
-        {" ", "blank"},
-        {"null", "null"},
-        {"[]", "an array"},
-        {"\"x\"", "a text"},
-        {"7", "a number"},
-        {"{}", "an empty object"},
-        {"{\"v\":2}", "a newer version"},
-        {"{\"v\":1}", "nothing but the version"},
-        {"{\"v\":1,\"v\":1}", "twice"},
-        {"{\"v\":99999999999999999999}", "a number too large"},
-        {"{\"v\":1,\"connector\":\"\\u0000\"}", "NUL in a text"},
-        {"{\"v\":1,\"connector\":\"\xff\"}", "no UTF-8"},
-        {"{\"v\":1,\"connector\":\"\\ud800\"}", "half a pair"},
-        {"\xEF\xBB\xBF{}", "byte order mark"},
+        {"",                                    "nothing"                },
+        {" ",                                   "blank"                  },
+        {"null",                                "null"                   },
+        {"[]",                                  "an array"               },
+        {"\"x\"",                               "a text"                 },
+        {"7",                                   "a number"               },
+        {"{}",                                  "an empty object"        },
+        {"{\"v\":2}",                           "a newer version"        },
+        {"{\"v\":1}",                           "nothing but the version"},
+        {"{\"v\":1,\"v\":1}",                   "twice"                  },
+        {"{\"v\":99999999999999999999}",        "a number too large"     },
+        {"{\"v\":1,\"connector\":\"\\u0000\"}", "NUL in a text"          },
+        {"{\"v\":1,\"connector\":\"\xff\"}",    "no UTF-8"               },
+        {"{\"v\":1,\"connector\":\"\\ud800\"}", "half a pair"            },
+        {"\xEF\xBB\xBF{}",                      "byte order mark"        },
     };
     for (size_t i = 0; i < ROWS(rows); i++)
         check_parse(rows[i].why, rows[i].text, strlen(rows[i].text), false);
@@ -415,20 +468,24 @@ static void test_checkpoint_says_what_and_where(void **state)
     static const struct {
         const char *was, *now, *want, *why;
     } rows[] = {
-        {"\"v\":1", "\"v\":2", "version 2 is unknown to this program: run the newer signal-client that wrote it", "newer"},
-        {"\"recipe\":2,", "", "member \"recipe\" is missing", "missing"},
-        {"\"recipe\":2", "\"recipe\":\"2\"", "member \"recipe\" is not a whole number", "type"},
-        {"\"first\":5,\"end\":9", "\"first\":9,\"end\":5", "member \"seen\" names an impossible range of segments", "backwards"},
-        {"\"first\":5,\"end\":9", "\"first\":0,\"end\":2147483647", "member \"seen\" names an impossible range of segments", "hours of reading"},
-        {"\"end\":9", "\"end\":4294967297", "member \"end\" is too large", "cut off it would be 1"},
-        {"\"agent\":\"edge-1\",", "", "member \"agent\" is missing", "deep"},
+        {"\"v\":1",               "\"v\":2",
+         "version 2 is unknown to this program: run the newer signal-client that wrote it",                    "newer"                },
+        {"\"recipe\":2,",         "",                               "member \"recipe\" is missing",            "missing"              },
+        {"\"recipe\":2",          "\"recipe\":\"2\"",               "member \"recipe\" is not a whole number", "type"                 },
+        {"\"first\":5,\"end\":9", "\"first\":9,\"end\":5",
+         "member \"seen\" names an impossible range of segments",                                              "backwards"            },
+        {"\"first\":5,\"end\":9", "\"first\":0,\"end\":2147483647",
+         "member \"seen\" names an impossible range of segments",                                              "hours of reading"     },
+        {"\"end\":9",             "\"end\":4294967297",             "member \"end\" is too large",             "cut off it would be 1"},
+        {"\"agent\":\"edge-1\",", "",                               "member \"agent\" is missing",             "deep"                 },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_checkpoint cp;
         struct sc_error err = SC_ERROR_INIT;
         const char *at = strstr(example, rows[i].was);
         assert_non_null(at);
-        SC_AUTO_FREE char *text = sc_printf("%.*s%s%s", (int)(at - example), example, rows[i].now, at + strlen(rows[i].was));
+        SC_AUTO_FREE char *text = sc_printf("%.*s%s%s", (int)(at - example), example, rows[i].now,
+                                            at + strlen(rows[i].was));
         CHECK_INT(rows[i].why, sc_checkpoint_parse(&cp, sc_str_of(text), &err), -1);
         CHECK_TEXT(rows[i].why, err.text, rows[i].want);
         sc_checkpoint_done(&cp);
@@ -452,10 +509,12 @@ static void test_checkpoint_twice(void **state)
     for (size_t i = 0; i < ROWS(members); i++) { /* each member again, at the end of its object */
         json_t *root = json_loads(example, 0, NULL), *in = holder(root, members[i].in);
         char *object = json_dumps(in, JSON_COMPACT), *whole = json_dumps(root, JSON_COMPACT);
-        char *value = json_dumps(json_object_get(in, members[i].name), JSON_COMPACT | JSON_ENCODE_ANY);
+        char *value =
+            json_dumps(json_object_get(in, members[i].name), JSON_COMPACT | JSON_ENCODE_ANY);
         const char *at = strstr(whole, object);
         size_t end = (size_t)(at - whole) + strlen(object) - 1;
-        SC_AUTO_FREE char *text = sc_printf("%.*s,\"%s\":%s%s", (int)end, whole, members[i].name, value, whole + end);
+        SC_AUTO_FREE char *text =
+            sc_printf("%.*s,\"%s\":%s%s", (int)end, whole, members[i].name, value, whole + end);
         check_parse(members[i].name, text, strlen(text), false);
         free(object);
         free(whole);
@@ -483,21 +542,24 @@ static void test_checkpoint_huge(void **state)
         bool want;
         const char *why;
     } rows[] = {
-        {"[{\"from\":\"a\",\"certain\":false}]", "", "[", "", 100000, false, "deep arrays"},
-        {"[{\"from\":\"a\",\"certain\":false}]", "", "{\"a\":", "", 100000, false, "deep objects"},
-        {"{\"job\":\"7\"}", "{\"job\":\"", "x", "\"}", 1 << 20, true, "a long text"},
-        {"{\"job\":\"7\"}", "{", "", "}", 0, true, "no state"},
-        {"\"n\":991", "\"n\":1", "0", "", 18, true, "the largest power of ten"},
-        {"\"n\":991", "\"n\":1", "0", "", 19, false, "beyond 63 bits"},
-        {"\"n\":991", "\"n\":1", "0", "", 100000, false, "a number of 100,000 digits"},
-        {"\"n\":991", "\"n\":9", "0", ".5", 30, false, "no whole number"},
-        {"\"n\":991", "\"n\":991,\"later\":[", "7,", "7]", 100000, true, "members of later versions are kept out"},
+        {"[{\"from\":\"a\",\"certain\":false}]", "",                      "[",       "",    100000,  false, "deep arrays"               },
+        {"[{\"from\":\"a\",\"certain\":false}]", "",                      "{\"a\":", "",    100000,  false, "deep objects"              },
+        {"{\"job\":\"7\"}",                      "{\"job\":\"",           "x",       "\"}", 1 << 20, true,  "a long text"               },
+        {"{\"job\":\"7\"}",                      "{",                     "",        "}",   0,       true,  "no state"                  },
+        {"\"n\":991",                            "\"n\":1",               "0",       "",    18,      true,  "the largest power of ten"  },
+        {"\"n\":991",                            "\"n\":1",               "0",       "",    19,      false, "beyond 63 bits"            },
+        {"\"n\":991",                            "\"n\":1",               "0",       "",    100000,  false, "a number of 100,000 digits"},
+        {"\"n\":991",                            "\"n\":9",               "0",       ".5",  30,      false, "no whole number"           },
+        {"\"n\":991",                            "\"n\":991,\"later\":[", "7,",      "7]",  100000,  true,
+         "members of later versions are kept out"                                                                                       },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         const char *at = strstr(example, rows[i].was);
         assert_non_null(at);
-        SC_AUTO_FREE char *middle = repeated(rows[i].before, rows[i].piece, rows[i].times, rows[i].after);
-        SC_AUTO_FREE char *text = sc_printf("%.*s%s%s", (int)(at - example), example, middle, at + strlen(rows[i].was));
+        SC_AUTO_FREE char *middle =
+            repeated(rows[i].before, rows[i].piece, rows[i].times, rows[i].after);
+        SC_AUTO_FREE char *text =
+            sc_printf("%.*s%s%s", (int)(at - example), example, middle, at + strlen(rows[i].was));
         check_parse(rows[i].why, text, strlen(text), rows[i].want);
     }
 }
@@ -552,151 +614,6 @@ static void test_checkpoint_long_trail(void **state)
     sc_checkpoint_done(&cp);
     free(text);
     json_decref(root);
-}
-
-/* ---- the trail ---- */
-
-static void set_proof(struct sc_checkpoint *cp, uint64_t seq)
-{
-    free(cp->proof_msg_id);
-    cp->proof_seq = seq;
-    cp->proof_msg_id = sc_printf("id-%llu", (unsigned long long)seq);
-    cp->floor = (struct sc_floor){seq / 2, seq / 3};
-    cp->map = (uint32_t)seq;
-    json_decref(cp->position);
-    cp->position = json_pack("{s:s}", "at", cp->proof_msg_id);
-}
-
-static void check_entry(const struct sc_trail_entry *t, int64_t at, uint64_t seq)
-{
-    char id[40];
-    snprintf(id, sizeof id, "id-%llu", (unsigned long long)seq);
-    CHECK_INT("time", t->at_ms, at);
-    CHECK_INT("sequence", t->seq, seq);
-    CHECK_TEXT("message", t->msg_id, id);
-    CHECK_TEXT("position", json_string_value(json_object_get(t->position, "at")), id);
-    CHECK_INT("floor", t->floor.page, seq / 2);
-    CHECK_INT("map", t->map, (uint32_t)seq);
-}
-
-static void test_trail_steps(void **state)
-{
-    (void)state;
-    struct sc_checkpoint cp;
-    sc_checkpoint_init(&cp);
-    sc_checkpoint_trail(&cp, NOON, SC_TRAIL_MAX);
-    CHECK_INT("nothing published yet: nothing to prove", cp.trail_count, 0);
-    set_proof(&cp, 1);
-    sc_checkpoint_trail(&cp, NOON, SC_TRAIL_MAX);
-    CHECK_INT("the first at once", cp.trail_count, 1);
-    set_proof(&cp, 2);
-    sc_checkpoint_trail(&cp, NOON + 9999, SC_TRAIL_MAX);
-    CHECK_INT("too soon", cp.trail_count, 1);
-    sc_checkpoint_trail(&cp, NOON + 10000, SC_TRAIL_MAX);
-    CHECK_INT("10 s later", cp.trail_count, 2);
-    check_entry(&cp.trail[0], NOON, 1);
-    check_entry(&cp.trail[1], NOON + 10000, 2);
-    sc_checkpoint_trail(&cp, NOON + 10000 + SC_TRAIL_KEEP_MS, SC_TRAIL_MAX);
-    check_entry(&cp.trail[0], NOON, 1); /* the anchor for rewinds at the edge of the 5 minutes */
-    CHECK_INT("kept", cp.trail_count, 3);
-    sc_checkpoint_trail(&cp, NOON + 10001 + SC_TRAIL_KEEP_MS, SC_TRAIL_MAX);
-    CHECK_INT("the next is an anchor by now", cp.trail[0].at_ms, NOON + 10000);
-    set_proof(&cp, 9);
-    sc_checkpoint_trail(&cp, NOON + 90 * 86400000ll, SC_TRAIL_MAX);
-    CHECK_INT("after a long time: one anchor and the present", cp.trail_count, 2);
-    check_entry(&cp.trail[1], NOON + 90 * 86400000ll, 9);
-    sc_checkpoint_done(&cp);
-}
-
-static void test_trail_clock_set_back(void **state)
-{
-    (void)state;
-    struct sc_checkpoint cp;
-    sc_checkpoint_init(&cp);
-    for (int i = 0; i < 5; i++) {
-        set_proof(&cp, 1 + (uint64_t)i);
-        sc_checkpoint_trail(&cp, NOON + i * 10000, SC_TRAIL_MAX);
-    }
-    set_proof(&cp, 6);
-    sc_checkpoint_trail(&cp, NOON - 3600000, SC_TRAIL_MAX);
-    CHECK_INT("not due", cp.trail_count, 5);
-    sc_checkpoint_trail(&cp, NOON - 3600000 + 10000, SC_TRAIL_MAX);
-    CHECK_INT("goes on with the new time", cp.trail_count, 6);
-    check_entry(&cp.trail[5], NOON - 3590000, 6);
-    sc_checkpoint_done(&cp);
-}
-
-static void test_trail_few(void **state)
-{
-    (void)state;
-    struct sc_checkpoint cp;
-    sc_checkpoint_init(&cp);
-    for (uint64_t i = 1; i <= 20; i++) {
-        set_proof(&cp, i);
-        sc_checkpoint_trail(&cp, NOON + (int64_t)i * 10000, 3);
-        CHECK_TRUE("no more than asked for", cp.trail_count <= 3);
-        CHECK_INT("the newest is there", cp.trail[cp.trail_count - 1].seq, i);
-    }
-    set_proof(&cp, 21);
-    sc_checkpoint_trail(&cp, NOON + 210000, 0);
-    CHECK_INT("none asked for: one", cp.trail_count, 1);
-    check_entry(&cp.trail[0], NOON + 210000, 21);
-    sc_checkpoint_trail(&cp, NOON + 220000, 1000);
-    CHECK_INT("more than there is room for", cp.trail_count, 2);
-    sc_checkpoint_done(&cp);
-}
-
-/* Random steps and rewinds against a list of what was added. */
-static void test_trail_random(void **state)
-{
-    (void)state;
-    for (uint64_t s = 1; s <= 8; s++) {
-        struct sc_checkpoint cp;
-        struct {
-            int64_t at;
-            uint64_t seq;
-        } list[SC_TRAIL_MAX + 1];
-        uint32_t count = 0, most = s % 2 ? SC_TRAIL_MAX : 6;
-        int64_t now = NOON;
-        uint64_t seq = 0;
-        sc_checkpoint_init(&cp);
-        seed = s;
-        for (int step = 0; step < 3000; step++) {
-            now += below(200) == 0 ? (int64_t)below(1000000) : (int64_t)below(9000);
-            set_proof(&cp, seq += 1 + below(100));
-            sc_checkpoint_trail(&cp, now, most);
-            while (count > 1 && list[1].at < now - SC_TRAIL_KEEP_MS)
-                memmove(list, list + 1, --count * sizeof list[0]);
-            if (count == 0 || now - list[count - 1].at >= SC_TRAIL_STEP_MS) {
-                if (count == most)
-                    memmove(list, list + 1, --count * sizeof list[0]);
-                list[count].at = now;
-                list[count++].seq = seq;
-            }
-            if (below(100) == 0) {
-                uint32_t i = (uint32_t)below(count);
-                cp.walk = json_pack("{s:s}", "a", "b");
-                cp.walk_from = sc_dup("x");
-                cp.walk_page = 3;
-                cp.open = false;
-                sc_checkpoint_rewind(&cp, i);
-                count = i + 1;
-                seq = list[i].seq;
-                CHECK_INT("rewound", cp.proof_seq, seq);
-                CHECK_TRUE("the walk is closed", !cp.walk && !cp.walk_from && !cp.walk_page && cp.open);
-                check_entry(&(struct sc_trail_entry){.at_ms = 0, .position = cp.position, .floor = cp.floor, .seq = cp.proof_seq,
-                                                     .msg_id = cp.proof_msg_id, .map = cp.map},
-                            0, seq);
-                json_object_set_new(cp.position, "more", json_string("x")); /* the trail has its own */
-            }
-            CHECK_INT("entries", cp.trail_count, count);
-            for (uint32_t i = 0; i < count; i++) {
-                check_entry(&cp.trail[i], list[i].at, list[i].seq);
-                CHECK_INT("its own position", json_object_size(cp.trail[i].position), 1);
-            }
-        }
-        sc_checkpoint_done(&cp);
-    }
 }
 
 /* ---- memory ---- */
@@ -757,44 +674,6 @@ static void test_checkpoint_write_out_of_memory(void **state)
     sc_buf_done(&small);
 }
 
-static void test_trail_out_of_memory(void **state)
-{
-    (void)state;
-    for (long n = 1, failed = 1; failed; n++) {
-        struct sc_checkpoint cp;
-        sc_checkpoint_init(&cp);
-        set_proof(&cp, 5);
-        sc_checkpoint_trail(&cp, NOON, 1);
-        set_proof(&cp, 6);
-        failalloc_arm(n);
-        sc_checkpoint_trail(&cp, NOON + 10000, 1);
-        failed = failalloc_disarm();
-        CHECK_INT("one", cp.trail_count, 1);
-        check_entry(&cp.trail[0], failed ? NOON : NOON + 10000, failed ? 5 : 6); /* the old one stays, whole */
-        sc_checkpoint_done(&cp);
-    }
-    for (long n = 1, failed = 1; failed; n++) {
-        struct sc_checkpoint cp;
-        sc_checkpoint_init(&cp);
-        for (uint64_t i = 1; i < 5; i++) {
-            set_proof(&cp, i);
-            sc_checkpoint_trail(&cp, NOON + (int64_t)i * 10000, SC_TRAIL_MAX);
-        }
-        failalloc_arm(n);
-        sc_checkpoint_rewind(&cp, 2);
-        failed = failalloc_disarm();
-        CHECK_INT("rewound all the same", cp.proof_seq, 3);
-        CHECK_TEXT("rewound all the same", cp.proof_msg_id, "id-3");
-        CHECK_TEXT("rewound all the same", json_string_value(json_object_get(cp.position, "at")), "id-3");
-        CHECK_INT("no half entry", cp.trail_count, failed ? 2 : 3);
-        check_entry(&cp.trail[cp.trail_count - 1], NOON + (failed ? 20000 : 30000), failed ? 2 : 3);
-        SC_AUTO_FREE char *text = written(&cp);
-        struct sc_checkpoint again = parsed(text);
-        sc_checkpoint_done(&again);
-        sc_checkpoint_done(&cp);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -811,13 +690,8 @@ int main(void)
         cmocka_unit_test(test_checkpoint_huge),
         cmocka_unit_test(test_checkpoint_garbled),
         cmocka_unit_test(test_checkpoint_long_trail),
-        cmocka_unit_test(test_trail_steps),
-        cmocka_unit_test(test_trail_clock_set_back),
-        cmocka_unit_test(test_trail_few),
-        cmocka_unit_test(test_trail_random),
         cmocka_unit_test(test_checkpoint_parse_out_of_memory),
         cmocka_unit_test(test_checkpoint_write_out_of_memory),
-        cmocka_unit_test(test_trail_out_of_memory),
     };
     json_set_alloc_funcs(any_malloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);

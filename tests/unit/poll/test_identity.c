@@ -1,5 +1,5 @@
-/* Identities: what a record's id looks like, that no two different ones become the same, that everything stays within its length,
- * and that a snapshot's id can be taken apart again. */
+/* Identities: what a record's id looks like, that no two different ones become the same, that
+ * everything stays within its length, and that a snapshot's id can be taken apart again. */
 #include "poll/identity.h"
 
 #include <setjmp.h>
@@ -32,26 +32,26 @@ static void test_identity_recipe(void **state)
         const char *parts[4];
         const char *want, *hashed, *why; /* want NULL: the hash of `hashed` */
     } rows[] = {
-        {{"7c0f5a52"}, "7c0f5a52", NULL, "plain"},
-        {{"a", "b"}, "a~b", NULL, "two"},
-        {{"a", "b", "c", "d"}, "a~b~c~d", NULL, "four"},
-        {{"a~b"}, "a=7Eb", NULL, "own joiner"},
-        {{"a=7Eb"}, "a=3D7Eb", NULL, "own escape of the joiner"},
-        {{"a=3Db"}, "a=3D3Db", NULL, "own escape of the escape"},
-        {{"a=7eb", "=", "=7"}, "a=7eb~=~=7", NULL, "not an escape: as it is"},
-        {{"==7E"}, "==3D7E", NULL, "only what would be read as one"},
-        {{"=~7E"}, "==7E7E", NULL, "before a joiner"},
-        {{"=7", "E"}, "=7~E", NULL, "an escape over two parts is none"},
-        {{"", "a"}, "~a", NULL, "empty first"},
-        {{"a", ""}, "a~", NULL, "empty last"},
-        {{"", ""}, "~", NULL, "two empty"},
-        {{""}, NULL, "", "nothing at all"},
-        {{"!#$%&'()*+,-./:;<>?@[]^_`{|}"}, "!#$%&'()*+,-./:;<>?@[]^_`{|}", NULL, "all printable"},
-        {{"a b"}, NULL, "a b", "blank"},
-        {{"a\tb"}, NULL, "a\tb", "tab"},
-        {{"a\x7f"}, NULL, "a\x7f", "DEL"},
-        {{"\xC3\xA9"}, NULL, "\xC3\xA9", "beyond ASCII"},
-        {{"a b", "c~d"}, NULL, "a b~c=7Ed", "the joined text is hashed, escapes and all"},
+        {{"7c0f5a52"},                     "7c0f5a52",                     NULL,        "plain"                                     },
+        {{"a", "b"},                       "a~b",                          NULL,        "two"                                       },
+        {{"a", "b", "c", "d"},             "a~b~c~d",                      NULL,        "four"                                      },
+        {{"a~b"},                          "a=7Eb",                        NULL,        "own joiner"                                },
+        {{"a=7Eb"},                        "a=3D7Eb",                      NULL,        "own escape of the joiner"                  },
+        {{"a=3Db"},                        "a=3D3Db",                      NULL,        "own escape of the escape"                  },
+        {{"a=7eb", "=", "=7"},             "a=7eb~=~=7",                   NULL,        "not an escape: as it is"                   },
+        {{"==7E"},                         "==3D7E",                       NULL,        "only what would be read as one"            },
+        {{"=~7E"},                         "==7E7E",                       NULL,        "before a joiner"                           },
+        {{"=7", "E"},                      "=7~E",                         NULL,        "an escape over two parts is none"          },
+        {{"", "a"},                        "~a",                           NULL,        "empty first"                               },
+        {{"a", ""},                        "a~",                           NULL,        "empty last"                                },
+        {{"", ""},                         "~",                            NULL,        "two empty"                                 },
+        {{""},                             NULL,                           "",          "nothing at all"                            },
+        {{"!#$%&'()*+,-./:;<>?@[]^_`{|}"}, "!#$%&'()*+,-./:;<>?@[]^_`{|}", NULL,        "all printable"                             },
+        {{"a b"},                          NULL,                           "a b",       "blank"                                     },
+        {{"a\tb"},                         NULL,                           "a\tb",      "tab"                                       },
+        {{"a\x7f"},                        NULL,                           "a\x7f",     "DEL"                                       },
+        {{"\xC3\xA9"},                     NULL,                           "\xC3\xA9",  "beyond ASCII"                              },
+        {{"a b", "c~d"},                   NULL,                           "a b~c=7Ed", "the joined text is hashed, escapes and all"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct guard guards[4];
@@ -82,23 +82,24 @@ static void test_identity_length(void **state)
         size_t want;
         const char *why;
     } rows[] = {
-        {127, 0, 'x', 127, "room left"},
-        {128, 0, 'x', 128, "full"},
-        {129, 0, 'x', 34, "one over"},
-        {63, 64, 'x', 128, "full with a joiner"},
-        {64, 64, 'x', 34, "one over with a joiner"},
-        {127, 1, 'x', 34, "full at the joiner"},
-        {126, 1, 'x', 128, "full right behind the joiner"},
-        {128, 1, 'x', 34, "full before the joiner"},
-        {126, 0, '~', 128, "full with an escape"},
-        {127, 0, '~', 34, "an escape one over"},
-        {128, 0, '~', 34, "an escape two over"},
-        {5000, 0, 'x', 34, "far over"},
-        {70000, 70000, '~', 34, "farther than any field"},
+        {127,   0,     'x', 127, "room left"                   },
+        {128,   0,     'x', 128, "full"                        },
+        {129,   0,     'x', 34,  "one over"                    },
+        {63,    64,    'x', 128, "full with a joiner"          },
+        {64,    64,    'x', 34,  "one over with a joiner"      },
+        {127,   1,     'x', 34,  "full at the joiner"          },
+        {126,   1,     'x', 128, "full right behind the joiner"},
+        {128,   1,     'x', 34,  "full before the joiner"      },
+        {126,   0,     '~', 128, "full with an escape"         },
+        {127,   0,     '~', 34,  "an escape one over"          },
+        {128,   0,     '~', 34,  "an escape two over"          },
+        {5000,  0,     'x', 34,  "far over"                    },
+        {70000, 70000, '~', 34,  "farther than any field"      },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         size_t lens[2] = {rows[i].first, rows[i].second}, count = rows[i].second ? 2 : 1, n = 0;
-        char *text = malloc(lens[0] + lens[1] + 16), out[SC_RECIPE_ID_MAX + 1], hashed[SC_RECIPE_ID_MAX + 1];
+        char *text = malloc(lens[0] + lens[1] + 16), out[SC_RECIPE_ID_MAX + 1],
+             hashed[SC_RECIPE_ID_MAX + 1];
         struct sc_str parts[2];
         struct guard guards[2];
         assert_non_null(text);
@@ -122,7 +123,8 @@ static void test_identity_length(void **state)
             n += 2;
         }
         hash_id(text, n, hashed);
-        CHECK_TRUE(rows[i].why, rows[i].want == 34 ? strcmp(out, hashed) == 0 : memcmp(out, text, n) == 0);
+        CHECK_TRUE(rows[i].why,
+                   rows[i].want == 34 ? strcmp(out, hashed) == 0 : memcmp(out, text, n) == 0);
         for (size_t p = 0; p < count; p++)
             guard_done(&guards[p]);
         free(text);
@@ -163,7 +165,10 @@ static void add_cuts(struct ids *ids, const char *text, size_t len, size_t count
     for (size_t a = 0; a <= (count > 1 ? len : 0); a++) {
         for (size_t b = a; b <= (count > 2 ? len : a); b++) {
             struct sc_str parts[3] = {
-                {text, count > 1 ? a : len}, {text + a, count > 2 ? b - a : len - a}, {text + b, len - b}};
+                {text,     count > 1 ? a : len        },
+                {text + a, count > 2 ? b - a : len - a},
+                {text + b, len - b                    }
+            };
             add_id(ids, parts, count);
         }
     }
@@ -224,16 +229,18 @@ static void test_identity_prefix(void **state)
     static const struct {
         const char *integration, *data_type, *partition, *want, *why;
     } rows[] = {
-        {"okta-prod", "system_log", NULL, "okta-prod.system_log.", "plain"},
-        {"okta-prod", "system_log", "eu", "okta-prod.system_log.eu.", "partition"},
-        {"a.b", "t", "c.d", "a=2Eb.t.c=2Ed.", "dots"},
-        {"a=2Eb", "t", "=", "a=3D2Eb.t.=3D.", "escapes of their own"},
-        {"a", "t", "", "a.t..", "empty partition is not none"},
+        {"okta-prod", "system_log", NULL,  "okta-prod.system_log.",    "plain"                      },
+        {"okta-prod", "system_log", "eu",  "okta-prod.system_log.eu.", "partition"                  },
+        {"a.b",       "t",          "c.d", "a=2Eb.t.c=2Ed.",           "dots"                       },
+        {"a=2Eb",     "t",          "=",   "a=3D2Eb.t.=3D.",           "escapes of their own"       },
+        {"a",         "t",          "",    "a.t..",                    "empty partition is not none"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         SC_AUTO_BUF struct sc_buf buf = {0};
         sc_buf_add_str(&buf, ">");
-        CHECK_INT(rows[i].why, sc_msg_id_prefix(rows[i].integration, rows[i].data_type, rows[i].partition, &buf), 0);
+        CHECK_INT(rows[i].why,
+                  sc_msg_id_prefix(rows[i].integration, rows[i].data_type, rows[i].partition, &buf),
+                  0);
         CHECK_TEXT(rows[i].why, buf.ptr + 1, rows[i].want);
     }
     SC_AUTO_BUF struct sc_buf small;
@@ -249,14 +256,16 @@ static void test_identity_checkpoint_key(void **state)
     static const struct {
         const char *integration, *data_type, *partition, *want, *why;
     } rows[] = {
-        {"okta-prod", "system_log", NULL, "okta-prod.system_log", "plain"},
-        {"okta-prod", "system_log", "12", "okta-prod.system_log.12", "shard"},
-        {"a.b", "c d", "e*f", "a=2Eb.c=20d.e=2Af", "all that a key must not hold"},
-        {"a=2Eb", "t", ">", "a=3D2Eb.t.=3E", "escapes of their own"},
+        {"okta-prod", "system_log", NULL,  "okta-prod.system_log",    "plain"                       },
+        {"okta-prod", "system_log", "12",  "okta-prod.system_log.12", "shard"                       },
+        {"a.b",       "c d",        "e*f", "a=2Eb.c=20d.e=2Af",       "all that a key must not hold"},
+        {"a=2Eb",     "t",          ">",   "a=3D2Eb.t.=3E",           "escapes of their own"        },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         SC_AUTO_BUF struct sc_buf buf = {0};
-        CHECK_INT(rows[i].why, sc_checkpoint_key(rows[i].integration, rows[i].data_type, rows[i].partition, &buf), 0);
+        CHECK_INT(
+            rows[i].why,
+            sc_checkpoint_key(rows[i].integration, rows[i].data_type, rows[i].partition, &buf), 0);
         CHECK_TEXT(rows[i].why, buf.ptr, rows[i].want);
     }
 }
@@ -271,7 +280,8 @@ static void test_identity_out_of_memory(void **state)
             static char longer[100];
             memset(longer, '.', sizeof longer - 1);
             failalloc_arm(rounds + 1);
-            int rc = what ? sc_msg_id_prefix(longer, "t", longer, &buf) : sc_checkpoint_key("a", longer, longer, &buf);
+            int rc = what ? sc_msg_id_prefix(longer, "t", longer, &buf)
+                          : sc_checkpoint_key("a", longer, longer, &buf);
             failed = failalloc_disarm();
             CHECK_INT("told", rc, failed ? -1 : 0);
             sc_buf_done(&buf);
@@ -296,13 +306,13 @@ static void test_identity_header(void **state)
         struct sc_str in;
         const char *want, *why;
     } rows[] = {
-        {{"plain~#1", 8}, "plain~#1", "as it is"},
-        {{"a b", 3}, "a%20b", "blank"},
-        {{"a\"b%c", 5}, "a%22b%25c", "quote and percent"},
+        {{"plain~#1", 8},         "plain~#1",        "as it is"          },
+        {{"a b", 3},              "a%20b",           "blank"             },
+        {{"a\"b%c", 5},           "a%22b%25c",       "quote and percent" },
         {{"\x00\r\n\x1f\x7f", 5}, "%00%0D%0A%1F%7F", "control characters"},
-        {{"\xC3\xA9\xff", 3}, "%C3%A9%FF", "beyond ASCII"},
-        {{"", 0}, "", "nothing"},
-        {{NULL, 0}, "", "absent"},
+        {{"\xC3\xA9\xff", 3},     "%C3%A9%FF",       "beyond ASCII"      },
+        {{"", 0},                 "",                "nothing"           },
+        {{NULL, 0},               "",                "absent"            },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         size_t want = strlen(rows[i].want);
@@ -310,7 +320,8 @@ static void test_identity_header(void **state)
         for (size_t cap = 0; cap < want + 3; cap++) {
             char room[64];
             memset(room, 'x', sizeof room);
-            size_t n = sc_header_encode((struct sc_str){rows[i].in.ptr ? in.ptr : NULL, in.len}, room, cap);
+            size_t n = sc_header_encode((struct sc_str){rows[i].in.ptr ? in.ptr : NULL, in.len},
+                                        room, cap);
             CHECK_INT(rows[i].why, n, cap > want ? want : 0);
             if (cap > want)
                 CHECK_TEXT(rows[i].why, room, rows[i].want);
@@ -332,29 +343,29 @@ static void test_identity_split(void **state)
         unsigned n;
         const char *why;
     } rows[] = {
-        {"CVE-1~" HEX "~2026.01.01", "CVE-1", "2026.01.01", 1, "plain"},
-        {"CVE-1~" HEX "~2026.01.01#2", "CVE-1", "2026.01.01", 2, "changed again"},
-        {"CVE-1~" HEX "~v#65535", "CVE-1", "v", 65535, "often"},
-        {"a~b~" HEX "~v", "a~b", "v", 1, "two parts"},
-        {"a#2~" HEX "~v", "a#2", "v", 1, "mark of the id's own"},
-        {"a#2~" HEX "~v#3", "a#2", "v", 3, "both"},
-        {"~" HEX "~v", "", "v", 1, "no id"},
-        {"a~" HEX "~", "a", "", 1, "no version"},
-        {"a~" HEX "~#2", "a", "", 2, "no version, changed"},
-        {"a~" HEX "~v#", "a", "v#", 1, "mark of the version's own"},
-        {"a~" HEX "~v#rc1", "a", "v#rc1", 1, "no number"},
-        {"a~" HEX "~v#rc#2", "a", "v#rc", 2, "no number, then one"},
-        {"a~" HEX "~v#02", "a", "v#02", 1, "not as it is written"},
-        {"a~" HEX "~v#1", "a", "v#1", 1, "the first has none"},
-        {"a~" HEX "~v#0", "a", "v#0", 1, "never zero"},
-        {"a~" HEX "~v#99999999999999999999", "a", "v#99999999999999999999", 1, "no number of ours"},
-        {"a~0001~v", NULL, NULL, 0, "short hash"},
-        {"a~" HEX "00~v", NULL, NULL, 0, "long hash"},
-        {"a~g00102030405060708090a0b0c0d0e0f~v", NULL, NULL, 0, "no hash"},
-        {HEX "~v", NULL, NULL, 0, "one joiner"},
-        {"abc", NULL, NULL, 0, "none"},
-        {"", NULL, NULL, 0, "nothing"},
-        {"gap~" HEX, NULL, NULL, 0, "a gap"},
+        {"CVE-1~" HEX "~2026.01.01",             "CVE-1", "2026.01.01",             1,     "plain"                    },
+        {"CVE-1~" HEX "~2026.01.01#2",           "CVE-1", "2026.01.01",             2,     "changed again"            },
+        {"CVE-1~" HEX "~v#65535",                "CVE-1", "v",                      65535, "often"                    },
+        {"a~b~" HEX "~v",                        "a~b",   "v",                      1,     "two parts"                },
+        {"a#2~" HEX "~v",                        "a#2",   "v",                      1,     "mark of the id's own"     },
+        {"a#2~" HEX "~v#3",                      "a#2",   "v",                      3,     "both"                     },
+        {"~" HEX "~v",                           "",      "v",                      1,     "no id"                    },
+        {"a~" HEX "~",                           "a",     "",                       1,     "no version"               },
+        {"a~" HEX "~#2",                         "a",     "",                       2,     "no version, changed"      },
+        {"a~" HEX "~v#",                         "a",     "v#",                     1,     "mark of the version's own"},
+        {"a~" HEX "~v#rc1",                      "a",     "v#rc1",                  1,     "no number"                },
+        {"a~" HEX "~v#rc#2",                     "a",     "v#rc",                   2,     "no number, then one"      },
+        {"a~" HEX "~v#02",                       "a",     "v#02",                   1,     "not as it is written"     },
+        {"a~" HEX "~v#1",                        "a",     "v#1",                    1,     "the first has none"       },
+        {"a~" HEX "~v#0",                        "a",     "v#0",                    1,     "never zero"               },
+        {"a~" HEX "~v#99999999999999999999",     "a",     "v#99999999999999999999", 1,     "no number of ours"        },
+        {"a~0001~v",                             NULL,    NULL,                     0,     "short hash"               },
+        {"a~" HEX "00~v",                        NULL,    NULL,                     0,     "long hash"                },
+        {"a~g00102030405060708090a0b0c0d0e0f~v", NULL,    NULL,                     0,     "no hash"                  },
+        {HEX "~v",                               NULL,    NULL,                     0,     "one joiner"               },
+        {"abc",                                  NULL,    NULL,                     0,     "none"                     },
+        {"",                                     NULL,    NULL,                     0,     "nothing"                  },
+        {"gap~" HEX,                             NULL,    NULL,                     0,     "a gap"                    },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct guard g = guard_copy(rows[i].in, strlen(rows[i].in));
@@ -365,7 +376,8 @@ static void test_identity_split(void **state)
         CHECK_INT(rows[i].why, good, rows[i].id != NULL);
         if (good) {
             CHECK_BYTES(rows[i].why, id.ptr, id.len, rows[i].id, strlen(rows[i].id));
-            CHECK_BYTES(rows[i].why, version.ptr, version.len, rows[i].version, strlen(rows[i].version));
+            CHECK_BYTES(rows[i].why, version.ptr, version.len, rows[i].version,
+                        strlen(rows[i].version));
             CHECK_INT(rows[i].why, n, rows[i].n);
             CHECK_BYTES(rows[i].why, hash, 16, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16);
         }
@@ -380,7 +392,8 @@ static void test_identity_split_random(void **state)
     static const char letters[] = "~=7E#2a.";
     uint64_t seed = 1;
     for (int round = 0; round < 20000; round++) {
-        char own[2][6], id[SC_RECIPE_ID_MAX + 1], version[SC_RECIPE_ID_MAX + 1], hex[33], whole[400];
+        char own[2][6], id[SC_RECIPE_ID_MAX + 1], version[SC_RECIPE_ID_MAX + 1], hex[33],
+            whole[400];
         unsigned char hash[16], got_hash[16];
         struct sc_str parts[2], got_id, got_version;
         unsigned n = 1 + (unsigned)random_below(&seed, 4), got_n;
@@ -390,16 +403,19 @@ static void test_identity_split_random(void **state)
                 own[p][i] = letters[random_below(&seed, sizeof letters - 1)];
             parts[p] = (struct sc_str){own[p], len};
         }
-        if (memchr(parts[1].ptr, '#', parts[1].len)) /* "v#2" and the second change of "v" look the same */
+        if (memchr(parts[1].ptr, '#',
+                   parts[1].len)) /* "v#2" and the second change of "v" look the same */
             continue;
         for (int i = 0; i < 16; i++)
             hash[i] = (unsigned char)random_next(&seed);
-        size_t id_len = sc_recipe_id(parts, 1, id), version_len = sc_recipe_id(parts + 1, 1, version);
+        size_t id_len = sc_recipe_id(parts, 1, id),
+               version_len = sc_recipe_id(parts + 1, 1, version);
         sc_hex(hash, 16, hex);
         int len = snprintf(whole, sizeof whole, "%s~%s~%s", id, hex, version);
         if (n > 1)
             len += snprintf(whole + len, sizeof whole - (size_t)len, "#%u", n);
-        CHECK_TRUE(whole, sc_snapshot_id_split((struct sc_str){whole, (size_t)len}, &got_id, got_hash, &got_version, &got_n));
+        CHECK_TRUE(whole, sc_snapshot_id_split((struct sc_str){whole, (size_t)len}, &got_id,
+                                               got_hash, &got_version, &got_n));
         CHECK_BYTES(whole, got_id.ptr, got_id.len, id, id_len);
         CHECK_BYTES(whole, got_version.ptr, got_version.len, version, version_len);
         CHECK_BYTES(whole, got_hash, 16, hash, 16);

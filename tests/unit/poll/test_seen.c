@@ -1,5 +1,6 @@
-/* The set of identities against a plain list: long random runs with numbers near 2^31, 2^32 and the end, clustered tables,
- * overflow, segments written and read again; what a segment may not be; and what is left out after a rewind stays out. */
+/* The set of identities against a plain list: long random runs with numbers near 2^31, 2^32 and the
+ * end, clustered tables, overflow, segments written and read again; what a segment may not be; and
+ * what is left out after a rewind stays out. */
 #include "poll/seen.h"
 
 #include <setjmp.h>
@@ -58,7 +59,8 @@ static uint64_t half_crowded(uint64_t n)
     return n % 64 == 0 ? crowded(n) : scattered(n);
 }
 
-static void model_begin(uint64_t seed, uint32_t first, uint64_t max, uint64_t (*fingerprint)(uint64_t))
+static void model_begin(uint64_t seed, uint32_t first, uint64_t max,
+                        uint64_t (*fingerprint)(uint64_t))
 {
     memset(&m, 0, sizeof m);
     m.seed = seed;
@@ -104,7 +106,10 @@ static struct known *model_add(uint64_t fingerprint, uint32_t hash, uint64_t pag
         m.dirty[last - m.first] = false;
     }
     assert_true(m.count < MODEL_MAX);
-    m.list[m.count] = (struct known){.number = (uint64_t)last * SEG + n, .fingerprint = fingerprint, .hash = hash, .page = page,
+    m.list[m.count] = (struct known){.number = (uint64_t)last * SEG + n,
+                                     .fingerprint = fingerprint,
+                                     .hash = hash,
+                                     .page = page,
                                      .time = SC_TIME_NONE};
     return &m.list[m.count++];
 }
@@ -145,7 +150,8 @@ static struct facts facts_of(uint32_t segment)
 static bool model_droppable(int64_t before, uint64_t page)
 {
     struct facts f = facts_of(m.first);
-    if (m.end - m.first < 2 || f.in_flight || f.page >= page || (f.newest != SC_TIME_NONE && f.newest >= before))
+    if (m.end - m.first < 2 || f.in_flight || f.page >= page ||
+        (f.newest != SC_TIME_NONE && f.newest >= before))
         return false;
     if (!f.undated || before == INT64_MAX)
         return true;
@@ -277,7 +283,8 @@ static void step_drop(struct sc_seen *seen)
 /* Numbers that are not there any more, or never were. */
 static void step_stale(struct sc_seen *seen)
 {
-    uint64_t numbers[] = {SC_SEEN_NONE, (uint64_t)m.end * SEG, (uint64_t)(m.first - 1) * SEG + below(SEG),
+    uint64_t numbers[] = {SC_SEEN_NONE, (uint64_t)m.end * SEG,
+                          (uint64_t)(m.first - 1) * SEG + below(SEG),
                           m.count ? m.list[m.count - 1].number + 1 : 0};
     for (size_t i = 0; i < ROWS(numbers); i++) {
         sc_seen_stored(seen, numbers[i], 7, 7);
@@ -286,7 +293,8 @@ static void step_stale(struct sc_seen *seen)
     }
 }
 
-/* Writes all segments and begins again from them, as after a restart, perhaps without what lies beyond a sequence. */
+/* Writes all segments and begins again from them, as after a restart, perhaps without what lies
+ * beyond a sequence. */
 static void step_reload(struct sc_seen *seen)
 {
     uint64_t max_seq = below(2) ? UINT64_MAX : below(m.seq + 1);
@@ -305,7 +313,8 @@ static void step_reload(struct sc_seen *seen)
     size_t kept = 0;
     uint32_t next = 0, segment = m.first;
     memset(m.dirty, 0, sizeof m.dirty);
-    for (uint32_t s = m.first; s != m.end; s++) { /* a segment with one entry of unknown time is of unknown time */
+    for (uint32_t s = m.first; s != m.end;
+         s++) { /* a segment with one entry of unknown time is of unknown time */
         bool undated = facts_of(s).undated;
         int64_t newest = facts_of(s).newest;
         for (size_t i = 0; i < m.count; i++) {
@@ -334,8 +343,10 @@ static void step_reload(struct sc_seen *seen)
     m.overflowed = false;
 }
 
-/* Times and pages of a segment outlive the entries that were left out, so runs with reloads do not drop. */
-static void run(uint64_t seed, uint32_t first, uint64_t max, uint64_t (*fingerprint)(uint64_t), int steps, bool reloads)
+/* Times and pages of a segment outlive the entries that were left out, so runs with reloads do not
+ * drop. */
+static void run(uint64_t seed, uint32_t first, uint64_t max, uint64_t (*fingerprint)(uint64_t),
+                int steps, bool reloads)
 {
     struct sc_seen seen;
     model_begin(seed, first, max, fingerprint);
@@ -382,7 +393,8 @@ static void run(uint64_t seed, uint32_t first, uint64_t max, uint64_t (*fingerpr
 static void test_seen_random(void **state)
 {
     (void)state;
-    static const uint32_t firsts[] = {0, (1u << 19) - 2, (1u << 20) - 2, (1u << 31) - 2, UINT32_MAX - 1};
+    static const uint32_t firsts[] = {0, (1u << 19) - 2, (1u << 20) - 2, (1u << 31) - 2,
+                                      UINT32_MAX - 1};
     for (size_t i = 0; i < ROWS(firsts); i++) {
         run(1 + i, firsts[i], 1048576, scattered, 1200, false);
         run(11 + i, firsts[i], 1048576, half_crowded, 400, true);
@@ -441,20 +453,22 @@ static void test_seen_left_out(void **state)
         unsigned want; /* bit i: the i-th comes back */
         const char *why;
     } rows[] = {
-        {{10, 11, 12, 13}, 11, 3, "newest go"},
-        {{10, 11, 12, 13}, 9, 0, "all go"},
-        {{10, 11, 12, 13}, 0, 0, "nothing is proven"},
-        {{10, 11, 12, 13}, UINT64_MAX, 15, "all stay"},
-        {{1000, 10, 999, 1001}, 999, 6, "a lower one afterwards moves the others"},
-        {{1000, 10, 999, 1001}, 10, 2, "exactly the lowest"},
-        {{0, 20, 0, 30}, 20, 7, "place unknown stays"},
-        {{0, 0, 0, 0}, 0, 15, "none has a place"},
-        {{5, 5 + far, 6, 4 + far}, 4 + far, 5, "a place too far to be written is beyond any limit"},
-        {{5, 1 + far, 2 + far, 3 + far}, 1 + far, 3, "the farthest that can be written"},
-        {{5, 5 + far, 6, 7}, UINT64_MAX, 15, "too far and no limit"},
-        {{5 + far, 5, 6, 7}, 8, 14, "pushed too far by a lower one"},
-        {{UINT64_MAX, UINT64_MAX - 1, 1, 2}, 2, 12, "the largest numbers"},
-        {{UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2, UINT64_MAX - 3}, UINT64_MAX - 1, 14, "the largest numbers alone"},
+        {{10, 11, 12, 13},                                             11,         3,  "newest go"                                        },
+        {{10, 11, 12, 13},                                             9,          0,  "all go"                                           },
+        {{10, 11, 12, 13},                                             0,          0,  "nothing is proven"                                },
+        {{10, 11, 12, 13},                                             UINT64_MAX, 15, "all stay"                                         },
+        {{1000, 10, 999, 1001},                                        999,        6,  "a lower one afterwards moves the others"          },
+        {{1000, 10, 999, 1001},                                        10,         2,  "exactly the lowest"                               },
+        {{0, 20, 0, 30},                                               20,         7,  "place unknown stays"                              },
+        {{0, 0, 0, 0},                                                 0,          15, "none has a place"                                 },
+        {{5, 5 + far, 6, 4 + far},                                     4 + far,    5,  "a place too far to be written is beyond any limit"},
+        {{5, 1 + far, 2 + far, 3 + far},                               1 + far,    3,  "the farthest that can be written"                 },
+        {{5, 5 + far, 6, 7},                                           UINT64_MAX, 15, "too far and no limit"                             },
+        {{5 + far, 5, 6, 7},                                           8,          14, "pushed too far by a lower one"                    },
+        {{UINT64_MAX, UINT64_MAX - 1, 1, 2},                           2,          12, "the largest numbers"                              },
+        {{UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2, UINT64_MAX - 3},
+         UINT64_MAX - 1,
+         14,                                                                           "the largest numbers alone"                        },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_seen seen, again, third;
@@ -467,20 +481,25 @@ static void test_seen_left_out(void **state)
         sc_seen_encode(&seen, 0, &buf);
         CHECK_INT(rows[i].why, sc_seen_load(&again, 0, sc_buf_str(&buf), rows[i].max_seq), 0);
         for (uint64_t n = 0; n < 4; n++)
-            CHECK_INT(rows[i].why, sc_seen_find(&again, 100 + n) != SC_SEEN_NONE, rows[i].want >> n & 1);
-        /* Another start, nothing left out this time: what was lost with the stream must not be back. */
-        CHECK_INT("to be written again when something was left out", sc_seen_dirty(&again, 0), rows[i].want != 15);
+            CHECK_INT(rows[i].why, sc_seen_find(&again, 100 + n) != SC_SEEN_NONE,
+                      rows[i].want >> n & 1);
+        /* Another start, nothing left out this time: what was lost with the stream must not be
+         * back. */
+        CHECK_INT("to be written again when something was left out", sc_seen_dirty(&again, 0),
+                  rows[i].want != 15);
         sc_seen_encode(&again, 0, &rewritten);
         CHECK_INT(rows[i].why, sc_seen_load(&third, 0, sc_buf_str(&rewritten), UINT64_MAX), 0);
         for (uint64_t n = 0; n < 4; n++)
-            CHECK_INT("stays out", sc_seen_find(&third, 100 + n) != SC_SEEN_NONE, rows[i].want >> n & 1);
+            CHECK_INT("stays out", sc_seen_find(&third, 100 + n) != SC_SEEN_NONE,
+                      rows[i].want >> n & 1);
         sc_seen_done(&seen);
         sc_seen_done(&again);
         sc_seen_done(&third);
     }
 }
 
-/* Three full segments and one begun: which of them go. Time of each segment's entries; NONE: unknown. */
+/* Three full segments and one begun: which of them go. Time of each segment's entries; NONE:
+ * unknown. */
 static void test_seen_drop(void **state)
 {
     (void)state;
@@ -493,19 +512,22 @@ static void test_seen_drop(void **state)
         uint32_t want;
         const char *why;
     } rows[] = {
-        {{10, 20, 30, 40}, 21, 9, -1, 2, "by time"},
-        {{10, 20, 30, 40}, 20, 9, -1, 1, "its newest is still reached"},
-        {{10, 20, 30, 40}, INT64_MAX, 9, -1, 3, "the one being filled stays"},
-        {{10, 20, 30, 40}, INT64_MAX, 2, -1, 2, "by page"},
-        {{10, 20, 30, 40}, INT64_MAX, 0, -1, 0, "page still open"},
-        {{10, 20, 30, 40}, INT64_MAX, 9, 1, 1, "never what is in flight"},
-        {{10, 20, 30, 40}, INT64_MAX, 9, 0, 0, "nor what lies behind it"},
-        {{none, 20, 30, 40}, 15, 9, -1, 0, "unknown: judged by the next, which is reached"},
-        {{none, 20, 30, 40}, 25, 9, -1, 2, "unknown: judged by the next, which is not"},
-        {{none, none, none, 40}, 40, 9, -1, 0, "all found by a read-back, and the position still reaches them"},
-        {{none, none, none, 40}, 41, 9, -1, 3, "all found by a read-back, out of reach"},
-        {{none, none, none, none}, 1000, 9, -1, 0, "nothing to judge by"},
-        {{none, none, none, none}, INT64_MAX, 9, -1, 3, "a type that never falls back"},
+        {{10, 20, 30, 40},         21,        9, -1, 2, "by time"                                                      },
+        {{10, 20, 30, 40},         20,        9, -1, 1, "its newest is still reached"                                  },
+        {{10, 20, 30, 40},         INT64_MAX, 9, -1, 3, "the one being filled stays"                                   },
+        {{10, 20, 30, 40},         INT64_MAX, 2, -1, 2, "by page"                                                      },
+        {{10, 20, 30, 40},         INT64_MAX, 0, -1, 0, "page still open"                                              },
+        {{10, 20, 30, 40},         INT64_MAX, 9, 1,  1, "never what is in flight"                                      },
+        {{10, 20, 30, 40},         INT64_MAX, 9, 0,  0, "nor what lies behind it"                                      },
+        {{none, 20, 30, 40},       15,        9, -1, 0, "unknown: judged by the next, which is reached"                },
+        {{none, 20, 30, 40},       25,        9, -1, 2, "unknown: judged by the next, which is not"                    },
+        {{none, none, none, 40},
+         40,                                  9,
+         -1,
+         0,                                             "all found by a read-back, and the position still reaches them"},
+        {{none, none, none, 40},   41,        9, -1, 3, "all found by a read-back, out of reach"                       },
+        {{none, none, none, none}, 1000,      9, -1, 0, "nothing to judge by"                                          },
+        {{none, none, none, none}, INT64_MAX, 9, -1, 3, "a type that never falls back"                                 },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_seen seen;
@@ -534,7 +556,10 @@ static void test_seen_drop_after_reload(void **state)
         sc_seen_init(&again, 0);
         for (uint32_t n = 0; n < SEG + 5; n++) {
             uint64_t number = sc_seen_add(&seen, n, 0, 0);
-            sc_seen_stored(&seen, number, n + 1, undated && n == 7 ? SC_TIME_NONE : n < SEG ? 10 : 20);
+            sc_seen_stored(&seen, number, n + 1,
+                           undated && n == 7 ? SC_TIME_NONE
+                           : n < SEG         ? 10
+                                             : 20);
         }
         for (uint32_t s = 0; s < 2; s++) {
             SC_AUTO_BUF struct sc_buf buf = {0};
@@ -607,8 +632,12 @@ static void test_seen_load_refused(void **state)
         unsigned char byte;
         const char *why;
     } rows[] = {
-        {3, '2', "a later form"}, {0, 's', "another thing"}, {8, 4, "more than there are"}, {8, 2, "fewer than there are"},
-        {11, 0xff, "count of billions"}, {9, 0x10, "count over a segment"},
+        {3,  '2',  "a later form"        },
+        {0,  's',  "another thing"       },
+        {8,  4,    "more than there are" },
+        {8,  2,    "fewer than there are"},
+        {11, 0xff, "count of billions"   },
+        {9,  0x10, "count over a segment"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         char was = buf.ptr[rows[i].at];
@@ -727,16 +756,11 @@ static void test_seen_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_seen_basics),
-        cmocka_unit_test(test_seen_left_out),
-        cmocka_unit_test(test_seen_drop),
-        cmocka_unit_test(test_seen_drop_after_reload),
-        cmocka_unit_test(test_seen_overflow),
-        cmocka_unit_test(test_seen_load_refused),
-        cmocka_unit_test(test_seen_load_order),
-        cmocka_unit_test(test_seen_load_garbled),
-        cmocka_unit_test(test_seen_random),
-        cmocka_unit_test(test_seen_random_crowded),
+        cmocka_unit_test(test_seen_basics),        cmocka_unit_test(test_seen_left_out),
+        cmocka_unit_test(test_seen_drop),          cmocka_unit_test(test_seen_drop_after_reload),
+        cmocka_unit_test(test_seen_overflow),      cmocka_unit_test(test_seen_load_refused),
+        cmocka_unit_test(test_seen_load_order),    cmocka_unit_test(test_seen_load_garbled),
+        cmocka_unit_test(test_seen_random),        cmocka_unit_test(test_seen_random_crowded),
         cmocka_unit_test(test_seen_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* The map of a snapshot against a plain array: random walks over documents that change, lose and regain records, with versions,
- * broken walks, restarts in the middle, and crowded tables; what a stored part may not be; the order of versions. */
+/* The map of a snapshot against a plain array: random walks over documents that change, lose and
+ * regain records, with versions, broken walks, restarts in the middle, and crowded tables; what a
+ * stored part may not be; the order of versions. */
 #include "poll/snapshot.h"
 
 #include <setjmp.h>
@@ -22,7 +23,8 @@ static void content(unsigned body, unsigned char hash[16])
     hash[15] = 0xAA;
 }
 
-static enum sc_map_verdict meet(struct sc_map *map, uint64_t fingerprint, unsigned body, unsigned *ret_changes)
+static enum sc_map_verdict meet(struct sc_map *map, uint64_t fingerprint, unsigned body,
+                                unsigned *ret_changes)
 {
     unsigned char hash[16];
     content(body, hash);
@@ -41,15 +43,15 @@ static void test_map_changes(void **state)
         unsigned changes;
         const char *why;
     } rows[] = {
-        {"1", 'A', SC_MAP_PUBLISH, 1, "new"},
-        {"1", 'A', SC_MAP_SAME, 0, "same"},
-        {"1", 'B', SC_MAP_PUBLISH, 2, "changed within the version"},
+        {"1", 'A', SC_MAP_PUBLISH, 1, "new"                              },
+        {"1", 'A', SC_MAP_SAME,    0, "same"                             },
+        {"1", 'B', SC_MAP_PUBLISH, 2, "changed within the version"       },
         {"1", 'A', SC_MAP_PUBLISH, 3, "and back: not what was sent first"},
-        {"1", 'A', SC_MAP_SAME, 0, "same"},
-        {"2", 'A', SC_MAP_SAME, 0, "same in the next version"},
-        {"2", 'B', SC_MAP_PUBLISH, 1, "counted anew"},
-        {"2", 'A', SC_MAP_PUBLISH, 2, "and back in one version"},
-        {"", 'C', SC_MAP_PUBLISH, 1, "no version is one too"},
+        {"1", 'A', SC_MAP_SAME,    0, "same"                             },
+        {"2", 'A', SC_MAP_SAME,    0, "same in the next version"         },
+        {"2", 'B', SC_MAP_PUBLISH, 1, "counted anew"                     },
+        {"2", 'A', SC_MAP_PUBLISH, 2, "and back in one version"          },
+        {"",  'C', SC_MAP_PUBLISH, 1, "no version is one too"            },
     };
     struct sc_map map;
     sc_map_init(&map, 0);
@@ -107,7 +109,8 @@ static void test_map_retraction(void **state)
     CHECK_INT("vanished", sc_map_commit(&map), 1);
     CHECK_INT("empty", map.used, 0);
     sc_map_begin(&map);
-    CHECK_INT("another one in the same place", meet(&map, (1 << 7) | 1, 4, &changes), SC_MAP_PUBLISH);
+    CHECK_INT("another one in the same place", meet(&map, (1 << 7) | 1, 4, &changes),
+              SC_MAP_PUBLISH);
     CHECK_INT("counted from one", changes, 1);
     CHECK_INT("the first one again", meet(&map, 1 << 7, 4, &changes), SC_MAP_PUBLISH);
     CHECK_INT("counted from one", changes, 1);
@@ -147,12 +150,12 @@ static void test_map_found(void **state)
         unsigned met, want; /* what is met afterwards; 0: same */
         const char *why;
     } rows[] = {
-        {'A', 1, true, 'A', 0, "what was sent before the crash"},
-        {'B', 2, true, 'A', 3, "the newest state counts, and its number"},
-        {'A', 7, false, 'B', 4, "a number of another version says nothing"},
-        {'C', 1, true, 'A', 5, "numbers never fall"},
-        {'A', 70000, true, 'B', 65535, "as many as can be kept"},
-        {'A', 65535, true, 'B', 65535, "and no more"},
+        {'A', 1,     true,  'A', 0,     "what was sent before the crash"          },
+        {'B', 2,     true,  'A', 3,     "the newest state counts, and its number" },
+        {'A', 7,     false, 'B', 4,     "a number of another version says nothing"},
+        {'C', 1,     true,  'A', 5,     "numbers never fall"                      },
+        {'A', 70000, true,  'B', 65535, "as many as can be kept"                  },
+        {'A', 65535, true,  'B', 65535, "and no more"                             },
     };
     struct sc_map map;
     sc_map_init(&map, 0);
@@ -162,8 +165,10 @@ static void test_map_found(void **state)
         unsigned changes = 0;
         content(rows[i].body, hash);
         sc_map_begin(&map);
-        CHECK_INT(rows[i].why, sc_map_found(&map, 5, hash, rows[i].changes, rows[i].same_version), 0);
-        CHECK_INT(rows[i].why, meet(&map, 5, rows[i].met, &changes), rows[i].want ? SC_MAP_PUBLISH : SC_MAP_SAME);
+        CHECK_INT(rows[i].why, sc_map_found(&map, 5, hash, rows[i].changes, rows[i].same_version),
+                  0);
+        CHECK_INT(rows[i].why, meet(&map, 5, rows[i].met, &changes),
+                  rows[i].want ? SC_MAP_PUBLISH : SC_MAP_SAME);
         CHECK_INT(rows[i].why, changes, rows[i].want);
     }
     sc_map_begin(&map);
@@ -309,7 +314,7 @@ static void compare(struct sc_map *map)
 static void run(unsigned n, uint64_t a_seed, uint64_t (*f)(unsigned), int walks)
 {
     struct sc_map map;
-    char version[16] = "";
+    char version[24] = "";
     model_begin(n, a_seed, f);
     sc_map_init(&map, 0);
     for (int walk = 0; walk < walks; walk++) {
@@ -322,12 +327,15 @@ static void run(unsigned n, uint64_t a_seed, uint64_t (*f)(unsigned), int walks)
                 model[i].changes = 0;
         }
         sc_map_version(&map, version);
-        unsigned absent = (unsigned)below(4) ? (unsigned)below(30) : 100 - (unsigned)below(20), changed = (unsigned)below(40);
+        unsigned absent = (unsigned)below(4) ? (unsigned)below(30) : 100 - (unsigned)below(20),
+                 changed = (unsigned)below(40);
         unsigned stop = below(4) ? ids : (unsigned)below(ids); /* the walk broke off */
         for (unsigned i = 0; i < stop; i++) {
             if (below(100) < absent)
                 continue;
-            walk_one(&map, i, model[i].known && below(100) >= changed ? model[i].body : 1 + (unsigned)below(4));
+            walk_one(&map, i,
+                     model[i].known && below(100) >= changed ? model[i].body
+                                                             : 1 + (unsigned)below(4));
             if (below(50) == 0)
                 walk_one(&map, i, model[i].body); /* twice in the document */
         }
@@ -369,8 +377,12 @@ static void test_map_parts(void **state)
         unsigned entries, parts;
         const char *why;
     } rows[] = {
-        {0, 1, "an empty map is one part"}, {1, 1, "one"},          {2400, 1, "one full part"},
-        {2401, 2, "one more"},              {4800, 2, "two full"},  {12001, 6, "many"},
+        {0,     1, "an empty map is one part"},
+        {1,     1, "one"                     },
+        {2400,  1, "one full part"           },
+        {2401,  2, "one more"                },
+        {4800,  2, "two full"                },
+        {12001, 6, "many"                    },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_map map;
@@ -420,10 +432,16 @@ static void test_map_load_refused(void **state)
         unsigned char byte;
         const char *why;
     } rows[] = {
-        {3, '2', "a later form"},        {0, 's', "another thing"},          {16, 4, "more than there are"},
-        {16, 2, "fewer than there are"}, {17, 0x10, "more than a part has"}, {19, 0xff, "count of billions"},
-        {28, 6, "shorter version"},      {28, 8, "longer version"},          {29, 0xff, "version of 64 KiB"},
-        {12, 0, "a part of none"},
+        {3,  '2',  "a later form"        },
+        {0,  's',  "another thing"       },
+        {16, 4,    "more than there are" },
+        {16, 2,    "fewer than there are"},
+        {17, 0x10, "more than a part has"},
+        {19, 0xff, "count of billions"   },
+        {28, 6,    "shorter version"     },
+        {28, 8,    "longer version"      },
+        {29, 0xff, "version of 64 KiB"   },
+        {12, 0,    "a part of none"      },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         char was = buf.ptr[rows[i].at];
@@ -479,7 +497,8 @@ static void test_map_load_over_cap(void **state)
     fill(&map, 20, "v");
     sc_map_encode(&map, 7, 0, 99, &buf);
     sc_map_init(&small, 19);
-    CHECK_INT("more than is allowed", sc_map_load(&small, 7, 0, sc_buf_str(&buf), &parts, &seq), -1);
+    CHECK_INT("more than is allowed", sc_map_load(&small, 7, 0, sc_buf_str(&buf), &parts, &seq),
+              -1);
     sc_map_done(&small);
     sc_map_done(&map);
 }
@@ -541,7 +560,8 @@ static void test_map_out_of_memory(void **state)
 static int compare_guarded(const char *a, const char *b)
 {
     struct guard ga = guard_copy(a, strlen(a)), gb = guard_copy(b, strlen(b));
-    int order = sc_version_compare((struct sc_str){ga.ptr, ga.len}, (struct sc_str){gb.ptr, gb.len});
+    int order =
+        sc_version_compare((struct sc_str){ga.ptr, ga.len}, (struct sc_str){gb.ptr, gb.len});
     guard_done(&ga);
     guard_done(&gb);
     return order;
@@ -555,26 +575,26 @@ static void test_version_compare(void **state)
         int want;
         const char *why;
     } rows[] = {
-        {"2026-11-21T10:15:02Z", "2026-11-21T10:15:03Z", -1, "times"},
-        {"2026-11-21T10:15:02.5Z", "2026-11-21T10:15:02.41Z", 1, "fractions are no whole numbers"},
-        {"2026-11-21T12:15:02+02:00", "2026-11-21T10:15:02Z", 0, "the same moment in two zones"},
-        {"2026-11-21T12:15:02+02:00", "2026-11-21T11:15:02Z", -1, "zones count"},
-        {"2026-11-21", "2026-11-20T23:59:59Z", 1, "a date is a time"},
-        {"2026.3.10", "2026.3.9", 1, "numbers by value"},
-        {"2026.03.09", "2026.3.9", 0, "leading zeros"},
-        {"v2", "v10", -1, "numbers behind letters"},
-        {"a", "b", -1, "text"},
-        {"a", "ab", -1, "longer"},
-        {"", "a", -1, "nothing comes first"},
-        {"", "", 0, "nothing at all"},
-        {"10", "9", 1, "numbers alone"},
-        {"000", "0", 0, "zeros"},
-        {"0", "a", -1, "a digit and a letter: by byte"},
-        {"a\xC3\xA9", "az", 1, "bytes are unsigned"},
-        {"18446744073709551616", "1", 1, "larger than 64 bits"},
-        {"100000000000000000000", "99999999999999999999", 1, "both larger than 64 bits"},
-        {"100000000000000000001", "100000000000000000000", 1, "last digit of a long one"},
-        {"1.00000000000000000000000", "1.0", 0, "many zeros"},
+        {"2026-11-21T10:15:02Z",      "2026-11-21T10:15:03Z",    -1, "times"                         },
+        {"2026-11-21T10:15:02.5Z",    "2026-11-21T10:15:02.41Z", 1,  "fractions are no whole numbers"},
+        {"2026-11-21T12:15:02+02:00", "2026-11-21T10:15:02Z",    0,  "the same moment in two zones"  },
+        {"2026-11-21T12:15:02+02:00", "2026-11-21T11:15:02Z",    -1, "zones count"                   },
+        {"2026-11-21",                "2026-11-20T23:59:59Z",    1,  "a date is a time"              },
+        {"2026.3.10",                 "2026.3.9",                1,  "numbers by value"              },
+        {"2026.03.09",                "2026.3.9",                0,  "leading zeros"                 },
+        {"v2",                        "v10",                     -1, "numbers behind letters"        },
+        {"a",                         "b",                       -1, "text"                          },
+        {"a",                         "ab",                      -1, "longer"                        },
+        {"",                          "a",                       -1, "nothing comes first"           },
+        {"",                          "",                        0,  "nothing at all"                },
+        {"10",                        "9",                       1,  "numbers alone"                 },
+        {"000",                       "0",                       0,  "zeros"                         },
+        {"0",                         "a",                       -1, "a digit and a letter: by byte" },
+        {"a\xC3\xA9",                 "az",                      1,  "bytes are unsigned"            },
+        {"18446744073709551616",      "1",                       1,  "larger than 64 bits"           },
+        {"100000000000000000000",     "99999999999999999999",    1,  "both larger than 64 bits"      },
+        {"100000000000000000001",     "100000000000000000000",   1,  "last digit of a long one"      },
+        {"1.00000000000000000000000", "1.0",                     0,  "many zeros"                    },
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         CHECK_INT(rows[i].why, compare_guarded(rows[i].a, rows[i].b), rows[i].want);
@@ -598,7 +618,8 @@ static void test_version_compare_is_an_order(void **state)
             text[t][len] = '\0';
         }
         struct sc_str a = sc_str_of(text[0]), b = sc_str_of(text[1]), c = sc_str_of(text[2]);
-        int ab = sc_version_compare(a, b), bc = sc_version_compare(b, c), ac = sc_version_compare(a, c);
+        int ab = sc_version_compare(a, b), bc = sc_version_compare(b, c),
+            ac = sc_version_compare(a, c);
         CHECK_INT(text[0], sc_version_compare(b, a), -ab);
         if (ab <= 0 && bc <= 0)
             CHECK_INT(text[0], ac, ab || bc ? -1 : 0);
