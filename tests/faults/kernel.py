@@ -2,7 +2,7 @@
 """The fault kernel: real agent, real nats-server, simulated vendors; things die by a seed; the ledger judges the stream.
 
     tests/faults/kernel.py --list
-    tests/faults/kernel.py [--run NAME]... [--full] [--seed N] [--agent PATH] [--env NAME=VALUE]...
+    tests/faults/kernel.py [--run NAME]... [--full] [--seed N] [--agent PATH] [--other PATH] [--env NAME=VALUE]...
                           [--events N] [--keep]
 
 Ends with the line `faults: N passed, N failed`; exit status 1 when anything failed, 2 when it cannot start. A failure
@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--full", action="store_true", help="the issue's sizes instead of CI's")
     parser.add_argument("--seed", type=int, default=1, help="default 1; 0 takes one from the clock and prints it")
     parser.add_argument("--agent", metavar="PATH", help="binary; default: the newest in the build trees")
+    parser.add_argument("--other", metavar="PATH", help="binary of another version, for the scenario `versions`")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for the agent; more than once")
     parser.add_argument("--events", type=int, help="so many events in scenarios that have them")
     parser.add_argument("--keep", action="store_true", help="keep the directories of good runs too")

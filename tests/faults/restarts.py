@@ -1,8 +1,12 @@
-"""Agent and nats-server die and come back: okta_sigkill, okta_sigterm, outage_6s_kill_at_reconnect, frozen_server."""
+"""Agent and nats-server die and come back: okta_sigkill, okta_sigterm, outage_6s_kill_at_reconnect,
+frozen_server, versions."""
+
+import os
 
 from scenario import conclude, scenario
+from signaltest.procs import find_connectors
 from signaltest.tools import hold, wait_until
-from world import IDLE_S, OKTA, World
+from world import IDLE_S, KEV, OKTA, World
 
 FREELY = {"rate_limit": 1_000_000_000}
 
@@ -116,3 +120,27 @@ def frozen_server(options, size):
         verdict = world.finish()
         world.expect(agent.alive, f"the agent ended with {agent.exit_status}")
         return conclude(world, f"{size.rounds} freezes of {size.freeze} s; {verdict}")
+
+
+@scenario("versions", {"events": 2000, "pages": 40, "page_delay": 0.03, "handovers": 6},
+          {"events": 10_000, "pages": 100, "handovers": 12})
+def versions(options, size):
+    """Two versions of the agent (--agent and --other; without --other the same one) take turns on live checkpoints, in
+    the middle of walks, by SIGKILL and by SIGTERM."""
+    vendors = {"okta": {"events": size.events, "page_size": size.events // size.pages, "page_delay": size.page_delay,
+                        **FREELY}, "cisa-kev": {"entries": 100}}
+    with World("versions", options, vendors) as world:
+        world.put(OKTA)
+        world.put(KEV)
+        agent = world.new_agent()
+        binaries = [options.agent, options.other or options.agent]
+        agent.start()
+        share = int(0.8 * size.events / size.handovers)
+        for turn in range(size.handovers):
+            world.run_on(world.rng.randint(1, share), agent)
+            world.stop_agent(agent, "kill" if turn % 2 else "term")
+            agent.binary = os.path.abspath(binaries[(turn + 1) % 2])
+            agent.env["SIGNAL_CLIENT_CONNECTORS"] = find_connectors(agent.binary)
+            agent.start()
+        verdict = world.finish()
+        return conclude(world, f"{size.handovers} handovers; {verdict}")

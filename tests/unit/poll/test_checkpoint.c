@@ -16,7 +16,6 @@
 #include "random.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-#define NOON       1795262400000 /* 2026-11-21T12:00:00Z */
 
 static const char example[] =
     "{\"v\":1,\"connector\":\"okta\",\"source\":\"https://acme.okta.com\",\"recipe\":2,"
@@ -232,7 +231,9 @@ static void fill(struct sc_checkpoint *cp)
     cp->seen_first = (uint32_t)below(1u << 30);
     cp->seen_end = cp->seen_first + (uint32_t)below(SC_CHECKPOINT_SEGMENTS_MAX + 1);
     if (below(2))
-        cp->gaps = json_pack("[o, o]", any_texts(), any_texts());
+        cp->gaps = json_pack("[o, {s:b, s:n, s:I, s:f, s:[o, []]}]", any_texts(), "certain",
+                             (int)below(2), "none", "n", (json_int_t)random_next(&seed), "f",
+                             (double)(int64_t)random_next(&seed) / 7, "all", any_texts());
     if (below(2))
         cp->waits = any_texts();
 }
@@ -250,6 +251,7 @@ static void test_checkpoint_round_trip(void **state)
         CHECK_TEXT("the same", twice, text);
         CHECK_TEXT("source", again.source, cp.source);
         CHECK_TRUE("position", json_equal(again.position, cp.position));
+        CHECK_TRUE("gaps", !cp.gaps || json_equal(again.gaps, cp.gaps));
         CHECK_INT("walk", again.walk != NULL, cp.walk != NULL);
         CHECK_INT("trail", again.trail_count, cp.trail_count);
         CHECK_INT("saved", again.saved_ms, cp.saved_ms);
