@@ -33,6 +33,7 @@ struct agent {
     struct sc_nats_config nats;
     struct sc_fence fence;
     struct sc_retiring retiring;
+    pthread_mutex_t lease_lock; /* the lease outlives the publisher: it is released last */
     struct sc_publisher *publisher;
     struct sc_reader *reader;
     struct sc_status_writer *status;
@@ -88,7 +89,19 @@ static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, const
     } else {
         SC_SAY(SC_INFO, "lease", "standby: %s", detail ? detail : "not held");
     }
-    sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, detail);
+    pthread_mutex_lock(&a->lease_lock);
+    if (a->publisher)
+        sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, detail);
+    pthread_mutex_unlock(&a->lease_lock);
+}
+
+static void stop_publisher(struct agent *a)
+{
+    pthread_mutex_lock(&a->lease_lock);
+    struct sc_publisher *publisher = a->publisher;
+    a->publisher = NULL;
+    pthread_mutex_unlock(&a->lease_lock);
+    sc_publisher_stop(publisher, 500);
 }
 
 static int start_io(struct agent *a, struct sc_error *err)
@@ -129,6 +142,7 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
     struct sc_watch_config watch = {
         .nats = &a->nats, .bucket = "INTEGRATIONS", .create = s->nats_create, .compare_ms = 60000, .event = sc_registry_event};
     pthread_mutex_init(&a->retiring.lock, NULL);
+    pthread_mutex_init(&a->lease_lock, NULL);
     if (sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
         !(a->status = sc_status_writer_start(&a->nats, &a->fence, err)) || start_io(a, err))
         return -1;
@@ -147,7 +161,7 @@ static void stop(struct agent *a)
         sc_io_stop_begin(a->ios[i]);
     for (unsigned i = 0; i < a->io_count; i++)
         sc_io_stop_wait(a->ios[i], 2500);
-    a->publisher = sc_publisher_stop(a->publisher, 500);
+    stop_publisher(a);
     a->status = sc_status_writer_stop(a->status, 500);
     a->lease = sc_lease_stop(a->lease, true);
     a->reader = sc_reader_stop(a->reader);

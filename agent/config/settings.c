@@ -59,7 +59,7 @@ const struct sc_setting_row sc_setting_rows[] = {
     {"poll.max_concurrent", SC_SET_INT, AT(poll_max_concurrent), "256", .min = 1, .max = 4096, .help = "Polls at once"},
     {"poll.max_pages", SC_SET_INT, AT(poll_max_pages), "100000", .min = 1, .max = INT64_C(1000000000), .help = "Pages in one poll"},
     {"poll.max_time_s", SC_SET_INT, AT(poll_max_time_s), "21600", .min = 1, .max = 7 * 86400, .help = "Seconds that one poll may take"},
-    {"poll.max_identities", SC_SET_INT, AT(poll_max_identities), "1048576", .min = KIB, .max = 16 * 1024 * KIB,
+    {"poll.max_identities", SC_SET_INT, AT(poll_max_identities), "1048576", .min = KIB, .max = 1048576,
      .help = "Identities remembered for each data type"},
     {"io.threads", SC_SET_INT, AT(io_threads), "1", .min = 1, .max = 64, .help = "Threads that poll vendors"},
     {"log.level", SC_SET_CHOICE, AT(log_level), "info", .choices = "debug info warn error", .env = {"LOG_LEVEL"}, .filled = true,

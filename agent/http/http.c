@@ -31,6 +31,11 @@ static void assert_owner(const struct sc_http *http)
     (void)http;
 }
 
+void sc_http_adopt(struct sc_http *http)
+{
+    http->owner = pthread_self();
+}
+
 static void fill_config(struct sc_http *http, const struct sc_http_config *config)
 {
     struct sc_http_config *c = &http->config;

@@ -57,6 +57,8 @@ struct sc_http_result {
 
 struct sc_http *sc_http_new(const struct sc_http_config *config, struct sc_error *err);
 struct sc_http *sc_http_free(struct sc_http *http); /* cancels all without callbacks; returns NULL */
+/* Hands it to the calling thread, which owns it from now on; between two threads that never use it at the same time. */
+void sc_http_adopt(struct sc_http *http);
 void sc_http_set_done(struct sc_http *http, void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result));
 
 /* NULL + err: bad URL, plain http refused (config_invalid), out of memory. Else done() is called exactly once, from a later turn,

@@ -170,6 +170,8 @@ static void poller_free(struct sc_poller *p)
     sc_heap_remove(heap, &p->timer);
     sc_heap_remove(heap, &p->flush_timer);
     sc_heap_remove(heap, &p->save_timer);
+    if (p->batch)
+        sc_publisher_batch_put(p->inst->io->config.publisher, p->batch);
     sc_save_forget(p);
     sc_host_release(p);
     sc_checkpoint_done(&p->cp);
@@ -536,6 +538,7 @@ static void *loop(void *arg)
 {
     struct sc_io *io = arg;
     pthread_setname_np(pthread_self(), "sc-io");
+    sc_http_adopt(io->http);
     while (!io->stopping || anything_out(io)) {
         io->now = sc_mono_ms();
         atomic_store_explicit(&io->turned_at, io->now, memory_order_relaxed);
@@ -562,13 +565,15 @@ static void wake(void *arg)
     sc_http_wakeup(arg);
 }
 
-/* Mail that came after the loop had ended. Batches belong to the publisher's pool. */
+/* Mail that came after the loop had ended. The publisher lives until its last batch is back. */
 static void drop_mail(struct sc_io *io)
 {
     struct sc_mail *mail = sc_mailbox_take(&io->box);
     while (mail) {
         struct sc_mail *next = mail->next;
-        if (mail->kind == SC_MAIL_KV)
+        if (mail->kind == SC_MAIL_BATCH)
+            sc_publisher_batch_put(io->config.publisher, (struct sc_batch *)mail);
+        else if (mail->kind == SC_MAIL_KV)
             sc_save_drop((struct sc_kv_write *)mail);
         else if (mail->kind == SC_MAIL_POLL)
             sc_recover_free((struct sc_recover *)mail);
@@ -584,6 +589,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
 {
     if (!io)
         return NULL;
+    sc_http_adopt(io->http); /* its thread has ended */
     drop_mail(io);
     while (io->instances) {
         struct sc_instance *next = io->instances->next;

@@ -85,10 +85,15 @@ static int map_found(struct sc_recover *r, struct sc_str recipe_id)
     return sc_map_found(&r->map, sc_siphash(r->fingerprint_key, id.ptr, id.len), hash, n, sc_str_is(version, encoded));
 }
 
+static int64_t time_of(struct sc_str headers)
+{
+    char text[80];
+    return sc_stored_header(headers, "ce-time", text, sizeof text) ? sc_time_parse_rfc3339(sc_str_of(text)) : SC_TIME_NONE;
+}
+
 static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_str headers)
 {
     struct sc_recover *r = arg;
-    (void)headers;
     size_t prefix = strlen(r->prefix);
     if (msg_id.len <= prefix || memcmp(msg_id.ptr, r->prefix, prefix) != 0)
         return 0;
@@ -103,7 +108,7 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
         return map_found(r, recipe_id);
     uint64_t fingerprint = sc_siphash(r->fingerprint_key, recipe_id.ptr, recipe_id.len);
     if (r->kind == SC_RECOVER_LOAD)
-        return sc_seen_found(&r->seen, fingerprint, seq, SC_TIME_NONE);
+        return sc_seen_found(&r->seen, fingerprint, seq, time_of(headers));
     return keep_found(r, fingerprint, seq);
 }
 

@@ -13,7 +13,8 @@ int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request)
     int64_t when = p->inst->io->now;
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && request->pools[i]; i++) {
         const struct sc_budget *b = sc_budget_of(p, request->pools[i]);
-        int64_t t = b ? sc_budget_when(b, p->inst->io->now) : 0;
+        /* No memory for a pool: asking without one would break the vendor's limit. */
+        int64_t t = b ? sc_budget_when(b, p->inst->io->now) : p->inst->io->now + 1000;
         if (t > when)
             when = t;
     }

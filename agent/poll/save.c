@@ -292,7 +292,7 @@ static void purge_segment(void *arg, uint32_t segment)
 static void drop_identities(struct sc_poller *p)
 {
     int64_t before = INT64_MAX;
-    if (p->type->shape != SC_SHAPE_LOG)
+    if (p->type->shape != SC_SHAPE_LOG || p->loose) /* what a read-back found is needed until the walk has passed it */
         return;
     if (p->type->overlap_s && p->save_covered_ms == SC_TIME_NONE)
         return;

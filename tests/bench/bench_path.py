@@ -2,7 +2,7 @@
 """How much of a bare nats.c publisher's speed does the whole agent keep, from the vendor's pages to JetStream?
 
     tests/bench/bench_path.py [--build DIR] [--pages 100] [--pairs 9] [--window 1024] [--io-threads N]
-                              [--min-ratio 0.80] [--max-cpu 1.5] [--keep]
+                              [--events-per-s 10] [--min-ratio 0.80] [--max-cpu 1.5] [--keep]
     tests/bench/bench_path.py --hold SECONDS [--pages 400]     the agent alone, again and again, for a profiler
 
 nginx on loopback serves pages of Okta's System Log: 1,000 records of 1 KiB each, chained by Link headers, an empty
@@ -41,7 +41,6 @@ from signaltest.tools import Workspace, exit_on_signals, wait_until  # noqa: E40
 STREAM, SUBJECT = "DATA", "local.data.artifacts.raw"
 PAGE_RECORDS = 1000
 RECORD_BYTES = 1024
-EVENTS_PER_S = 10  # by the records' own times
 PATIENCE_S = 120
 HEADERS = ("Nats-Msg-Id", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-datacontenttype",
            "content-type")
@@ -83,12 +82,12 @@ def event(number, time_ms):
     return text
 
 
-def write_pages(folder, pages):
+def write_pages(folder, pages, events_per_s):
     """p0, p1, …, and the empty one at the end."""
-    first_ms = int(time.time() * 1000) - pages * PAGE_RECORDS * 1000 // EVENTS_PER_S - 600_000
+    first_ms = int(time.time() * 1000) - pages * PAGE_RECORDS * 1000 // events_per_s - 600_000
     for page in range(pages):
         start = page * PAGE_RECORDS
-        records = [event(n, first_ms + n * 1000 // EVENTS_PER_S) for n in range(start, start + PAGE_RECORDS)]
+        records = [event(n, first_ms + n * 1000 // events_per_s) for n in range(start, start + PAGE_RECORDS)]
         with open(os.path.join(folder, f"p{page}.json"), "wb") as file:
             file.write(b"[" + b",".join(records) + b"]")
     with open(os.path.join(folder, f"p{pages}.json"), "wb") as file:
@@ -98,9 +97,9 @@ def write_pages(folder, pages):
 class Vendor(Nginx):
     """`/api/v1/logs?since=…` is page 0, `?after=N` page N; each names the next one, the empty one itself."""
 
-    def __init__(self, workspace, pages):
+    def __init__(self, workspace, pages, events_per_s):
         folder = workspace.file("pages", "")
-        write_pages(folder, pages)
+        write_pages(folder, pages, events_per_s)
         self.pages = pages
         locations = ("sendfile on;\n        access_log requests.log bench;\n"
                      "        location = /api/v1/logs {\n            rewrite ^ /p$bench_page.json break;\n"
@@ -146,7 +145,7 @@ class Bench:
         self.js = JetStream(self.server.connect(), timeout=30)
         self.js.stream_create(STREAM, ["local.data.>"], duplicate_window=10_000_000_000)
         self.integrations = Bucket.make(self.js, "INTEGRATIONS")
-        self.vendor = Vendor(workspace, options.pages).start()
+        self.vendor = Vendor(workspace, options.pages, options.events_per_s).start()
         settings = f"nats = {{ window_messages = {options.window}; }};\n" if options.window else ""
         if options.io_threads:
             settings += f"io = {{ threads = {options.io_threads}; }};\n"
@@ -192,7 +191,7 @@ class Bench:
         began, requests = self.vendor.last_start()
         if state["messages"] != self.records or requests < self.options.pages + 1:
             raise RuntimeError(f"{state['messages']} messages of {self.records} after {requests} requests")
-        saves = self.checkpoint(name).get("n", 0)
+        saves = self.checkpoint(name)["writer"]["n"]
         self.integrations.delete(name)
         return {"per_s": self.records / (last - began), "us": cpu / self.records * 1e6, "saves": saves}
 
@@ -265,6 +264,8 @@ def main():
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--window", type=int, default=0, help="of both sides; default: the agent's own default")
+    parser.add_argument("--events-per-s", type=int, default=10,
+                        help="by the records' own times: what lies within 5 minutes of the newest is kept as identities")
     parser.add_argument("--io-threads", type=int, default=0)
     parser.add_argument("--min-ratio", type=float, default=0.80)
     parser.add_argument("--max-cpu", type=float, default=1.5)

@@ -19,7 +19,12 @@
 #define SERVERS_MAX 16
 #define START_MS    15000
 
-static struct natsd *running[SERVERS_MAX];
+/* What must be gone at exit; a failed test may have left the caller's struct behind. */
+static struct slot {
+    bool used;
+    pid_t pid;
+    char dir[64];
+} slots[SERVERS_MAX];
 
 static void die(const char *what)
 {
@@ -72,6 +77,22 @@ static bool answers(int port, int64_t deadline)
     return good;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static void kill_and_wait(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 static void launch(struct natsd *server)
 {
     char config[128], log[128];
@@ -88,12 +109,13 @@ static void launch(struct natsd *server)
         execlp("nats-server", "nats-server", "-c", config, (char *)NULL);
         _exit(127);
     }
+    slots[server->slot].pid = server->pid;
     int64_t deadline = now_ms() + START_MS;
     while (!answers(server->port, deadline)) {
         if (waitpid(server->pid, NULL, WNOHANG) != 0 || now_ms() > deadline) {
             fprintf(stderr, "natsd: nats-server does not start; see %s\n", log);
-            server->pid = 0;
-            server->dir[0] = '\0'; /* kept for a look */
+            slots[server->slot].used = false; /* the directory is kept for a look */
+            kill_and_wait(server->pid);
             exit(99);
         }
         poll(NULL, 0, 5); /* the port cannot tell us when it opens */
@@ -102,9 +124,13 @@ static void launch(struct natsd *server)
 
 static void stop_all(void)
 {
-    for (int i = 0; i < SERVERS_MAX; i++)
-        if (running[i])
-            natsd_stop(running[i]);
+    for (int i = 0; i < SERVERS_MAX; i++) {
+        if (!slots[i].used)
+            continue;
+        kill_and_wait(slots[i].pid);
+        nftw(slots[i].dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        slots[i].used = false;
+    }
 }
 
 void natsd_start(struct natsd *server, const char *extra)
@@ -139,22 +165,19 @@ void natsd_start(struct natsd *server, const char *extra)
         }
     }
     fclose(file);
-    for (int i = 0; i < SERVERS_MAX; i++) {
-        if (!running[i]) {
-            running[i] = server;
-            break;
-        }
-    }
+    while (server->slot < SERVERS_MAX && slots[server->slot].used)
+        server->slot++;
+    if (server->slot == SERVERS_MAX)
+        die("too many servers");
+    slots[server->slot].used = true;
+    memcpy(slots[server->slot].dir, server->dir, sizeof server->dir);
     launch(server);
 }
 
 void natsd_kill(struct natsd *server)
 {
-    if (server->pid > 0) {
-        kill(server->pid, SIGKILL);
-        waitpid(server->pid, NULL, 0);
-    }
-    server->pid = 0;
+    kill_and_wait(server->pid);
+    server->pid = slots[server->slot].pid = 0;
 }
 
 void natsd_restart(struct natsd *server)
@@ -175,21 +198,12 @@ void natsd_thaw(struct natsd *server)
     kill(server->pid, SIGCONT);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 void natsd_stop(struct natsd *server)
 {
+    if (!server->dir[0])
+        return;
     natsd_kill(server);
-    if (server->dir[0])
-        nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     server->dir[0] = '\0';
-    for (int i = 0; i < SERVERS_MAX; i++)
-        if (running[i] == server)
-            running[i] = NULL;
+    slots[server->slot].used = false;
 }

@@ -7,7 +7,7 @@
 
 struct natsd {
     pid_t pid;
-    int port;
+    int port, slot;
     char dir[64]; /* store, log and configuration */
     char url[64]; /* nats://127.0.0.1:<port> */
 };
