@@ -111,9 +111,9 @@ static void drop_all(struct sc_publisher *p, uint32_t *ret_batches, uint32_t *re
     struct sc_batch *list = NULL;
     *ret_batches = *ret_writes = 0;
     while (p->first_batch) { /* those not wholly sent first: the slots may name them too */
-        struct sc_batch *batch = p->first_batch;
-        p->first_batch = (struct sc_batch *)batch->mail.next;
-        collect(batch, &list, ret_batches);
+        struct sc_mail *mail = p->first_batch;
+        p->first_batch = mail->next;
+        collect((struct sc_batch *)mail, &list, ret_batches);
     }
     p->last_batch = &p->first_batch;
     for (uint32_t i = 0; i < p->window; i++) {
@@ -129,9 +129,9 @@ static void drop_all(struct sc_publisher *p, uint32_t *ret_batches, uint32_t *re
         sc_pub_slot_free(p, i);
     }
     while (p->first_kv) {
-        struct sc_kv_write *kv = p->first_kv;
-        p->first_kv = (struct sc_kv_write *)kv->mail.next;
-        sc_pub_return_kv(kv, SC_KV_DROPPED);
+        struct sc_mail *mail = p->first_kv;
+        p->first_kv = mail->next;
+        sc_pub_return_kv((struct sc_kv_write *)mail, SC_KV_DROPPED);
         (*ret_writes)++;
     }
     p->last_kv = &p->first_kv;
@@ -320,8 +320,8 @@ static void take_batch(struct sc_publisher *p, struct sc_batch *batch)
     }
     sc_wire_forget(&p->wire, batch);
     batch->mail.next = NULL;
-    *p->last_batch = batch;
-    p->last_batch = (struct sc_batch **)&batch->mail.next;
+    *p->last_batch = &batch->mail;
+    p->last_batch = &batch->mail.next;
 }
 
 static void take_mail(struct sc_publisher *p, struct sc_mail *mail)
@@ -336,8 +336,8 @@ static void take_mail(struct sc_publisher *p, struct sc_mail *mail)
                 sc_pub_return_kv(kv, SC_KV_DROPPED);
             } else {
                 mail->next = NULL;
-                *p->last_kv = kv;
-                p->last_kv = (struct sc_kv_write **)&mail->next;
+                *p->last_kv = mail;
+                p->last_kv = &mail->next;
             }
         }
         mail = next;

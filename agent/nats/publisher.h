@@ -96,6 +96,9 @@ struct sc_kv_write {
     void *arg;               /* the io thread's */
 };
 
+/* One mail that is used again and again, so it must never be sent while it is still on its way: `waiting` is set when it is
+ * registered, and cleared by the io thread when it reads SC_MAIL_CREDIT. Until then a refusal registers nothing. It and the mailbox
+ * live until the publisher has ended. */
 struct sc_credit {
     struct sc_mail mail;
     bool waiting;

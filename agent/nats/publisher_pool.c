@@ -23,7 +23,6 @@ static void give_credits(struct sc_publisher *p)
 {
     for (uint32_t i = 0; i < p->waiting_count; i++) {
         struct sc_credit *credit = p->waiting[i].credit;
-        credit->waiting = false;
         credit->mail.kind = SC_MAIL_CREDIT;
         sc_mailbox_return(p->waiting[i].home, &credit->mail);
     }
@@ -166,12 +165,12 @@ static struct sc_batch *find_batch(struct sc_publisher *p, uint32_t need)
 static void register_credit(struct sc_publisher *p, struct sc_mailbox *home,
                             struct sc_credit *credit)
 {
-    if (!credit || credit->waiting)
+    if (!credit || credit->waiting) /* registered, or its mail is not read yet */
         return;
+    credit->waiting = true;
     void *waiting = p->waiting;
     if (grow(&waiting, p->waiting_count, &p->waiting_cap, sizeof *p->waiting)) {
         p->waiting = waiting;
-        credit->waiting = true;
         p->waiting[p->waiting_count++] = (struct sc_pub_waiting){credit, home};
     } else { /* comes back at once: trying again is all that is left */
         credit->mail.kind = SC_MAIL_CREDIT;

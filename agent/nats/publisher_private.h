@@ -134,8 +134,8 @@ struct sc_publisher {
     uint32_t nonce;
     struct sc_pub_queue again[SC_PUB_KINDS];
     struct sc_pub_gate gates[SC_PUB_KINDS];
-    struct sc_batch *first_batch, **last_batch; /* not wholly sent, by mail.next */
-    struct sc_kv_write *first_kv, **last_kv;    /* not sent */
+    struct sc_mail *first_batch, **last_batch; /* not wholly sent */
+    struct sc_mail *first_kv, **last_kv;       /* not sent */
     uint32_t *find; /* hash table of a read-back: slot + 1 by message id */
     uint32_t find_mask;
 

@@ -59,7 +59,7 @@ static int send_record(struct sc_publisher *p, uint32_t index)
 
 static uint32_t take_record(struct sc_publisher *p)
 {
-    struct sc_batch *batch = p->first_batch;
+    struct sc_batch *batch = (struct sc_batch *)p->first_batch;
     uint32_t index = sc_pub_slot_take(p);
     p->slots[index] = (struct sc_pub_slot){
         .state = SC_PUB_NEW,
@@ -70,7 +70,7 @@ static uint32_t take_record(struct sc_publisher *p)
     };
     batch->records[batch->sent].outcome = SC_RECORD_PENDING;
     if (++batch->sent == batch->count) {
-        p->first_batch = (struct sc_batch *)batch->mail.next;
+        p->first_batch = batch->mail.next;
         if (!p->first_batch)
             p->last_batch = &p->first_batch;
     }
@@ -79,9 +79,9 @@ static uint32_t take_record(struct sc_publisher *p)
 
 static uint32_t take_kv(struct sc_publisher *p)
 {
-    struct sc_kv_write *kv = p->first_kv;
+    struct sc_kv_write *kv = (struct sc_kv_write *)p->first_kv;
     uint32_t index = sc_pub_slot_take(p);
-    p->first_kv = (struct sc_kv_write *)kv->mail.next;
+    p->first_kv = kv->mail.next;
     if (!p->first_kv)
         p->last_kv = &p->first_kv;
     p->slots[index] = (struct sc_pub_slot){

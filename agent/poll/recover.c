@@ -208,9 +208,11 @@ static int rewind_to_trail(struct sc_recover *r, struct sc_session *session, uin
     }
     snprintf(r->note, sizeof r->note,
              "the stream lost its newest messages (message %llu was acknowledged, the stream ends at %llu) and no earlier position of the last "
-             "minutes can be proven: beginning again by the lookback, recorded as a gap",
-             (unsigned long long)r->cp.proof_seq, (unsigned long long)last_seq);
-    gap_since(r, "stream lost acknowledged messages");
+             "minutes can be proven: beginning again%s",
+             (unsigned long long)r->cp.proof_seq, (unsigned long long)last_seq,
+             r->snapshot ? ", the whole document is compared with the stream" : " by the lookback, recorded as a gap");
+    if (!r->snapshot)
+        gap_since(r, "stream lost acknowledged messages");
     uint64_t floor = r->cp.floor.walk;
     begin_anew(r);
     r->cp.open = true;

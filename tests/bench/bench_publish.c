@@ -10,8 +10,9 @@
  * server, its own unless --url is given, and the stream is emptied in between, so that a slow
  * moment of the machine meets both. --stream names one that is there already and takes the
  * subject; else one is made and deleted. --warm: records of the first round, which does not count.
- * The headers are the agent's for a System Log of Okta, value by value of the same length. CPU is that of all threads of this process. The last line is
- * JSON; the exit status is 1 below --min-ratio. */
+ * The headers are the agent's for a System Log of Okta, value by value of the same length. CPU is
+ * that of all threads of this process. The last line is JSON; the exit status is 1 below
+ * --min-ratio. */
 #include "base/clock.h"
 #include "natsd.h"
 #include "nats/publisher.h"
@@ -187,6 +188,8 @@ static int take_mail(struct sc_publisher *p, struct sc_mail *mail)
             }
             done += (int)batch->count;
             sc_publisher_batch_put(p, batch);
+        } else if (mail->kind == SC_MAIL_CREDIT) {
+            credit.waiting = false;
         } else if (mail->kind == SC_MAIL_BROKER) {
             struct sc_broker_news *news = (struct sc_broker_news *)mail;
             ready = news->facts.state == SC_BROKER_READY;

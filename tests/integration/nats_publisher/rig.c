@@ -307,7 +307,9 @@ void producer_turn(struct producer *producer, int64_t wait_ms)
                                 : sc_mailbox_wait(&producer->home->box, wait_ms);
     while (mail) {
         struct sc_mail *next = mail->next;
-        if (mail->kind == SC_MAIL_BATCH)
+        if (mail->kind == SC_MAIL_CREDIT)
+            producer->home->credit.waiting = false;
+        else
             take_batch(producer, (struct sc_batch *)mail);
         mail = next;
     }

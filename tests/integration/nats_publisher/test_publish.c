@@ -176,6 +176,31 @@ static void test_publish_window_of_one(void **state)
     producer_done(&producer);
 }
 
+/* Many ask for few batches: credits are under way all the time, and no mail is lost for that. */
+static void test_publish_many_for_few_batches(void **state)
+{
+    static const char *const names[] = {"a.a", "a.b", "a.c", "a.d", "a.e", "a.f"};
+    struct producer producers[6], *list[6];
+    (void)state;
+    rig.config.window_bytes = 1;
+    rig_make_stream(&rig, 120000);
+    rig_run(&rig);
+    rig_wait_ready(&rig);
+    for (int i = 0; i < 6; i++) {
+        list[i] = &producers[i];
+        producer_init(list[i], &rig, names[i], 2000, 100);
+        producers[i].per_batch = 3;
+        producer_start(list[i]);
+    }
+    for (int i = 0; i < 6; i++)
+        producer_join(list[i]);
+    check_stream(&rig, list, 6);
+    for (int i = 0; i < 6; i++) {
+        CHECK_INT("stored", producers[i].stored, 2000);
+        producer_done(list[i]);
+    }
+}
+
 /* Batches are counted: the pool's number and not one more; a credit comes once. */
 static void test_batches_and_credit(void **state)
 {
@@ -196,7 +221,12 @@ static void test_batches_and_credit(void **state)
     struct sc_mail *mail = sc_mailbox_wait(&home->box, RIG_WAIT_MS);
     CHECK_TRUE("credit", mail == &home->credit.mail && !mail->next);
     CHECK_INT("kind", mail->kind, SC_MAIL_CREDIT);
-    CHECK_TRUE("waiting no more", !home->credit.waiting);
+    sc_publisher_batch_put(rig.p, batches[1]);
+    mail = sc_mailbox_take(&home->box);
+    CHECK_TRUE("not again while it is unread", mail == NULL);
+    home->credit.waiting = false;
+    batches[1] = sc_publisher_batch(rig.p, &home->box, 100, &home->credit);
+    CHECK_TRUE("again", batches[1] != NULL);
     batches[0] = sc_publisher_batch(rig.p, &home->box, 100, &home->credit);
     CHECK_TRUE("again", batches[0] != NULL);
     /* an empty one comes straight back */
@@ -282,6 +312,7 @@ int main(void)
         WITH_RIG(test_publish_too_large_for_the_server),
         WITH_RIG(test_publish_large_batches),
         WITH_RIG(test_publish_window_of_one),
+        WITH_RIG(test_publish_many_for_few_batches),
         WITH_RIG(test_batches_and_credit),
         WITH_RIG(test_publish_workqueue),
         WITH_RIG(test_no_ack_is_refused),
