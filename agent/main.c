@@ -159,8 +159,11 @@ static void stop(struct agent *a)
     a->watch = sc_watch_stop(a->watch);
     for (unsigned i = 0; i < a->io_count; i++)
         sc_io_stop_begin(a->ios[i]);
-    for (unsigned i = 0; i < a->io_count; i++)
-        sc_io_stop_wait(a->ios[i], 2500);
+    int64_t until = sc_mono_ms() + 2500; /* for all of them together */
+    for (unsigned i = 0; i < a->io_count; i++) {
+        int64_t left = until - sc_mono_ms();
+        sc_io_stop_wait(a->ios[i], left > 0 ? left : 0);
+    }
     stop_publisher(a);
     a->status = sc_status_writer_stop(a->status, 500);
     a->lease = sc_lease_stop(a->lease, true);

@@ -160,6 +160,9 @@ uint32_t sc_publisher_batches(const struct sc_publisher *publisher);
 void sc_publisher_kv(struct sc_publisher *publisher, struct sc_kv_write *write);
 /* Highest stream sequence known from any ack or look at the stream: a floor for what is published from now on. Any thread. */
 uint64_t sc_publisher_known_seq(const struct sc_publisher *publisher);
+/* What a checkpoint of this generation proves: message msg_id stands at seq. Before the publisher has an acknowledgement of its own, this is what
+ * shows after an outage that the stream lost its tail. Any thread; the highest counts. */
+void sc_publisher_prove(struct sc_publisher *publisher, uint64_t generation, uint64_t seq, const char *msg_id);
 void sc_publisher_facts(struct sc_publisher *publisher, struct sc_broker_facts *ret);
 
 struct sc_publisher_counts {

@@ -146,7 +146,8 @@ struct sc_publisher {
     struct {
         uint64_t seq;
         char msg_id[512];
-    } proof;            /* highest acknowledged; seq 0: none */
+    } proof, told;      /* highest acknowledged; seq 0: none. told: by a checkpoint (under the lock) */
+    uint64_t told_generation;
     bool no_responders; /* for a record: the stream is gone */
     const char *
         give_up; /* an answer after which nothing is sure: why the connection must go; NULL: none */

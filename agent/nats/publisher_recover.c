@@ -51,6 +51,19 @@ static int find_stream(struct sc_publisher *p, struct sc_stream_info *ret, struc
 
 /* 0: what was acknowledged is there, as far as can be known; 1: it is not; -1 + err. A sequence
  * that holds no message is a deletion (consumed, purged, limits), not a loss. */
+void sc_publisher_prove(struct sc_publisher *p, uint64_t generation, uint64_t seq, const char *msg_id)
+{
+    size_t len = strlen(msg_id);
+    pthread_mutex_lock(&p->lock);
+    bool newer = generation != p->told_generation || seq > p->told.seq;
+    if (seq && newer && len < sizeof p->told.msg_id) {
+        p->told_generation = generation;
+        p->told.seq = seq;
+        memcpy(p->told.msg_id, msg_id, len + 1);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 static int check_tail(struct sc_publisher *p, const struct sc_stream_info *info,
                       struct sc_error *err)
 {
@@ -58,6 +71,10 @@ static int check_tail(struct sc_publisher *p, const struct sc_stream_info *info,
      */
     if (info->last_seq < atomic_load(&p->known_seq))
         return 1;
+    pthread_mutex_lock(&p->lock);
+    if (p->told_generation == p->generation && p->told.seq > p->proof.seq)
+        p->proof = p->told;
+    pthread_mutex_unlock(&p->lock);
     if (p->proof.seq == 0)
         return 0;
     struct sc_stored_msg msg = {0};

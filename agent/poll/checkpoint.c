@@ -11,6 +11,7 @@ void sc_checkpoint_init(struct sc_checkpoint *cp)
 static void trail_entry_done(struct sc_trail_entry *e)
 {
     json_decref(e->position);
+    json_decref(e->walk);
     free(e->msg_id);
     *e = (struct sc_trail_entry){0};
 }
@@ -150,6 +151,8 @@ static void read_trail(struct reading *r, struct sc_checkpoint *cp, const json_t
         struct sc_trail_entry *t = &cp->trail[cp->trail_count++];
         t->at_ms = read_time(r, e, "at");
         t->position = read_texts(r, e, "position");
+        if (json_object_get(e, "walk"))
+            t->walk = read_texts(r, e, "walk");
         t->floor = read_floor(r, e);
         t->seq = read_number(r, e, "seq", true);
         t->msg_id = read_text(r, e, "msg_id", true);
@@ -358,6 +361,10 @@ static void add_trail(struct sc_buf *out, const struct sc_checkpoint *cp)
         sc_buf_addf(out, "%s{\"at\":\"%s\",", i ? "," : "", sc_time_rfc3339(t->at_ms, time));
         add_json(out, "position", t->position);
         sc_buf_add_char(out, ',');
+        if (t->walk) {
+            add_json(out, "walk", t->walk);
+            sc_buf_add_char(out, ',');
+        }
         add_floor(out, t->floor);
         sc_buf_addf(out, ",\"seq\":%llu,", (unsigned long long)t->seq);
         add_text(out, "msg_id", t->msg_id);
@@ -452,17 +459,18 @@ void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_
     while (cp->trail_count > 1 && cp->trail[1].at_ms < now_ms - SC_TRAIL_KEEP_MS)
         drop_oldest(cp);
     bool due = cp->trail_count == 0 || now_ms - cp->trail[cp->trail_count - 1].at_ms >= SC_TRAIL_STEP_MS;
-    if (!due || cp->proof_seq == 0)
+    if (!due || (cp->proof_seq == 0 && (cp->trail_count || !cp->walk)))
         return;
     struct sc_trail_entry e = {
         .at_ms = now_ms,
         .position = json_deep_copy(cp->position),
         .floor = cp->floor,
         .seq = cp->proof_seq,
-        .msg_id = sc_dup(cp->proof_msg_id),
+        .walk = cp->proof_seq == 0 ? json_deep_copy(cp->walk) : NULL,
+        .msg_id = sc_dup(cp->proof_seq ? cp->proof_msg_id : ""),
         .map = cp->map,
     };
-    if (!e.position || !e.msg_id) { /* no memory: next time */
+    if (!e.position || !e.msg_id || (cp->proof_seq == 0 && !e.walk)) { /* no memory: next time */
         trail_entry_done(&e);
         return;
     }
@@ -477,6 +485,7 @@ void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i)
         trail_entry_done(&cp->trail[--cp->trail_count]);
     struct sc_trail_entry *t = &cp->trail[i];
     struct sc_trail_entry copy = {.position = json_deep_copy(t->position), .msg_id = sc_dup(t->msg_id)};
+    json_t *walk = t->walk ? json_deep_copy(t->walk) : NULL;
     json_decref(cp->position);
     free(cp->proof_msg_id);
     cp->floor = t->floor;
@@ -489,7 +498,7 @@ void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i)
     if (!t->position || !t->msg_id) /* no memory for a second one: the proof itself keeps the place */
         trail_entry_done(&cp->trail[--cp->trail_count]);
     json_decref(cp->walk);
-    cp->walk = NULL;
+    cp->walk = walk;
     cp->walk_page = 0;
     free(cp->walk_from);
     cp->walk_from = NULL;

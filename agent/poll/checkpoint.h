@@ -20,8 +20,9 @@ struct sc_floor {
 struct sc_trail_entry {
     int64_t at_ms;
     json_t *position;
+    json_t *walk;     /* of the first entry, made at the anchor of a walk: what it froze; else NULL */
     struct sc_floor floor;
-    uint64_t seq;
+    uint64_t seq;     /* 0: nothing had been published; verifies in any state of the stream */
     char *msg_id;
     uint32_t map;
 };
@@ -56,8 +57,8 @@ void sc_checkpoint_done(struct sc_checkpoint *cp);
  * and waits for sc_checkpoint_done() alone. */
 int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_error *err) SC_WARN_UNUSED;
 int sc_checkpoint_write(const struct sc_checkpoint *cp, struct sc_buf *out);
-/* Adds the present proof to the trail when 10 s have passed since its newest entry; drops entries older than 5 min (one older one stays as an
+/* Adds the present proof (the first time also without one) to the trail when 10 s have passed since its newest entry; drops entries older than 5 min (one older one stays as an
  * anchor for rewinds at its edge). max_entries limits it further (snapshots: fewer maps are kept). */
 void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries);
-/* Goes back to trail entry i: position, floors, proof, map; later entries are dropped, the walk is closed, `open` set. */
+/* Goes back to trail entry i: position, floors, proof, map; later entries are dropped, the walk is closed (or as the entry knows it), `open` set. */
 void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i);

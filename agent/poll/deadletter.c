@@ -13,6 +13,7 @@ struct sc_dead_letter {
     int dir_fd, fd;
     char temp[48];
     char *dir;
+    struct sc_sha256_stream *hash;
 };
 
 static int cannot(struct sc_error *err, const char *dir, const char *what)
@@ -32,6 +33,7 @@ struct sc_dead_letter *sc_dead_letter_drop(struct sc_dead_letter *letter)
     }
     if (letter->dir_fd >= 0)
         close(letter->dir_fd);
+    sc_sha256_free(letter->hash);
     free(letter->dir);
     free(letter);
     return NULL;
@@ -47,7 +49,12 @@ struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dead letter");
         return NULL;
     }
-    letter->fd = -1;
+    letter->fd = letter->dir_fd = -1;
+    letter->hash = sc_sha256_new();
+    if (!letter->hash) {
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dead letter");
+        return sc_dead_letter_drop(letter);
+    }
     if (mkdir(dir, 0700) && errno != EEXIST)
         cannot(err, dir, "cannot be made");
     letter->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -68,6 +75,7 @@ struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err
 
 int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t len, struct sc_error *err)
 {
+    sc_sha256_add(letter->hash, bytes, len);
     while (len) {
         ssize_t n = write(letter->fd, bytes, len);
         if (n < 0 && errno == EINTR)
@@ -80,10 +88,15 @@ int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t 
     return 0;
 }
 
-int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *name, bool *ret_known, struct sc_error *err)
+int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *id, char *name, bool *ret_known, struct sc_error *err)
 {
     struct stat st;
+    unsigned char digest[32];
+    char hex[17];
     int rc = 0;
+    sc_sha256_finish(letter->hash, digest);
+    sc_hex(digest, 8, hex);
+    snprintf(name, 300, "%s.%s", id, hex);
     *ret_known = fstatat(letter->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (!*ret_known) {
         SC_FAULT("deadletter.before");

@@ -287,13 +287,22 @@ static bool is_done(const struct sc_instance *inst)
     return true;
 }
 
+static struct sc_instance *instance_named(struct sc_io *io, const char *name)
+{
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        if (!i->retired && strcmp(i->config->name, name) == 0)
+            return i;
+    }
+    return NULL;
+}
+
 static void on_instance_reap(struct sc_io *io)
 {
     for (struct sc_instance **at = &io->instances; *at;) {
         struct sc_instance *inst = *at;
         if (inst->retired && is_done(inst)) {
             *at = inst->next;
-            if (inst->forget_status)
+            if (inst->forget_status && !instance_named(io, inst->config->name)) /* not when it was put again meanwhile */
                 sc_status_post(io->config.status, inst->config->name, NULL);
             instance_free(inst);
         } else {
@@ -305,15 +314,6 @@ static void on_instance_reap(struct sc_io *io)
 void sc_instance_free_if_done(struct sc_instance *inst)
 {
     (void)inst; /* reaped between turns: nothing is freed inside its own callback */
-}
-
-static struct sc_instance *instance_named(struct sc_io *io, const char *name)
-{
-    for (struct sc_instance *i = io->instances; i; i = i->next) {
-        if (!i->retired && strcmp(i->config->name, name) == 0)
-            return i;
-    }
-    return NULL;
 }
 
 static void instance_retire(struct sc_instance *inst, bool forget_status)
@@ -501,6 +501,7 @@ static void dispatch(struct sc_io *io, struct sc_mail *mail)
         sc_save_written(((struct sc_kv_write *)mail)->owner, (struct sc_kv_write *)mail);
         break;
     case SC_MAIL_CREDIT:
+        io->credit.waiting = false; /* before anybody asks again */
         unpause_all(io);
         break;
     case SC_MAIL_BROKER:
@@ -668,11 +669,11 @@ void sc_io_stop_begin(struct sc_io *io)
 void sc_io_stop_wait(struct sc_io *io, int64_t timeout_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
     until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
-    if (pthread_timedjoin_np(io->thread, NULL, &until)) {
+    if (pthread_clockjoin_np(io->thread, NULL, CLOCK_MONOTONIC, &until)) {
         atomic_store(&io->stop, 2); /* leave what has no outcome: the checkpoint says that the page is open */
         sc_http_wakeup(io->http);
         pthread_join(io->thread, NULL);

@@ -231,6 +231,7 @@ static void start_load(struct sc_poller *p)
     p->out++;
     p->generation = p->inst->io->broker.generation;
     set_phase(p, SC_LOADING);
+    sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 10000);
     sc_reader_post(p->inst->io->config.reader, &job->job);
 }
 
@@ -292,18 +293,18 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     free(p->cp.source);
     p->cp.source = sc_dup(job->source);
     p->cp.recipe = job->recipe;
-    p->bounded = p->inst->io->broker.retention == SC_RETENTION_WORKQUEUE || job->by_get;
+    p->bounded = p->inst->io->broker.retention != SC_RETENTION_LIMITS || job->by_get; /* what was consumed cannot be read back */
     p->floor_gone = job->floor_gone;
     p->loose = p->cp.open; /* what the read-back found may lie beyond the position until a walk has passed it */
     p->loose_floor = p->cp.floor.page;
-    p->disk_open = p->exists && p->cp.open;
+    p->disk_open = p->exists && job->was_open;
     p->disk_walk = p->exists && p->cp.walk;
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
     p->covered_ms = time ? sc_time_parse_rfc3339(sc_str_of(time)) : SC_TIME_NONE;
     p->mark_count = 0;
     p->marks[p->mark_count++] = (struct sc_floor_mark){p->covered_ms, p->cp.floor.walk};
     p->unsaved_acks = 0;
-    p->dirty = job->rewound || job->lost || job->foreign;
+    p->dirty = job->rewound || job->lost || job->foreign || job->gap_seen;
 }
 
 static void tell_loaded(struct sc_poller *p, const struct sc_recover *job)
@@ -351,13 +352,17 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
         p->reading_back = false;
         if (current && job->job.error.reason == SC_REASON_OK)
             taken_in(p, job);
-        else if (current)
-            sc_poller_read_back(p); /* again: without it a fall-back could double */
+        else if (current) { /* again: without it a fall-back could double */
+            p->want_readback = true;
+            p->hold = (struct sc_hold){io->now + 1000, sc_real_ms() + 1000, SC_REASON_BROKER_UNAVAILABLE};
+        }
     } else if (current && job->job.error.reason) {
         load_failed(p, job);
     } else if (current) {
         adopt(p, job);
         p->loaded = true;
+        if (p->cp.proof_seq)
+            sc_publisher_prove(io->config.publisher, p->generation, p->cp.proof_seq, p->cp.proof_msg_id);
         tell_loaded(p, job);
         if (job->gap_from[0])
             add_gap(p, job);
@@ -386,7 +391,7 @@ static void begin_walk(struct sc_poller *p)
     p->walk_page = p->cp.walk_page;
     p->walk_began = io->now;
     p->anchored = p->disk_open && p->disk_walk; /* an anchor of the same walk stands already */
-    p->walk_failed = p->finish = p->commit_map = p->last_page_hashed = false;
+    p->walk_failed = p->walk_whole = p->want_readback = p->finish = p->commit_map = p->last_page_hashed = false;
     p->scan_only = p->second_pass = p->version_known = p->older = false;
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     p->walk_newest = p->covered_ms;
@@ -446,16 +451,21 @@ static void mark_floor(struct sc_poller *p, const struct sc_open_page *page)
         memmove(p->marks, p->marks + 1, (p->mark_count - 1) * sizeof p->marks[0]);
         p->mark_count--;
     }
-    if (p->mark_count && p->marks[0].newest_ms == SC_TIME_NONE && p->mark_count > 1) { /* nothing lay before it */
+    if (p->mark_count > 1 && p->marks[0].newest_ms == SC_TIME_NONE && !p->loose && reach != SC_TIME_NONE) { /* nothing lay before it */
         memmove(p->marks, p->marks + 1, (p->mark_count - 1) * sizeof p->marks[0]);
         p->mark_count--;
     }
-    if (page->published == 0)
+    if (page->published == 0) { /* all of it was in the stream before: it lies above the newest mark's floor */
+        if (p->mark_count && page->newest_ms > p->marks[p->mark_count - 1].newest_ms)
+            p->marks[p->mark_count - 1].newest_ms = page->newest_ms;
         return;
+    }
     if (p->mark_count == SC_FLOOR_MARKS) { /* two become one: the lower floor, the later time */
         p->mark_count /= 2;
-        for (uint32_t i = 0; i < p->mark_count; i++)
-            p->marks[i] = (struct sc_floor_mark){p->marks[2 * i + 1].newest_ms, p->marks[2 * i].floor};
+        for (uint32_t i = 0; i < p->mark_count; i++) {
+            const struct sc_floor_mark a = p->marks[2 * i], b = p->marks[2 * i + 1];
+            p->marks[i] = (struct sc_floor_mark){a.newest_ms > b.newest_ms ? a.newest_ms : b.newest_ms, a.floor};
+        }
     }
     p->marks[p->mark_count++] = (struct sc_floor_mark){page->newest_ms, page->floor};
 }
@@ -499,7 +509,7 @@ void sc_poller_page_done(struct sc_poller *p)
 
 /* The page that was not read to its end: what was published of it stays published; until a later walk has passed it the checkpoint stays open
  * with its floor, so that a restart reads back. */
-static void give_up_page(struct sc_poller *p)
+void sc_poller_give_up_page(struct sc_poller *p)
 {
     struct sc_open_page *page = p->page;
     sc_record_drop_partial(p);
@@ -514,6 +524,7 @@ static void give_up_page(struct sc_poller *p)
     }
     page->complete = true; /* covers nothing more than the page before it */
     page->records = page->bytes = 0;
+    page->newest_ms = SC_TIME_NONE;
     page->walk_page = p->walk_page;
     page->position = json_deep_copy(p->position);
     page->walk = json_deep_copy(p->walk);
@@ -527,7 +538,7 @@ void sc_poller_abandon(struct sc_poller *p)
         p->paused = false;
         p->inst->io->waiting--;
     }
-    give_up_page(p);
+    sc_poller_give_up_page(p);
     if (transfer) {
         sc_request_release(p);
         sc_http_cancel(transfer);
@@ -602,7 +613,7 @@ static void end_walk(struct sc_poller *p)
 
 static void close_walk(struct sc_poller *p)
 {
-    if (!p->walk_failed && p->finish) {
+    if (!p->walk_failed && p->walk_whole) {
         p->loose = false; /* the position has passed whatever an earlier walk left behind */
         p->loose_floor = 0;
     }
@@ -655,6 +666,22 @@ static void step_off(struct sc_poller *p)
         return;
     }
     start_load(p);
+}
+
+/* A long pass shows where it is. */
+static void step_loading(struct sc_poller *p)
+{
+    char detail[160];
+    if (!p->job)
+        return;
+    uint64_t at = atomic_load(&p->job->at_seq), to = atomic_load(&p->job->to_seq);
+    if (to)
+        snprintf(detail, sizeof detail, "reading back what the stream holds of the open page: message %llu of %llu", (unsigned long long)at,
+                 (unsigned long long)to);
+    else
+        snprintf(detail, sizeof detail, "waits for its checkpoint to be read");
+    sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, detail, NULL);
+    sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 10000);
 }
 
 static void step_idle(struct sc_poller *p)
@@ -716,7 +743,7 @@ static void step_walking(struct sc_poller *p)
         close_walk(p);
         return;
     }
-    if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES || p->stop_save)
+    if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES)
         return;
     if (!p->page && past_caps(p)) {
         close_walk(p);
@@ -731,11 +758,19 @@ static void step_walking(struct sc_poller *p)
         sc_heap_set(&io->heap, &p->timer, until);
         return;
     }
+    if (p->want_readback) {
+        p->want_readback = false;
+        sc_poller_read_back(p);
+        return;
+    }
     sc_request_send(p);
 }
 
 static void step_closing(struct sc_poller *p)
 {
+    if (p->page)
+        sc_poller_give_up_page(p);
+    sc_poller_page_done(p);
     if (p->page_count)
         return;
     sc_save_step(p);
@@ -755,6 +790,7 @@ void sc_poller_step(struct sc_poller *p)
         step_off(p);
         break;
     case SC_LOADING:
+        step_loading(p);
         break;
     case SC_IDLE:
         step_idle(p);
@@ -774,9 +810,13 @@ void sc_poller_reset(struct sc_poller *p)
     sc_poller_abandon(p);
     forget_pages(p);
     sc_save_forget(p);
-    p->loaded = p->loose = p->finish = p->reading_back = p->stop_save = false;
+    p->loaded = p->loose = p->finish = p->reading_back = false;
+    if (p->job)
+        atomic_store(&p->job->stop, true);
     p->job = NULL; /* its answer is recognised as stale */
     p->attempts = 0;
+    if (sc_reason_class(p->hold.reason) == SC_CLASS_BROKER)
+        p->hold = (struct sc_hold){0};
     set_phase(p, SC_OFF);
     sc_poller_wake(p);
 }

@@ -122,7 +122,7 @@ struct sc_poller {
     bool reading_back;
 
     /* saving */
-    bool save_wanted, anchor_wanted, anchored, stop_save; /* stop_save: nothing more may be read (dead letters cannot be kept) */
+    bool save_wanted, anchor_wanted, anchored;
     uint32_t save_parts;    /* segment or map writes in flight before the checkpoint */
     struct sc_kv_write *save_cp; /* composed, waits for save_parts; or in flight */
     bool saving, save_failed, save_is_anchor, commit_map;
@@ -147,6 +147,9 @@ struct sc_poller {
     int64_t due_ms;         /* next poll, monotonic */
     bool first_poll;        /* since start or put: its line is INFO even with 0 */
     bool walk_failed;       /* ends without success */
+    bool walk_whole;        /* everything there was has been read: what an earlier walk left behind is passed */
+    bool want_readback;     /* a read-back before a fall-back is due */
+    uint32_t conflicts;     /* in a row */
     bool finish;            /* the connector said done */
     uint64_t walk_read, walk_published, walk_dead, walk_gaps, walk_pages;
     int64_t walk_newest;
@@ -240,6 +243,7 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
 void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
 bool sc_poller_should_run(const struct sc_poller *p);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
 
 /* request.c: one request and its reply */
 void sc_request_send(struct sc_poller *p);
@@ -279,8 +283,9 @@ void sc_status_fire(struct sc_timer *timer, void *arg);
 /* deadletter.c */
 struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err);
 int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t len, struct sc_error *err);
-/* Durable under the name, or already there (then *ret_known). The letter is gone either way. */
-int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *name, bool *ret_known, struct sc_error *err);
+/* Durable under the name and a hash of the bytes, or already there (then *ret_known). ret_file (300 bytes) is the name. The letter is gone either
+ * way. */
+int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *name, char *ret_file, bool *ret_known, struct sc_error *err);
 struct sc_dead_letter *sc_dead_letter_drop(struct sc_dead_letter *letter);
 
 /* io.c */

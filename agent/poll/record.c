@@ -120,8 +120,6 @@ static int paused(struct sc_poller *p, int rc)
 static int on_begin(void *arg)
 {
     struct sc_poller *p = arg;
-    if (p->stop_save)
-        return -1;
     p->in_record = false;
     int rc = make_room(p, FIRST_ROOM);
     if (rc)
@@ -329,19 +327,23 @@ static void dead_name(const struct sc_poller *p, const char *id, size_t len, cha
     out[n] = '\0';
 }
 
-static int keep_dead(struct sc_poller *p, const char *id, size_t len, enum sc_reason reason, const char *why, uint64_t bytes)
+struct refusal {
+    enum sc_reason reason;
+    const char *why;
+    uint64_t bytes;
+};
+
+static int keep_dead(struct sc_poller *p, struct sc_dead_letter *letter, const char *id, size_t len, struct refusal refusal, struct sc_error *err)
 {
-    char name[250];
+    char name[220], file[300];
     bool known = false;
     struct sc_log_cx cx = sc_poller_cx(p);
     dead_name(p, id, len, name, sizeof name);
-    struct sc_dead_letter *letter = p->dead;
-    p->dead = NULL;
-    if (sc_dead_letter_keep(letter, name, &known, &p->cut_error))
+    if (sc_dead_letter_keep(letter, name, file, &known, err))
         return -1;
     p->walk_dead += !known;
-    SC_LOG(SC_WARN, &cx, NULL, "%s: record %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(reason), (int)len, id,
-           (unsigned long long)bytes, why, p->inst->io->config.settings->dead_letter_dir, name);
+    SC_LOG(SC_WARN, &cx, NULL, "%s: record %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(refusal.reason), (int)len, id,
+           (unsigned long long)refusal.bytes, refusal.why, p->inst->io->config.settings->dead_letter_dir, file);
     return 0;
 }
 
@@ -371,7 +373,9 @@ static int refuse_record(struct sc_poller *p, const struct sc_cut_record *record
     }
     if (!p->dead && begin_dead(p))
         return -1;
-    return keep_dead(p, id, len, reason, why, record->bytes);
+    struct sc_dead_letter *letter = p->dead;
+    p->dead = NULL;
+    return keep_dead(p, letter, id, len, (struct refusal){reason, why, record->bytes}, &p->cut_error);
 }
 
 static void page_mix(struct sc_poller *p, uint32_t hash)
@@ -542,18 +546,18 @@ static struct sc_open_page *page_of(struct sc_poller *p, uint64_t number)
     return NULL;
 }
 
-/* The server will never take it: to a file. When that fails the data type stops (its page stays open). */
-static void letter_from_batch(struct sc_poller *p, const struct sc_batch *batch, const struct sc_record *r)
+/* The server will never take it: to a file. */
+static int letter_from_batch(struct sc_poller *p, const struct sc_batch *batch, const struct sc_record *r, struct sc_error *err)
 {
     const char *id = batch->bytes + r->msg_id_at + p->prefix_len;
-    sc_error_clear(&p->cut_error);
-    p->dead = sc_dead_letter_open(p->inst->io->config.settings->dead_letter_dir, &p->cut_error);
-    if (!p->dead || sc_dead_letter_add(p->dead, batch->bytes + r->body_at, r->body_len, &p->cut_error) ||
-        keep_dead(p, id, strlen(id), SC_REASON_RECORD_TOO_LARGE, "is larger than the stream takes", r->body_len)) {
-        p->dead = sc_dead_letter_drop(p->dead);
-        p->stop_save = true;
-        sc_poller_fail(p, SC_REASON_DEAD_LETTER_FAILED, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
+    struct sc_dead_letter *letter = sc_dead_letter_open(p->inst->io->config.settings->dead_letter_dir, err);
+    if (!letter)
+        return -1;
+    if (sc_dead_letter_add(letter, batch->bytes + r->body_at, r->body_len, err)) {
+        sc_dead_letter_drop(letter);
+        return -1;
     }
+    return keep_dead(p, letter, id, strlen(id), (struct refusal){SC_REASON_RECORD_TOO_LARGE, "is larger than the stream takes", r->body_len}, err);
 }
 
 static void gap_stored(struct sc_poller *p)
@@ -564,8 +568,11 @@ static void gap_stored(struct sc_poller *p)
     SC_FAULT("gap.after");
 }
 
-static void one_outcome(struct sc_poller *p, const struct sc_batch *batch, const struct sc_record *r, const struct sc_record **newest)
+static int one_outcome(struct sc_poller *p, const struct sc_batch *batch, const struct sc_record *r, const struct sc_record **newest,
+                       struct sc_error *err)
 {
+    if (r->outcome == SC_RECORD_TOO_LARGE && letter_from_batch(p, batch, r, err))
+        return -1;
     if (batch->stamp == &p->gap_stamp) {
         gap_stored(p);
     } else if (p->type->shape == SC_SHAPE_SNAPSHOT) {
@@ -573,25 +580,38 @@ static void one_outcome(struct sc_poller *p, const struct sc_batch *batch, const
     } else {
         sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
     }
-    if (r->outcome == SC_RECORD_TOO_LARGE) {
-        letter_from_batch(p, batch, r);
-        return;
-    }
+    if (r->outcome == SC_RECORD_TOO_LARGE)
+        return 0;
     p->unsaved_acks++;
     if (r->outcome == SC_RECORD_STORED && !r->duplicate && batch->stamp != &p->gap_stamp)
         p->walk_published++;
     if (r->seq > p->cp.proof_seq && (!*newest || r->seq > (*newest)->seq))
         *newest = r;
+    return 0;
+}
+
+/* A letter that cannot be kept: the page is not done. Everything is read again from the buckets and the stream when the wait is over, and with it the
+ * record that could not be kept. */
+static void stop_for_letters(struct sc_poller *p, const struct sc_error *err)
+{
+    sc_poller_fail(p, SC_REASON_DEAD_LETTER_FAILED, SC_TIME_NONE, NULL, err->text, NULL);
+    sc_poller_reset(p);
 }
 
 void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch)
 {
     struct sc_io *io = p->inst->io;
     const struct sc_record *newest = NULL;
+    struct sc_error err = SC_ERROR_INIT;
     p->out--;
     if (!batch->dropped && batch->generation == p->generation && p->loaded) {
-        for (uint32_t i = 0; i < batch->count; i++)
-            one_outcome(p, batch, &batch->records[i], &newest);
+        for (uint32_t i = 0; i < batch->count; i++) {
+            if (one_outcome(p, batch, &batch->records[i], &newest, &err)) {
+                sc_publisher_batch_put(io->config.publisher, batch);
+                stop_for_letters(p, &err);
+                return;
+            }
+        }
         if (newest) {
             free(p->cp.proof_msg_id);
             p->cp.proof_msg_id = sc_dup(batch->bytes + newest->msg_id_at);
@@ -618,19 +638,16 @@ int sc_record_publish_gap(struct sc_poller *p)
         return -1;
     if (!take_batch(p, SC_BATCH_BYTES))
         return 1;
-    char *body = json_dumps(gap, JSON_COMPACT), hex[41], id[64], time[SC_TIME_TEXT];
-    unsigned char digest[32];
+    char *body = json_dumps(gap, JSON_COMPACT), id[SC_GAP_ID], time[SC_TIME_TEXT];
     struct sc_batch *batch = p->batch;
     size_t len = body ? strlen(body) : 0;
-    if (!body || len + SC_ID_ROOM > batch->cap) {
+    if (!body || len + SC_ID_ROOM > batch->cap || sc_gap_id(gap, id) < 0) {
         free(body);
         sc_record_post(p);
         return 1;
     }
     SC_FAULT("gap.before");
-    sc_sha256(body, len, digest);
-    sc_hex(digest, 16, hex);
-    int n = snprintf(id, sizeof id, "gap~%s", hex);
+    int n = sc_gap_id(gap, id);
     p->record_at = batch->used;
     memcpy(batch->bytes + batch->used, body, len);
     batch->used += (uint32_t)len;

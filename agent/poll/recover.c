@@ -10,7 +10,7 @@
 #define SEEN_BUCKET        "SEEN"
 #define CHECKPOINT_BUCKET  "CHECKPOINTS"
 #define FINGERPRINT_KEY    "fingerprint-key"
-#define READBACK_REACH     20000000ull /* messages; beyond, see exactness.md 5 */
+#define READBACK_NEAR      500000ull /* messages: two seconds */
 
 int sc_seen_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out)
 {
@@ -85,6 +85,35 @@ static int map_found(struct sc_recover *r, struct sc_str recipe_id)
     return sc_map_found(&r->map, sc_siphash(r->fingerprint_key, id.ptr, id.len), hash, n, sc_str_is(version, encoded));
 }
 
+int sc_gap_id(const json_t *gap, char out[SC_GAP_ID])
+{
+    unsigned char digest[32];
+    char hex[65];
+    char *body = json_dumps(gap, JSON_COMPACT);
+    if (!body)
+        return -1;
+    sc_sha256(body, strlen(body), digest);
+    sc_hex(digest, 20, hex);
+    free(body);
+    return snprintf(out, SC_GAP_ID, "gap~%s", hex);
+}
+
+/* A frozen gap that the stream holds already is not sent again. */
+static bool gap_found(struct sc_recover *r, struct sc_str recipe_id)
+{
+    char id[SC_GAP_ID];
+    if (recipe_id.len < 4 || memcmp(recipe_id.ptr, "gap~", 4) != 0)
+        return false;
+    for (size_t i = 0; i < json_array_size(r->cp.gaps); i++) {
+        if (sc_gap_id(json_array_get(r->cp.gaps, i), id) > 0 && sc_str_is(recipe_id, id)) {
+            json_array_remove(r->cp.gaps, i);
+            r->gap_seen = true;
+            break;
+        }
+    }
+    return true;
+}
+
 static int64_t time_of(struct sc_str headers)
 {
     char text[80];
@@ -99,6 +128,8 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
         return 0;
     struct sc_str recipe_id = {msg_id.ptr + prefix, msg_id.len - prefix};
     r->read_ours++;
+    if (gap_found(r, recipe_id))
+        return 0;
     if (seq > r->newest_seq && msg_id.len < sizeof r->newest_id) {
         r->newest_seq = seq;
         memcpy(r->newest_id, msg_id.ptr, msg_id.len);
@@ -184,6 +215,7 @@ static void begin_anew(struct sc_recover *r)
     fresh.map = 0;
     fresh.gaps = json_incref(r->cp.gaps);
     fresh.waits = json_incref(r->cp.waits);
+    fresh.open = true; /* the lookback may reach anything that is in the stream: all of it is read back */
     sc_checkpoint_done(&r->cp);
     r->cp = fresh;
     r->lost = true;
@@ -213,10 +245,7 @@ static int rewind_to_trail(struct sc_recover *r, struct sc_session *session, uin
              r->snapshot ? ", the whole document is compared with the stream" : " by the lookback, recorded as a gap");
     if (!r->snapshot)
         gap_since(r, "stream lost acknowledged messages");
-    uint64_t floor = r->cp.floor.walk;
     begin_anew(r);
-    r->cp.open = true;
-    r->cp.floor = (struct sc_floor){floor, floor};
     return 0;
 }
 
@@ -344,6 +373,8 @@ static void reset_results(struct sc_recover *r)
     sc_checkpoint_init(&r->cp);
     sc_seen_done(&r->seen);
     sc_map_done(&r->map);
+    r->read_ours = 0;
+    r->was_open = r->gap_seen = false;
     r->exists = r->foreign = r->rewound = r->lost = r->floor_gone = r->by_get = false;
     r->note[0] = r->gap_from[0] = '\0';
 }
@@ -391,6 +422,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     if (r->exists) {
         sc_checkpoint_done(&r->cp);
         rc = sc_checkpoint_parse(&r->cp, sc_buf_str(&entry.value), err);
+        r->was_open = rc == 0 && r->cp.open;
     }
     sc_kv_entry_done(&entry);
     if (rc < 0)
@@ -401,15 +433,22 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     if (!r->exists)
         return 0;
     if (strcmp(info.created, r->facts.stream_created) != 0)
-        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "the stream was replaced while it was read");
+        return sc_fail(err, SC_REASON_NO_STREAM, "the stream was replaced while it was read: looked at again when the publisher has found the new one");
     if (check_provenance(r) == 0 && check_proof(r, session, info.last_seq, err))
         return -1;
     SC_FAULT("recover.loaded");
     rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, err);
     if (rc)
         return -1;
-    if (r->cp.open)
+    /* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not
+     * know of its newest records. Looked at where that costs little. */
+    bool near = info.last_seq > r->cp.floor.page && info.last_seq - r->cp.floor.page <= READBACK_NEAR;
+    if (r->cp.open || near)
         rc = read_back(r, session, r->cp.floor.page, info.last_seq, err);
+    if (!r->cp.open)
+        r->floor_gone = false; /* nothing depended on it */
+    if (r->read_ours && rc == 0)
+        r->cp.open = true; /* beyond the position, whatever the bucket said */
     raise_proof(r);
     SC_FAULT("recover.done");
     return rc;

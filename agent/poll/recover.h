@@ -44,6 +44,8 @@ struct sc_recover {
     bool rewound;         /* to a trail entry, or to the beginning */
     bool lost;            /* nothing of the trail verified, or another stream: lookback, and a gap */
     char gap_from[40], gap_to[40], gap_reason[200];
+    bool was_open;        /* as the bucket says; cp.open may be set by what was found */
+    bool gap_seen;        /* a gap of the checkpoint was found in the stream and taken out */
     char note[400];       /* for the log, WARN; empty: none */
     /* out (both) */
     bool floor_gone, by_get;
@@ -64,6 +66,10 @@ struct sc_recover {
 /* The caller fills the "in" members (strings are owned) and posts &recover->job; job.run is set here. */
 struct sc_recover *sc_recover_new(enum sc_recover_kind kind);
 struct sc_recover *sc_recover_free(struct sc_recover *recover);
+
+/* Identity of a gap artifact: "gap~" + 40 hex digits of the SHA-256 of its body. Returns its length, -1 without memory. */
+#define SC_GAP_ID 64
+int sc_gap_id(const json_t *gap, char out[SC_GAP_ID]);
 
 /* Keys in bucket SEEN. */
 #define SC_SEEN_SLOTS 512u

@@ -267,7 +267,9 @@ void sc_request_send(struct sc_poller *p)
         return;
     }
     if (next == SC_DONE) {
+        sc_poller_give_up_page(p);
         p->finish = true;
+        p->walk_whole = p->type->shape == SC_SHAPE_LOG;
         sc_poller_page_done(p);
         return;
     }
@@ -330,6 +332,15 @@ static bool ready_to_cut(struct sc_poller *p)
     return true;
 }
 
+/* Date has whole seconds: the middle of the second is the best guess. */
+static void learn_clock(struct sc_source *source, int64_t date_ms)
+{
+    if (date_ms == SC_TIME_NONE)
+        return;
+    source->offset_ms = date_ms + 500 - sc_real_ms();
+    source->offset_known = true;
+}
+
 static bool on_head(void *arg, struct sc_transfer *transfer, int status)
 {
     struct sc_poller *p = arg;
@@ -337,6 +348,7 @@ static bool on_head(void *arg, struct sc_transfer *transfer, int status)
     struct sc_response response = {.status = status};
     if (p->transfer != transfer)
         return false;
+    learn_clock(p->inst->source, sc_time_parse_http(sc_http_header(transfer, "Date", 0)));
     sc_host_release(p);
     p->inst->config->connector->ops->response(&p->host, &response, &verdict);
     p->cutting = verdict.action == SC_CUT || (verdict.action == SC_BY_STATUS && is_success(status));
@@ -349,7 +361,7 @@ static ptrdiff_t on_body(void *arg, struct sc_transfer *transfer, const char *by
 {
     struct sc_poller *p = arg;
     size_t used = 0;
-    if (p->transfer != transfer || p->stop_save)
+    if (p->transfer != transfer)
         return -1;
     int rc = sc_json_cut_feed(p->cut, bytes, len, &used, &p->cut_error);
     if (rc < 0)
@@ -493,7 +505,7 @@ static void page_complete(struct sc_poller *p)
     case SC_MORE:
         break;
     case SC_WALKED:
-        p->finish = true;
+        p->finish = p->walk_whole = true;
         keep_version(p);
         break;
     case SC_LOOP:
@@ -531,6 +543,7 @@ static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
     SC_LOG(sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
     if (verdict->reason == SC_REASON_CURSOR_EXPIRED) {
         sc_request_forget_asked(p); /* pages of this walk may rightly come again */
+        p->last_page_hashed = false;
         sc_poller_read_back(p);
     }
     sc_poller_wake(p);
@@ -553,6 +566,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         return;
     }
     if (verdict.action == SC_FINISHED) {
+        sc_poller_give_up_page(p); /* of an attempt that was cut; what was published of it keeps the checkpoint open */
         p->finish = true;
         p->attempts = p->again = p->throttles = 0;
         sc_poller_page_done(p);
@@ -577,15 +591,6 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
     sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, verdict.advice[0] ? verdict.advice : NULL);
 }
 
-static void learn_clock(struct sc_source *source, const struct sc_http_result *result)
-{
-    if (result->date_ms == SC_TIME_NONE)
-        return;
-    /* Date has whole seconds: the middle of the second is the best guess. */
-    source->offset_ms = result->date_ms + 500 - (sc_real_ms() - (sc_mono_ms() - result->date_mono_ms));
-    source->offset_known = true;
-}
-
 void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *result)
 {
     struct sc_poller *p = result->arg;
@@ -599,8 +604,6 @@ void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *
         p->paused = false;
         io->waiting--;
     }
-    if (result->status)
-        learn_clock(p->inst->source, result);
     learn_budgets(p, result);
     p->timing = result->timing;
     if (is_success(result->status) && p->asked_with)

@@ -113,6 +113,7 @@ static int compose_map(struct sc_poller *p, struct sc_kv_write **list)
 {
     uint32_t number = p->cp.map + 1 ? p->cp.map + 1 : 1;
     p->vanished = sc_map_commit(&p->map);
+    p->map.changed = false; /* a write that fails ends in a reload */
     for (uint32_t part = 0; part < sc_map_parts(&p->map); part++) {
         struct sc_buf key = {0};
         struct sc_kv_write *w = write_new(p, "SEEN", WRITE_PART, SC_KV_REV_ANY);
@@ -177,7 +178,7 @@ static int compose(struct sc_poller *p)
 {
     struct sc_kv_write *parts = NULL;
     bool commit = p->type->shape == SC_SHAPE_SNAPSHOT && p->commit_map && p->page_count == 0;
-    if (commit && p->cp.map && p->walk_published == 0 && sc_map_unmet(&p->map) == 0)
+    if (commit && p->cp.map && !p->map.changed && sc_map_unmet(&p->map) == 0)
         commit = p->commit_map = false; /* the map that stands says the same */
     set_floors(p);
     int rc = 0;
@@ -310,6 +311,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     p->saved_at = p->inst->io->now;
     p->unsaved_acks -= p->save_acks < p->unsaved_acks ? p->save_acks : p->unsaved_acks;
     SC_FAULT("checkpoint.after");
+    p->conflicts = 0;
     if (p->save_is_anchor) {
         SC_FAULT("anchor.after");
         p->anchored = true;
@@ -344,6 +346,10 @@ static void moved_by_another(struct sc_poller *p, const struct sc_kv_write *w)
     SC_LOG(SC_WARN, &cx, NULL, "key %s in bucket %s was written by somebody else (revision %llu): reading everything again", w->key, w->bucket,
            (unsigned long long)w->current_rev);
     sc_poller_reset(p);
+    /* Two that write the same keys must not chase each other. */
+    int64_t wait = 250ll << (p->conflicts < 8 ? p->conflicts : 8);
+    p->conflicts++;
+    p->hold = (struct sc_hold){p->inst->io->now + wait, sc_real_ms() + wait, SC_REASON_CHECKPOINT_INVALID};
 }
 
 void sc_save_written(struct sc_poller *p, struct sc_kv_write *w)
@@ -384,6 +390,8 @@ void sc_save_forget(struct sc_poller *p)
     p->saving = p->save_wanted = p->anchor_wanted = p->save_failed = false;
     p->save_parts = 0;
     p->dirty = p->disk_open = p->disk_walk = p->anchored = false;
+    free(p->part_revs); /* somebody else may write them before they are read again */
+    p->part_revs = NULL;
 }
 
 /* ---- revisions of segments ------------------------------------------------------------------------------------------------------- */

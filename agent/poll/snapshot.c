@@ -102,6 +102,7 @@ enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const 
     if (e->changes < UINT16_MAX)
         e->changes++;
     *ret_changes = e->changes;
+    map->changed = true;
     return SC_MAP_PUBLISH;
 }
 
@@ -136,6 +137,7 @@ int sc_map_found(struct sc_map *map, uint64_t fingerprint, const unsigned char h
         e = add(map, fingerprint);
     if (!e)
         return -1;
+    map->changed = map->changed || memcmp(e->hash, hash, 16) != 0;
     memcpy(e->hash, hash, 16);
     if (same_version && changes > e->changes)
         e->changes = (uint16_t)(changes > UINT16_MAX ? UINT16_MAX : changes);

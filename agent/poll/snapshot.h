@@ -25,6 +25,7 @@ struct sc_map {
     uint32_t size, used;
     uint64_t max;
     uint32_t walk;                     /* of the present walk */
+    bool changed;                      /* differs from what was committed last; the caller clears it when it encodes */
     char version[SC_MAP_VERSION_MAX + 1]; /* of the document that `changes` count for */
 };
 

@@ -415,6 +415,17 @@ static void test_consumer_hole(void **state)
     assert_true(taken < 500);
     sc_consumer_close(&consumer);
 
+    /* one message less, and nobody says so */
+    natsMsg *stolen = NULL;
+    config.heartbeat_ms = 60000;
+    assert_int_equal(sc_consumer_open(&consumer, session, &config, NULL, &err), 0);
+    assert_int_equal(natsSubscription_NextMsg(&stolen, consumer.sub, WITHIN_MS), NATS_OK);
+    natsMsg_Destroy(stolen);
+    struct sc_delivery none;
+    assert_int_equal(sc_consumer_next(&consumer, WITHIN_MS, &none, &err), SC_CONSUMER_HOLE);
+    sc_consumer_close(&consumer);
+    config.heartbeat_ms = 200;
+
     /* one that is gone is noticed by its silence */
     assert_int_equal(sc_consumer_open(&consumer, session, &config, NULL, &err), 0);
     char api[256];
