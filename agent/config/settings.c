@@ -72,8 +72,8 @@ const struct sc_setting_row sc_setting_rows[] = {
      .help = "Directory of records that could not be published"},
     {"connectors.path", SC_SET_TEXT, AT(connectors_path), "lib/signal-client/connectors beside bin, or the build tree",
      .env = {"SIGNAL_CLIENT_CONNECTORS"}, .filled = true, .made = true, .help = "Directories of connector modules, colon-separated"},
-    {"artifact.mode", SC_SET_CHOICE, AT(artifact_mode), "binary", .choices = "binary structured", .filled = true,
-     .help = "binary: record in the body, attributes in headers; structured: one JSON CloudEvent"},
+    {"artifact.mode", SC_SET_CHOICE, AT(artifact_mode), "binary", .choices = "binary", .filled = true,
+     .help = "How an artifact is laid out; binary: record in the body, attributes in headers"},
     {"lease.renew_ms", SC_SET_INT, AT(lease_renew_ms), "5000", .min = 50, .max = 60000, .help = "Time between renewals of the lease"},
     {"lease.take_after_ms", SC_SET_INT, AT(lease_take_after_ms), "15000", .min = 100, .max = 600000,
      .help = "Time without renewal after which another agent may take the lease"},
@@ -143,6 +143,8 @@ static int check_choice(const struct sc_setting_row *row, const char *text, cons
 {
     if (has_word(row->choices, text))
         return 0;
+    if (strcmp(row->key, "artifact.mode") == 0 && strcmp(text, "structured") == 0)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: artifact.mode = structured is not supported yet: use binary", source);
     if (strcmp(row->key, "log.format") == 0 && strcmp(text, "json") == 0)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: log.format = json is not supported yet: use text", source);
     return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s is \"%.40s\": give one of: %s", source, row->key, text, row->choices);

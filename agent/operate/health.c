@@ -187,8 +187,11 @@ static int judge(const char *run_dir, const char *line, struct sc_buf *out)
         return say(out, 1, text.ptr);
     }
     bool good = strncmp(ok, "true", 4) == 0;
+    const char *broker = nats.len ? nats.ptr : "unknown";
+    if (strncmp(broker, "NATS ", 5) == 0) /* sentences about it begin so themselves */
+        broker += 5;
     sc_buf_addf(&text, "%s %s ago, NATS %s%s%s", good ? "all loops turned" : "a loop does not turn, seen", age_text,
-                nats.len ? nats.ptr : "unknown", detail.len ? "; " : "", detail.len ? detail.ptr : "");
+                broker, detail.len ? "; " : "", detail.len ? detail.ptr : "");
     return say(out, good ? 0 : 1, text.ptr);
 }
 

@@ -221,8 +221,10 @@ static int check_paths(const struct sc_data_type *type, struct sc_error *err)
     for (; ids < SC_MAX_ID_PARTS && type->id[ids]; ids++)
         if (!is_path(type->id[ids], false))
             return sc_fail(err, SC_REASON_INTERNAL, "%s.id: \"%s\" is no path", type->name, type->id[ids]);
-    if (!ids && type->identity != SC_CONTENT)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id; only SC_CONTENT needs none", type->name);
+    if (type->identity == SC_CONTENT)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: identity SC_CONTENT is not supported by this agent yet", type->name);
+    if (!ids)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id", type->name);
     if (type->time && !is_path(type->time, false))
         return sc_fail(err, SC_REASON_INTERNAL, "%s.time: \"%s\" is no path", type->name, type->time);
     for (size_t i = 0; i < SC_MAX_ENVELOPE && type->envelope[i]; i++)

@@ -355,18 +355,34 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
 
 /* ---- applying what the operator wrote --------------------------------------------------------------------------------------------------- */
 
-static void warn_twins(struct sc_io *io, const struct sc_instance *inst)
+static bool reads_the_same(const struct sc_instance *a, const struct sc_instance *b)
 {
-    for (const struct sc_instance *o = io->instances; o; o = o->next) {
-        if (o == inst || o->retired || o->config->connector != inst->config->connector || strcmp(o->config->source, inst->config->source) != 0)
+    if (a == b || a->retired || b->retired || !a->config->enabled || !b->config->enabled || a->config->connector != b->config->connector ||
+        strcmp(a->config->source, b->config->source) != 0)
+        return false;
+    for (size_t i = 0; i < a->config->type_count; i++) {
+        if (a->config->types[i].enabled && b->config->types[i].enabled)
+            return true;
+    }
+    return false;
+}
+
+/* Two integrations for one data type of one source publish every record twice: said once in the log, shown in both statuses. */
+static void find_twins(struct sc_io *io)
+{
+    for (struct sc_instance *a = io->instances; a; a = a->next) {
+        struct sc_log_cx cx = {a->config->connector->name, a->config->name, NULL};
+        const struct sc_instance *twin = NULL;
+        for (const struct sc_instance *b = io->instances; b && !twin; b = b->next)
+            twin = reads_the_same(a, b) ? b : NULL;
+        const char *name = twin ? twin->config->name : "";
+        if (strncmp(a->twin, name, sizeof a->twin - 1) == 0)
             continue;
-        for (size_t i = 0; i < inst->config->type_count; i++) {
-            if (inst->config->types[i].enabled && o->config->types[i].enabled && inst->config->enabled && o->config->enabled) {
-                struct sc_log_cx cx = {inst->config->connector->name, inst->config->name, inst->config->types[i].type->name};
-                SC_LOG(SC_WARN, &cx, NULL, "duplicate_integration: %s reads the same data type of the same source (%s): each record is published twice; disable one",
-                       o->config->name, inst->config->source);
-            }
-        }
+        snprintf(a->twin, sizeof a->twin, "%s", name);
+        if (twin)
+            SC_LOG(SC_WARN, &cx, NULL, "duplicate_integration: %s reads the same data type of the same source (%s): each record is published twice; disable one",
+                   name, a->config->source);
+        sc_status_touch(a, true);
     }
 }
 
@@ -422,7 +438,7 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     say_warnings(config);
     if (inst && inst->config->connector == config->connector && strcmp(inst->config->source, config->source) == 0) {
         instance_update(inst, config);
-        warn_twins(io, inst);
+        find_twins(io);
         return;
     }
     if (inst)
@@ -437,7 +453,7 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     io->instances = inst;
     override_budgets(inst);
     SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
-    warn_twins(io, inst);
+    find_twins(io);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_wake(inst->pollers[i]);
     sc_status_touch(inst, true);
@@ -450,6 +466,7 @@ static void take_order(struct sc_io *io, struct order *order)
         apply(io, order->integration);
     } else if (order->mail.kind == MAIL_REMOVE && inst) {
         instance_retire(inst, order->forget_status);
+        find_twins(io);
     } else if (order->mail.kind == MAIL_REFUSED && inst) {
         free(inst->refused);
         inst->refused = order->why;

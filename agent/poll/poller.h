@@ -206,6 +206,7 @@ struct sc_instance {
     unsigned poller_count;
     bool retired, forget_status;
     char *refused;          /* why the newest put is not in use */
+    char twin[128];         /* another integration that reads the same; empty: none */
     struct sc_timer status_timer;
     int64_t status_at;
     enum sc_reason status_reason;

@@ -1,5 +1,6 @@
 #include "poll/registry.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include <stdio.h>
@@ -79,6 +80,8 @@ static void status_of_refused(const struct sc_registry *r, const char *name, uin
     sc_buf_add_json(&out, sc_str_of(name));
     sc_buf_add_str(&out, ",\"connector\":\"\",\"agent\":");
     sc_buf_add_json(&out, sc_str_of(r->agent));
+    char time[SC_TIME_TEXT];
+    sc_buf_addf(&out, ",\"updated\":\"%s\"", sc_time_rfc3339(sc_real_ms(), time));
     sc_buf_add_str(&out, ",\"state\":\"error\",\"reason\":\"config_invalid\",\"detail\":");
     sc_buf_add_json(&out, sc_str_of(detail));
     sc_buf_add_str(&out, ",\"advice\":\"correct the value and save it\",\"data_types\":{}}");

@@ -3,7 +3,7 @@
 
     tests/integration/test_agent.py [-v]      SIGNAL_CLIENT_BINARY names the agent; else the newest in the build trees
 
-The catalogue is `data/known_exploited_vulnerabilities.json` of the shared folder beside the checkout where it is there
+The catalogue is `data/known_exploited_vulnerabilities.json` of a shared folder beside the checkout, where there is one
 (`../shared`), and the test says so when it is skipped; a generated one is always used too."""
 
 import json

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,6 +194,7 @@ static void test_lease_successor_of_killed(void **state)
     snprintf(dir, sizeof dir, "%s/a", server.dir);
     pid_t pid = fork(); /* no thread of this test runs yet */
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(out[1], 1);
         execl("/proc/self/exe", "test_nats_lease", "--hold", server.url, dir, (char *)NULL);
         _exit(127);
@@ -317,6 +319,7 @@ static void test_lease_frozen_holder(void **state)
     snprintf(dir, sizeof dir, "%s/child", server.dir);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(out[1], 1);
         execl("/proc/self/exe", "test_nats_lease", "--hold-short", server.url, dir, (char *)NULL);
         _exit(127);

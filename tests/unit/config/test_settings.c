@@ -205,7 +205,7 @@ static void test_settings_refused(void **state)
         {"log.level", "info warn", "option --log.level: log.level is \"info warn\": give one of: debug info warn error"},
         {"log.format", "json", "option --log.format: log.format = json is not supported yet: use text"},
         {"log.format", "xml", "option --log.format: log.format is \"xml\": give one of: text"},
-        {"artifact.mode", "batch", "option --artifact.mode: artifact.mode is \"batch\": give one of: binary structured"},
+        {"artifact.mode", "batch", "option --artifact.mode: artifact.mode is \"batch\": give one of: binary"},
         {"appliance_id", "a.b", "option --appliance_id: appliance_id is not usable: give one token without '.', '*', '>' and blanks"},
         {"appliance_id", "a b", "option --appliance_id: appliance_id is not usable: give one token without '.', '*', '>' and blanks"},
         {"nats.subject", "a.*.b", "option --nats.subject: nats.subject is not usable: give a NATS subject without wildcards and blanks"},
