@@ -18,7 +18,7 @@ build=${SIGNAL_BUILD:-$root/build/test}
 jobs=$(nproc)
 
 packages="build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libnats-dev libjansson-dev libconfig-dev \
-libxxhash-dev libcmocka-dev nats-server nginx-light squid python3 openssl ca-certificates"
+libxxhash-dev zlib1g-dev libcmocka-dev nats-server nginx-light squid python3 openssl ca-certificates"
 missing=
 for p in $packages; do
     dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing="$missing $p"

@@ -237,14 +237,19 @@ void sc_poller_wake(struct sc_poller *p); /* a step in the next turn */
 void sc_poller_unpause(struct sc_poller *p);
 void sc_poller_reset(struct sc_poller *p);    /* forgets everything that is not in the buckets; loads again */
 void sc_poller_abandon(struct sc_poller *p);  /* ends the request, keeps what is handed over */
-void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t wait_until_real, const char *wait_header,
                     const char *detail, const char *advice);
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
 void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
 bool sc_poller_should_run(const struct sc_poller *p);
-void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
 void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
+
+void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
+
+/* load.c: where it stands */
+void sc_poller_load(struct sc_poller *p);
+void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
+void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
 
 /* request.c: one request and its reply */
 void sc_request_send(struct sc_poller *p);
