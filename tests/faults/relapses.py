@@ -261,7 +261,8 @@ def kev_cut_then_unchanged(options, size):
         settle(world)
         world.simulator.misbehave("cisa-kev", {"kind": "cut", "at": size.cut})
         world.simulator.set("cisa-kev", **EDITION)
-        wait_until(lambda: any("cut" in r["misbehaviours"] for r in world.simulator.requests("cisa-kev")), SOON, "a cut")
+        wait_until(lambda: any("cut" in r["misbehaviours"] for r in world.simulator.requests("cisa-kev")), SOON,
+                   "a cut")
         world.simulator.set("cisa-kev", serve=1)
         polls(world, 4)
         world.simulator.set("cisa-kev", serve=0)

@@ -101,7 +101,7 @@ class Catalogue(AgentCase):
             self.assertEqual(message.body, slices[message.headers["ce-id"].split("~")[0]])
         self.assertEqual(messages[0].headers["ce-type"], "cisa-kev.vulnerabilities")
         self.wait_polls(2)  # 304
-        self.assertIn(" 304 ", "\n".join(nginx.access_log()))
+        wait_until(lambda: " 304 " in "\n".join(nginx.access_log()), 30, "a 304 in nginx' log")
         self.assertEqual(self.js.stream_state("DATA")["last_seq"], len(slices))
         self.serve(document)  # the same bytes under new validators: 200
         before = sum(" 200 " in line for line in nginx.access_log())

@@ -478,7 +478,7 @@ class Processes(unittest.TestCase):
                 file.write('{"a":1}')
             nginx = Nginx(workspace, folder).start()
             self.assertEqual(http_request(nginx.port, "/a.json"), b'{"a":1}')
-            self.assertIn("GET /a.json", nginx.access_log()[-1])
+            wait_until(lambda: "GET /a.json" in "\n".join(nginx.access_log()), 10, "the line in nginx' log")
             self.assertEqual(nginx.terminate(), 0)
 
     def test_freeze_thaw_and_exit_status(self):
