@@ -176,8 +176,12 @@ static void test_session_no_resend(void **state)
     struct sc_session *session = fx_open(&server);
     assert_int_equal(sc_stream_create(session, "DATA", "d.>", 1000000000, &err), 0);
     natsd_kill(&server);
+    for (int64_t until = sc_mono_ms() + WITHIN_MS; sc_session_alive(session);)
+        assert_true(sc_mono_ms() < until);
+    assert_int_equal(natsConnection_Status(sc_session_conn(session)), NATS_CONN_STATUS_CLOSED);
     for (int i = 0; i < 50; i++)
-        natsConnection_PublishString(sc_session_conn(session), "d.x", "late");
+        assert_int_not_equal(natsConnection_PublishString(sc_session_conn(session), "d.x", "late"),
+                             NATS_OK);
     natsd_restart(&server);
     struct sc_session *other = fx_open(&server);
     fx_publish(other, "d.x", "new", 0, 1);
