@@ -25,7 +25,7 @@
 static void close_session(struct sc_publisher *p)
 {
     struct sc_session *session = p->session;
-    p->link = sc_link_close(p->link);
+    p->link = sc_link_close(p->link, session);
     pthread_mutex_lock(&p->lock);
     p->session = NULL;
     pthread_mutex_unlock(&p->lock);
@@ -276,14 +276,14 @@ static void try_connect(struct sc_publisher *p)
     pthread_mutex_lock(&p->lock);
     p->session = session;
     pthread_mutex_unlock(&p->lock);
-    p->link = sc_link_open(sc_session_conn(session), p->window, &p->box, &err);
+    p->link = sc_link_open(session, p->window, &p->box, &err);
     if (!p->link) {
         close_session(p);
         connect_failed(p, &err);
         return;
     }
     if (!p->wire.packed)
-        p->wire.packed = sc_wire_try(sc_session_conn(session), TRY_MS);
+        p->wire.packed = sc_wire_try(session, TRY_MS);
     if (p->connected_before)
         atomic_fetch_add_explicit(&p->counts.reconnects, 1, memory_order_relaxed);
     p->connected_before = true;

@@ -4,6 +4,8 @@
  * again, so the last of the two sides frees the link. */
 #include "nats/publisher_link.h"
 
+#include "nats/internal.h"
+
 #include <stdlib.h>
 
 struct sc_link {
@@ -139,7 +141,7 @@ static natsStatus subscribe(struct sc_link *link, natsConnection *conn)
     return s;
 }
 
-struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box,
+struct sc_link *sc_link_open(struct sc_session *session, uint32_t window, struct sc_mailbox *box,
                              struct sc_error *err)
 {
     struct sc_link *link = make(window, box);
@@ -147,11 +149,11 @@ struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_ma
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for the acknowledgements' ring");
         return NULL;
     }
-    natsStatus s = subscribe(link, conn);
+    natsStatus s = subscribe(link, sc_session_conn(session));
     if (s != NATS_OK) {
         sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "cannot subscribe to the acknowledgements: %s",
                 natsStatus_GetText(s));
-        return sc_link_close(link);
+        return sc_link_close(link, session);
     }
     return link;
 }
@@ -163,12 +165,12 @@ void sc_link_detach(struct sc_link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
-struct sc_link *sc_link_close(struct sc_link *link)
+struct sc_link *sc_link_close(struct sc_link *link, struct sc_session *session)
 {
     if (!link)
         return NULL;
     sc_link_detach(link);
-    natsSubscription_Destroy(link->sub);
+    sc_session_drop(session, link->sub); /* freeing it here could crash the library */
     unref(link);
     return NULL;
 }

@@ -12,12 +12,12 @@
 struct sc_link;
 
 /* `box` is poked when acknowledgements wait (see sc_link_sleep), never after sc_link_close(). */
-struct sc_link *sc_link_open(natsConnection *conn, uint32_t window, struct sc_mailbox *box,
+struct sc_link *sc_link_open(struct sc_session *session, uint32_t window, struct sc_mailbox *box,
                              struct sc_error *err);
 /* Stops the callback's way to `box`; what is in the ring can still be taken. */
 void sc_link_detach(struct sc_link *link);
 /* NULL is fine. Before the connection is destroyed. Returns NULL. */
-struct sc_link *sc_link_close(struct sc_link *link);
+struct sc_link *sc_link_close(struct sc_link *link, struct sc_session *session); /* before the session is closed */
 /* The reply subject for one use of a slot; valid until the next call. Publisher's thread, like all
  * below. */
 const char *sc_link_reply(struct sc_link *link, uint32_t slot, uint32_t nonce);

@@ -1,5 +1,7 @@
 #include "nats/publisher_message.h"
 
+#include "nats/internal.h"
+
 #define BLOCK_OVERHEAD (10 + 2) /* "NATS/1.0\r\n" and the empty line */
 
 /* In packed form the last line's name and value are what the library is told, so it is one that
@@ -130,8 +132,9 @@ static bool header_is(natsMsg *msg, const char *name, const char *want)
     return natsMsgHeader_Get(msg, name, &value) == NATS_OK && strcmp(value, want) == 0;
 }
 
-bool sc_wire_try(natsConnection *conn, int64_t timeout_ms)
+bool sc_wire_try(struct sc_session *session, int64_t timeout_ms)
 {
+    natsConnection *conn = sc_session_conn(session);
     struct sc_wire wire = {.packed = true};
     natsInbox *inbox = NULL;
     natsSubscription *sub = NULL;
@@ -154,7 +157,7 @@ bool sc_wire_try(natsConnection *conn, int64_t timeout_ms)
                 header_is(back, LAST_NAME, LAST_VALUE);
     natsMsg_Destroy(msg);
     natsMsg_Destroy(back);
-    natsSubscription_Destroy(sub);
+    sc_session_drop(session, sub);
     natsInbox_Destroy(inbox);
     sc_wire_done(&wire);
     return works;

@@ -7,6 +7,8 @@
  * and with a library that works otherwise, they are set one by one. */
 #pragma once
 
+#include "nats/session.h"
+
 #include "base/buf.h"
 #include "nats/publisher.h"
 
@@ -19,7 +21,7 @@ struct sc_wire {
 
 void sc_wire_done(struct sc_wire *wire);
 /* Sends one message to an own inbox and looks at what comes back. Blocks up to timeout_ms. */
-bool sc_wire_try(natsConnection *conn, int64_t timeout_ms);
+bool sc_wire_try(struct sc_session *session, int64_t timeout_ms);
 /* The batch is gone or new: its headers are made again when it is next seen. */
 static inline void sc_wire_forget(struct sc_wire *wire, const struct sc_batch *batch)
 {

@@ -29,6 +29,7 @@ void sc_checkpoint_done(struct sc_checkpoint *cp)
         trail_entry_done(&cp->trail[i]);
     json_decref(cp->gaps);
     json_decref(cp->waits);
+    json_decref(cp->reached);
     free(cp->agent);
     *cp = (struct sc_checkpoint){0};
 }
@@ -212,6 +213,8 @@ static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *
     read_seen(r, cp, json_object_get(root, "seen"));
     cp->map = read_small(r, root, "map", false, UINT32_MAX);
     read_gaps(r, cp, json_object_get(root, "gaps"));
+    if (json_object_get(root, "reached"))
+        cp->reached = read_texts(r, root, "reached");
     if (json_object_get(root, "waits"))
         cp->waits = read_texts(r, root, "waits");
     const json_t *count = json_object_get(root, "count");
@@ -395,6 +398,10 @@ static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
         sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u},", cp->seen_first, cp->seen_end);
     if (cp->map)
         sc_buf_addf(out, "\"map\":%u,", cp->map);
+    if (cp->reached && json_object_size(cp->reached)) {
+        add_json(out, "reached", cp->reached);
+        sc_buf_add_char(out, ',');
+    }
     if (cp->gaps && json_array_size(cp->gaps)) {
         add_json(out, "gaps", cp->gaps);
         sc_buf_add_char(out, ',');

@@ -43,6 +43,8 @@ struct sc_checkpoint {
     uint32_t trail_count;
     uint32_t seen_first, seen_end; /* segments; equal: none, but numbers go on from there */
     uint32_t map;                  /* 0: none */
+    json_t *reached;               /* newest document version ("version0", "version1") that a walk began to publish, also one that was broken
+                                      off; NULL: none */
     json_t *gaps;                  /* array, may be NULL */
     json_t *waits;                 /* object: pool name -> RFC 3339 until; may be NULL */
     uint64_t records, pages, bytes;

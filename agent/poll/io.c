@@ -400,7 +400,7 @@ static void say_warnings(const struct sc_integration *config)
 static void end_waits(struct sc_poller *p, bool new_credential)
 {
     enum sc_class cls = sc_reason_class(p->hold.reason);
-    if (p->hold.until_ms && cls != SC_CLASS_THROTTLED) {
+    if (p->hold.until_ms && cls != SC_CLASS_THROTTLED && !p->hold.named) {
         p->hold = (struct sc_hold){0};
         p->attempts = 0;
     }
@@ -489,10 +489,13 @@ static void broker_news(struct sc_io *io, struct sc_broker_news *news)
             struct sc_poller *p = i->pollers[k];
             if (new_generation && (p->loaded || p->phase != SC_OFF))
                 sc_poller_reset(p);
-            if (io->broker.state == SC_BROKER_READY)
+            if (io->broker.state == SC_BROKER_READY) {
+                if (sc_reason_class(p->hold.reason) == SC_CLASS_BROKER)
+                    p->hold = (struct sc_hold){0};
                 sc_poller_unpause(p);
-            else if (sc_poller_should_run(p))
+            } else if (sc_poller_should_run(p)) {
                 sc_poller_say(p, io->broker.reason, SC_TIME_NONE, io->broker.text, NULL);
+            }
             sc_poller_wake(p);
         }
     }

@@ -155,7 +155,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
         reason = SC_REASON_AUTH_EXPIRED;
     int64_t wait = hold_for(p, reason, until_real, &shared);
-    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason};
+    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason, .named = until_real != SC_TIME_NONE};
     if (sc_reason_class(reason) == SC_CLASS_THROTTLED)
         hold_pools(p, hold.until_ms, hold.until_real);
     if (is_transport(reason) && p->attempts > 3)
@@ -644,7 +644,7 @@ void sc_poller_reset(struct sc_poller *p)
         atomic_store(&p->job->stop, true);
     p->job = NULL; /* its answer is recognised as stale */
     p->attempts = 0;
-    if (sc_reason_class(p->hold.reason) == SC_CLASS_BROKER)
+    if (sc_reason_class(p->hold.reason) == SC_CLASS_BROKER && !p->hold.named)
         p->hold = (struct sc_hold){0};
     sc_poller_phase(p, SC_OFF);
     sc_poller_wake(p);

@@ -43,6 +43,7 @@ struct sc_hold {            /* "not before", and why */
     int64_t until_ms;       /* monotonic; 0: none */
     int64_t until_real;
     enum sc_reason reason;
+    bool named;             /* by the vendor: nothing shortens it */
 };
 
 struct sc_credential {

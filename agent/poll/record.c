@@ -422,18 +422,33 @@ static int snapshot_take_in(struct sc_poller *p, struct identity *id)
     return 0;
 }
 
-void sc_snapshot_judge(struct sc_poller *p)
+/* -1, 0, 1: the document against the newest version that was read, or begun, before. */
+static int version_order(const struct sc_poller *p)
 {
-    p->version_known = true;
     for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
         char name[16];
         snprintf(name, sizeof name, "version%u", i);
-        const char *stored = json_string_value(json_object_get(p->cp.position, name));
-        int order = stored ? sc_version_compare(sc_str_of(p->version[i]), sc_str_of(stored)) : 0;
-        if (order) {
-            p->older = order < 0;
-            break;
-        }
+        const char *stored = json_string_value(json_object_get(p->cp.reached, name));
+        if (!stored)
+            stored = json_string_value(json_object_get(p->cp.position, name));
+        int order = stored ? sc_version_compare(sc_str_of(p->version[i]), sc_str_of(stored)) : 1;
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+void sc_snapshot_judge(struct sc_poller *p)
+{
+    int order = version_order(p);
+    p->version_known = true;
+    p->older = order < 0;
+    if (order > 0) { /* noted with the next anchor, so that an older copy is known as one even if this walk is broken off */
+        json_decref(p->cp.reached);
+        p->cp.reached = json_object();
+        for (unsigned i = 0; p->cp.reached && i < 2 && p->type->version[i]; i++)
+            json_object_set_new(p->cp.reached, i ? "version1" : "version0", json_string(p->version[i]));
+        p->anchored = false;
     }
     if (!p->older)
         sc_map_version(&p->map, p->version[0]);

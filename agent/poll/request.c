@@ -465,7 +465,7 @@ static void keep_version(struct sc_poller *p)
 static void say_older(struct sc_poller *p)
 {
     struct sc_log_cx cx = sc_poller_cx(p);
-    const char *stored = json_string_value(json_object_get(p->cp.position, "version0"));
+    const char *stored = json_string_value(json_object_get(p->cp.reached, "version0"));
     SC_LOG(SC_INFO, &cx, NULL, "the document is older (%s) than the one that was read before (%s): ignored, as a mirror may lag", p->version[0],
            stored ? stored : "?");
 }
