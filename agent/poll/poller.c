@@ -156,7 +156,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         reason = SC_REASON_AUTH_EXPIRED;
     int64_t wait = hold_for(p, reason, until_real, &shared);
     struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason, .named = until_real != SC_TIME_NONE};
-    if (sc_reason_class(reason) == SC_CLASS_THROTTLED)
+    if (sc_reason_class(reason) == SC_CLASS_THROTTLED || hold.named)
         hold_pools(p, hold.until_ms, hold.until_real);
     if (is_transport(reason) && p->attempts > 3)
         p->inst->source->hold = hold;
@@ -442,7 +442,11 @@ static void end_walk(struct sc_poller *p)
 
 static void close_walk(struct sc_poller *p)
 {
-    if (!p->walk_failed && p->walk_whole) {
+    bool snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
+    /* A snapshot that ended early (nothing new, an older copy): the map holds whatever an interrupted walk published, so saving it covers that. */
+    if (!p->walk_failed && p->finish && snapshot && !p->walk_whole)
+        p->commit_map = p->map.changed;
+    if (!p->walk_failed && (p->walk_whole || (snapshot && p->finish))) {
         p->loose = false; /* the position has passed whatever an earlier walk left behind */
         p->loose_floor = 0;
     }

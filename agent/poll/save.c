@@ -112,7 +112,7 @@ static int compose_segments(struct sc_poller *p, struct sc_kv_write **list)
 static int compose_map(struct sc_poller *p, struct sc_kv_write **list)
 {
     uint32_t number = p->cp.map + 1 ? p->cp.map + 1 : 1;
-    p->vanished = sc_map_commit(&p->map);
+    p->vanished = p->walk_whole ? sc_map_commit(&p->map) : 0; /* what a part of the document did not show has not vanished */
     p->map.changed = false; /* a write that fails ends in a reload */
     for (uint32_t part = 0; part < sc_map_parts(&p->map); part++) {
         struct sc_buf key = {0};
@@ -178,7 +178,7 @@ static int compose(struct sc_poller *p)
 {
     struct sc_kv_write *parts = NULL;
     bool commit = p->type->shape == SC_SHAPE_SNAPSHOT && p->commit_map && p->page_count == 0;
-    if (commit && p->cp.map && !p->map.changed && sc_map_unmet(&p->map) == 0)
+    if (commit && p->cp.map && !p->map.changed && (!p->walk_whole || sc_map_unmet(&p->map) == 0))
         commit = p->commit_map = false; /* the map that stands says the same */
     set_floors(p);
     int rc = 0;
