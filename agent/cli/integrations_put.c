@@ -338,7 +338,7 @@ int sc_command_integrations_put(struct sc_cli *cli)
     int rc = check_use(cli, &args);
     if (rc != SC_EXIT_GOOD)
         return rc;
-    struct put put = {cli, &args, args.words[0], calloc((size_t)args.option_count, sizeof(char *))};
+    struct put put = {cli, &args, args.words[0], calloc((unsigned)args.option_count + 1u, sizeof(char *))};
     rc = put.secrets ? put_with(&put, &value) : sc_say(SC_EXIT_BAD, "out of memory");
     for (int i = 0; put.secrets && i < args.option_count; i++)
         sc_secret_free(put.secrets[i]);
