@@ -62,6 +62,10 @@ class World:
             self.js = JetStream(self.connection)
             self.make_stream(**(stream or {}))
             Bucket.make(self.js, "INTEGRATIONS")
+            # The agent makes these when they are missing (tests/integration/test_agent.py); here they are looked at from the
+            # first moment on, and nats-server 2.9.10 falls when a stream is read in the moment of its making.
+            for name in ("CHECKPOINTS", "INTEGRATION_STATUS"):
+                Bucket.make(self.js, name)
             self.copier = Copier(self.server.connect, STREAM, acknowledge=acknowledge)
             self.workspace.at_close(self.copier.stop)
             self.other = OtherPublisher(self.server.connect, SUBJECT, others_per_s) if others_per_s else None
