@@ -91,7 +91,7 @@ run_ctest "$build/plain" "unit, integration and gates"
 run_python() { # title, command...
     local title=$1 log
     shift
-    log=$build/$(echo "$title" | tr ' /' '__').log
+    log=$build/$(echo "$title" | tr -c 'A-Za-z0-9\n' '_').log
     echo "== $title"
     "$@" >"$log" 2>&1
     local rc=$? n=0 f=0
@@ -115,6 +115,7 @@ export SIGNAL_CLIENT_BINARY=$build/plain/signal-client
 run_python "gates" tests/gates.sh
 run_python "simulator" python3 tests/simulator/test_simulator.py
 run_python "test library" python3 tests/lib/python/test_signaltest.py
+[ $size = quick ] || run_python "fault kernel's own test" python3 tests/faults/test_kernel.py
 run_python "agent" python3 tests/integration/test_agent.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
