@@ -116,9 +116,11 @@ const char *sc_time_rfc3339(int64_t ms, char buf[SC_TIME_TEXT])
 {
     struct moment at = {0};
     buf[0] = '\0';
-    if (moment_of(ms, &at))
-        snprintf(buf, SC_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", at.year, at.month,
-                 at.day, at.hour, at.minute, at.second, at.ms);
+    if (moment_of(ms, &at)) /* the casts tell the compiler how long each part can be */
+        snprintf(buf, SC_TIME_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                 (unsigned)at.year % 10000u, (unsigned)at.month % 100u, (unsigned)at.day % 100u,
+                 (unsigned)at.hour % 100u, (unsigned)at.minute % 100u, (unsigned)at.second % 100u,
+                 (unsigned)at.ms % 1000u);
     return buf;
 }
 
