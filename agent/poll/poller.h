@@ -115,7 +115,8 @@ struct sc_poller {
     struct sc_map map;
     unsigned char fingerprint_key[16];
     bool bounded, floor_gone;
-    uint32_t unsaved_acks;
+    uint32_t handed;        /* records that the publisher has, outcome unknown */
+    uint32_t unsaved_acks;  /* in the stream, not yet in what is saved */
     int64_t covered_ms;     /* newest record time that the position covers */
     struct sc_floor_mark marks[SC_FLOOR_MARKS];
     uint32_t mark_count;

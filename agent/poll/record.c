@@ -23,10 +23,20 @@ static bool over_share(const struct sc_poller *p)
     return io->waiting > 0 && !p->paused && p->out >= sc_publisher_batches(io->config.publisher) / 2;
 }
 
+/* What a crash may double stays below what is promised: records whose acknowledgement is not saved, those under way included. However long the
+ * save takes, no more are handed over. */
+static bool over_bound(const struct sc_poller *p)
+{
+    if (!p->bounded)
+        return false;
+    uint64_t most = SC_BOUNDED_ACKS + (uint64_t)p->inst->io->config.settings->nats_window_messages;
+    return p->unsaved_acks >= SC_BOUNDED_ACKS || (uint64_t)p->unsaved_acks + p->handed + SC_BATCH_RECORDS > most;
+}
+
 static bool take_batch(struct sc_poller *p, uint32_t need)
 {
     struct sc_io *io = p->inst->io;
-    if (p->bounded && p->unsaved_acks >= SC_BOUNDED_ACKS) {
+    if (over_bound(p)) {
         sc_save_want(p);
         return false;
     }
@@ -58,6 +68,7 @@ void sc_record_post(struct sc_poller *p)
     batch->page = p->page->number;
     p->page->outstanding++;
     p->out++;
+    p->handed += batch->count;
     sc_publisher_post(p->inst->io->config.publisher, batch);
 }
 
@@ -619,6 +630,7 @@ void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch)
     const struct sc_record *newest = NULL;
     struct sc_error err = SC_ERROR_INIT;
     p->out--;
+    p->handed -= batch->count;
     if (!batch->dropped && batch->generation == p->generation && p->loaded) {
         for (uint32_t i = 0; i < batch->count; i++) {
             if (one_outcome(p, batch, &batch->records[i], &newest, &err)) {
