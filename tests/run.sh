@@ -17,28 +17,12 @@ done
 build=${SIGNAL_BUILD:-$root/build/test}
 jobs=$(nproc)
 
-packages="build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libnats-dev libjansson-dev libconfig-dev \
-libxxhash-dev zlib1g-dev libcmocka-dev nats-server nginx-light squid python3 openssl ca-certificates"
-missing=
-for p in $packages; do
-    dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing="$missing $p"
-done
-if [ -n "$missing" ]; then
-    echo "== installing:$missing"
-    sudo=
-    [ "$(id -u)" = 0 ] || sudo=sudo
-    export DEBIAN_FRONTEND=noninteractive
-    policy=/usr/sbin/policy-rc.d
-    made=
-    # The servers are started by the tests on ports of their own; their packages must not start them here.
-    if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null && $sudo chmod 755 $policy && made=yes
-    fi
-    # shellcheck disable=SC2086
-    $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
-    rc=$?
-    [ -z "$made" ] || $sudo rm -f $policy
-    [ $rc = 0 ] || { echo "apt-get could not install:$missing" >&2; echo "0 passed, 1 failed"; exit 1; }
+# shellcheck source=docker/packages.sh
+. docker/packages.sh
+# shellcheck disable=SC2086
+if ! packages_install $build_packages zlib1g-dev libcmocka-dev nats-server nginx-light squid python3 openssl ca-certificates; then
+    echo "0 passed, 1 failed"
+    exit 1
 fi
 
 passed=0
@@ -116,6 +100,7 @@ run_python "gates" tests/gates.sh
 run_python "simulator" python3 tests/simulator/test_simulator.py
 run_python "test library" python3 tests/lib/python/test_signaltest.py
 [ $size = quick ] || run_python "fault kernel's own test" python3 tests/faults/test_kernel.py
+run_python "docker files" python3 tests/integration/test_docker_files.py
 run_python "agent" python3 tests/integration/test_agent.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"

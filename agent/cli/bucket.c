@@ -5,14 +5,13 @@
 #include "nats/session.h"
 
 #define HISTORY    5
-#define TIMEOUT_MS 5000
 
 static const char *or_null(const char *text)
 {
     return text && *text ? text : NULL;
 }
 
-static struct sc_session *open_session(const struct sc_cli *cli, struct sc_error *err)
+struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_error *err)
 {
     const struct sc_settings *s = &cli->settings;
     SC_AUTO_FREE char *name = sc_printf("signal-client %s command", s->appliance_id);
@@ -26,7 +25,7 @@ static struct sc_session *open_session(const struct sc_cli *cli, struct sc_error
         .client_key = or_null(s->tls_client_key),
         .domain = or_null(s->nats_domain),
         .name = name,
-        .request_timeout_ms = TIMEOUT_MS,
+        .request_timeout_ms = timeout_ms,
     };
     return sc_session_open(&config, "command", NULL, NULL, err);
 }
@@ -49,7 +48,7 @@ static int need_bucket(const struct sc_cli *cli, struct sc_session *session, boo
 
 struct sc_session *sc_open_bucket(const struct sc_cli *cli, bool make, struct sc_error *err)
 {
-    struct sc_session *session = open_session(cli, err);
+    struct sc_session *session = sc_open_nats(cli, SC_TIMEOUT_MS, err);
     if (session && need_bucket(cli, session, make, err))
         session = sc_session_close(session);
     return session;

@@ -14,100 +14,6 @@ struct line { /* argv taken apart */
     bool json, help, version;
 };
 
-/* ---- help ------------------------------------------------------------------------------------------------------------ */
-
-static void write_overview(FILE *to)
-{
-    fputs("signal-client polls vendor APIs and publishes every record to NATS JetStream exactly once.\n\n"
-          "usage: signal-client COMMAND [ARGUMENTS] [--config FILE] [--node FILE] [--SETTING=VALUE]... [--json]\n\n",
-          to);
-    for (const struct sc_command *row = sc_commands; row->name; row++)
-        fprintf(to, "  %-22s %s%s\n", row->name, row->summary, row->run == sc_command_not_yet ? " (not supported yet)" : "");
-    fputs("\n`signal-client COMMAND --help` shows how one is used; `signal-client config` lists every SETTING.\n"
-          "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use.\n",
-          to);
-}
-
-static void write_help(FILE *to, const struct sc_command *row)
-{
-    fprintf(to, "usage: signal-client %s\n\n%s%s.\n\nexamples:\n%s", row->usage, row->summary,
-            row->run == sc_command_not_yet ? " (not supported yet)" : "", row->examples);
-}
-
-/* Rows whose name begins with the word and a blank; how many. */
-static int write_group(FILE *to, const char *word)
-{
-    int count = 0;
-    size_t len = strlen(word);
-    for (const struct sc_command *row = sc_commands; row->name; row++)
-        if (strncmp(row->name, word, len) == 0 && row->name[len] == ' ' && to && ++count)
-            fprintf(to, "  signal-client %s\n        %s\n", row->usage, row->summary);
-        else if (strncmp(row->name, word, len) == 0 && row->name[len] == ' ')
-            count++;
-    return count;
-}
-
-/* ---- finding --------------------------------------------------------------------------------------------------------- */
-
-static const struct sc_command *find_row(const char *name)
-{
-    for (const struct sc_command *row = sc_commands; row->name; row++)
-        if (strcmp(row->name, name) == 0)
-            return row;
-    return NULL;
-}
-
-/* Longest name first. *ret_words: how many words it took. */
-static const struct sc_command *find_command(char *const *words, int count, int *ret_words)
-{
-    const struct sc_command *row = NULL;
-    *ret_words = 0;
-    if (count >= 2) {
-        SC_AUTO_FREE char *both = sc_printf("%s %s", words[0], words[1]);
-        row = both ? find_row(both) : NULL;
-        *ret_words = row ? 2 : 0;
-    }
-    if (!row && count >= 1) {
-        row = find_row(words[0]);
-        *ret_words = row ? 1 : 0;
-    }
-    return row;
-}
-
-static int fail_unknown(char *const *words, int count)
-{
-    if (count == 0) {
-        write_overview(stderr);
-        return SC_EXIT_USAGE;
-    }
-    if (!write_group(NULL, words[0]))
-        return sc_say(SC_EXIT_USAGE, "unknown command \"%s\": `signal-client help` lists them", words[0]);
-    if (count > 1)
-        sc_say(SC_EXIT_USAGE, "unknown command \"%s %s\"; there are:", words[0], words[1]);
-    else
-        sc_say(SC_EXIT_USAGE, "%s what? There are:", words[0]);
-    write_group(stderr, words[0]);
-    return SC_EXIT_USAGE;
-}
-
-static int help_on(char *const *words, int count)
-{
-    int used;
-    const struct sc_command *row = find_command(words, count, &used);
-    if (row)
-        write_help(stdout, row);
-    else if (count == 0)
-        write_overview(stdout);
-    else if (count > 1 || !write_group(stdout, words[0]))
-        return fail_unknown(words, count);
-    return fflush(stdout) ? SC_EXIT_BAD : SC_EXIT_GOOD;
-}
-
-int sc_command_help(struct sc_cli *cli)
-{
-    return help_on(cli->argv, cli->argc);
-}
-
 /* ---- argv ------------------------------------------------------------------------------------------------------------ */
 
 /* --key=value or --key value of a setting: 1 or 2 arguments used, 0: it is none, -1: said to the user. */
@@ -206,6 +112,14 @@ static int run_command(struct sc_cli *cli, const struct line *line, int (*run_ag
     return rc;
 }
 
+static int say_overview(void)
+{
+    struct sc_buf text SC_AUTO_BUF = {0};
+    sc_overview_add(&text);
+    fputs(sc_buf_str(&text).ptr, stderr);
+    return SC_EXIT_USAGE;
+}
+
 static int dispatch(struct line *line, char *argv0, int (*run_agent)(struct sc_cli *cli))
 {
     static char version[] = "version";
@@ -213,14 +127,14 @@ static int dispatch(struct line *line, char *argv0, int (*run_agent)(struct sc_c
     if (line->version && line->kept_count == 0)
         line->kept[line->kept_count++] = version;
     if (line->help)
-        return help_on(line->kept, line->kept_count);
+        return sc_help_on(line->kept, line->kept_count);
     struct sc_cli cli = {.argv0 = argv0, .json = line->json};
-    cli.command = find_command(line->kept, line->kept_count, &words);
+    cli.command = sc_command_find(line->kept, line->kept_count, &words);
     if (!cli.command && line->kept_count && line->kept[0][0] == '-')
         return sc_say(SC_EXIT_USAGE, "unknown option %s: `signal-client help` lists the commands, `signal-client config` the settings",
                       line->kept[0]);
     if (!cli.command)
-        return fail_unknown(line->kept, line->kept_count);
+        return line->kept_count ? sc_unknown_command(line->kept, line->kept_count) : say_overview();
     cli.argc = line->kept_count - words;
     cli.argv = line->kept + words;
     return run_command(&cli, line, run_agent);

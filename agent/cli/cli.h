@@ -14,11 +14,45 @@ struct sc_cli {
     char **argv;
 };
 
+/* What may stand at a place of the command line: for shell completion. */
+enum sc_candidates {
+    SC_COMPLETE_FREE_TEXT,
+    SC_COMPLETE_OWN_WORDS, /* those of sc_option_row.value, divided by '|' */
+    SC_COMPLETE_FILES,
+    SC_COMPLETE_CONNECTORS,
+    SC_COMPLETE_INTEGRATIONS,
+    SC_COMPLETE_DATA_TYPES,
+    SC_COMPLETE_COMMANDS
+};
+
+struct sc_option_row {
+    const char *name;  /* without dashes; NULL ends a table */
+    const char *value; /* "FILE": what follows; NULL: it takes nothing */
+    const char *help;  /* one line */
+    const char *def;   /* what holds without it, NULL: nothing to say */
+    enum sc_candidates candidates;
+    bool repeats;
+};
+
+enum sc_command_group {
+    SC_GROUP_RUN,
+    SC_GROUP_INTEGRATIONS,
+    SC_GROUP_LOOK,
+    SC_GROUP_MAINTAIN
+};
+
+/* One row says all of a command: what it takes, what --help prints, what a shell completes. */
 struct sc_command {
     const char *name;
-    const char *usage;    /* "integrations put NAME --type T [--set k=v] ..." */
-    const char *summary;  /* one line */
-    const char *examples; /* for --help */
+    const char *words;    /* behind the name: "NAME", "[NAME]", "bash|zsh"; NULL: none */
+    const struct sc_option_row *options; /* its own; NULL: none */
+    const char *summary;  /* one line, without a full stop */
+    const char *notes;    /* lines between options and examples; NULL: none */
+    const char *examples; /* lines that can be pasted */
+    const char *bad;      /* when it ends with exit code 1; NULL: when the thing asked about is bad */
+    enum sc_command_group group;
+    enum sc_candidates candidates; /* of words */
+    bool json;            /* takes --json */
     bool bare, plugins;
     int (*run)(struct sc_cli *cli);
 };

@@ -1,174 +1,372 @@
-/* The table of commands: what --help says is what stands here. */
+/* The table of commands: what --help, shell completion and docs/commands.md say is what stands here. */
 #include "cli/commands.h"
+
+const struct sc_option_row sc_json_option = {"json", NULL, "JSON instead of text"};
+
+const struct sc_option_row sc_common_options[] = {
+    {"config", "FILE", "settings file", "SIGNAL_CLIENT_CONFIG, else /etc/signal-client/signal-client.conf", SC_COMPLETE_FILES},
+    {"node", "FILE", "node file", "WF_NODE_CONFIG_FILE, else /configs/node.json", SC_COMPLETE_FILES},
+    {"help", NULL, "this text"},
+    {0},
+};
+
+/* ---- options --------------------------------------------------------------------------------------------------------- */
+
+static const struct sc_option_row demo_options[] = {
+    {"for", "TIME", "end by itself after 20s, 5m, 1h", "goes on until Ctrl-C"},
+    {"keep", NULL, "leave the stream and all logs, to be looked into afterwards"},
+    {0},
+};
+
+static const struct sc_option_row put_options[] = {
+    {"type", "TYPE", "the connector; the integration is then written anew", "the stored one is changed", SC_COMPLETE_CONNECTORS},
+    {"set", "FIELD=VALUE", "a setting, or a credential that is no secret", .repeats = true},
+    {"secret", "FIELD", "a secret: asked for on a terminal, else a line of standard input each, in this order", .repeats = true},
+    {"name", "TITLE", "title for people", "NAME"},
+    {"interval-minutes", "N", "time between polls, fractions allowed", "the data type's"},
+    {"data-type", "TYPE[=off]", "switches a data type on or off", .candidates = SC_COMPLETE_DATA_TYPES, .repeats = true},
+    {"disabled", NULL, "written, but not polled"},
+    {"from-now", NULL, "a first poll begins at this moment, with nothing older", "it looks back as far as the data type says"},
+    {"file", "FILE|-", "the whole value as JSON, in place of the options above; every byte is kept without --from-now", NULL, SC_COMPLETE_FILES},
+    {0},
+};
+
+static const struct sc_option_row remove_options[] = {
+    {"yes", NULL, "do not ask", "asks on a terminal, else refuses"},
+    {0},
+};
+
+static const struct sc_option_row import_options[] = {
+    {"from-now", NULL, "a first poll begins at the moment of the import, with nothing older", "it looks back as far as the data type says"},
+    {"dry-run", NULL, "check everything and say what would be written"},
+    {"replace", NULL, "overwrite integrations that exist already", "they are left as they are"},
+    {"prefix", "TEXT", "put before each name"},
+    {"secrets-file", "FILE|-", "secrets as {\"NAME\": {\"FIELD\": \"value\"}}, in a file that only its owner can read", NULL, SC_COMPLETE_FILES},
+    {0},
+};
+
+static const struct sc_option_row tail_options[] = {
+    {"data-type", "TYPE", "only this data type", "all", SC_COMPLETE_DATA_TYPES},
+    {"last", "N", "first the newest N that match", "only what arrives from now on"},
+    {"since", "TIME", "first what arrived since 2026-11-22T10:15:00Z, or within the last 10m", "only what arrives from now on"},
+    {"for", "TIME", "end after 30s, 10m, 2h; 0: when everything that --last or --since asks for is shown", "goes on until Ctrl-C"},
+    {"count", "N", "end after N artifacts"},
+    {"headers", NULL, "all headers below each line"},
+    {"raw", NULL, "the body and a line end, nothing else"},
+    {0},
+};
+
+static const struct sc_option_row version_options[] = {
+    {"crash-points", NULL, "the crash points of a build for fault tests"},
+    {0},
+};
+
+static const struct sc_option_row completion_options[] = {
+    {"list", "connectors|integrations|data-types|settings", "no script, but these names, one a line: what it asks for while you type", NULL,
+     SC_COMPLETE_OWN_WORDS},
+    {"of", "TYPE", "only the data types of this connector", "all", SC_COMPLETE_CONNECTORS},
+    {0},
+};
+
+static const struct sc_option_row help_options[] = {
+    {"markdown", NULL, "all commands as one page"},
+    {0},
+};
+
+static const struct sc_option_row status_options[] = {{"watch", NULL, "refreshed until Ctrl-C"}, {0}};
+static const struct sc_option_row poll_options[] = {
+    {"data-type", "TYPE", "only this data type", "all", SC_COMPLETE_DATA_TYPES},
+    {"dry-run", NULL, "nothing is published"},
+    {"trace", NULL, "requests, replies and decisions, without secrets"},
+    {0},
+};
+static const struct sc_option_row backfill_options[] = {{"from", "TIME", "begin"}, {"to", "TIME", "end"}, {0}};
+
+/* ---- commands -------------------------------------------------------------------------------------------------------- */
 
 const struct sc_command sc_commands[] = {
     {
         .name = "run",
-        .usage = "run [--config FILE] [--node FILE] [--SETTING=VALUE]...",
+        .group = SC_GROUP_RUN,
         .summary = "The agent: polls all integrations and publishes their records until it is stopped",
+        .notes = "It needs NATS with JetStream. SIGTERM and SIGINT end it within 5 s; the log goes to stderr.\n",
         .examples = "  signal-client run\n"
                     "  NATS_URL=nats://nats:4222 signal-client run --log.level=debug\n"
                     "  signal-client run --config ./signal-client.conf --nats.create=true\n",
+        .bad = "it could not start; the log says why",
         .plugins = true,
     },
     {
         .name = "demo",
-        .usage = "demo",
-        .summary = "Everything on this machine with simulated vendors",
-        .examples = "  signal-client demo\n",
+        .group = SC_GROUP_RUN,
+        .options = demo_options,
+        .summary = "Everything on this machine with no account anywhere: NATS, simulated vendors, the agent",
+        .notes = "It ends with a count of every record. It needs the Debian packages python3 and nats-server, and listens on free\n"
+                 "ports of 127.0.0.1 alone.\n",
+        .examples = "  signal-client demo\n"
+                    "  signal-client demo --for 20s\n"
+                    "  signal-client demo --for 5m --keep\n",
+        .bad = "a record is missing or came twice, or something it needs is not there",
         .bare = true,
-        .run = sc_command_not_yet,
+        .run = sc_command_demo,
     },
     {
         .name = "integrations list",
-        .usage = "integrations list [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
         .summary = "All integrations with what they are doing",
         .examples = "  signal-client integrations list\n"
                     "  signal-client integrations list --json | jq '.[] | select(.state == \"error\")'\n",
+        .bad = "NATS or the bucket INTEGRATIONS cannot be read",
+        .json = true,
         .run = sc_command_integrations_list,
     },
     {
         .name = "integrations show",
-        .usage = "integrations show NAME [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
         .summary = "One integration: its value (secrets hidden), whether it is valid, its status",
-        .examples = "  signal-client integrations show okta-prod\n",
+        .examples = "  signal-client integrations show okta-prod\n"
+                    "  signal-client integrations show okta-prod --json | jq .status\n",
+        .bad = "there is none of that name, or its value is not valid",
+        .json = true,
         .plugins = true,
         .run = sc_command_integrations_show,
     },
     {
         .name = "integrations put",
-        .usage = "integrations put NAME --type TYPE [--set FIELD=VALUE]... [--secret FIELD]... [--name TITLE]\n"
-                 "             [--interval-minutes N] [--data-type NAME[=off]]... [--disabled] [--json]\n"
-                 "       signal-client integrations put NAME --file FILE|-",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = put_options,
         .summary = "Makes or changes an integration; a running agent uses it within a second",
+        .notes = "`signal-client connectors show TYPE` lists fields and data types.\n",
         .examples = "  signal-client integrations put okta-prod --type okta --set fqdn=acme.okta.com --secret api_token\n"
                     "  signal-client integrations put okta-prod --secret api_token < new-token.txt\n"
                     "  signal-client integrations put kev --type cisa-kev --interval-minutes 30\n"
-                    "  signal-client integrations put okta-prod --data-type system_log=off\n"
-                    "  signal-client integrations put okta-prod --file okta.json\n"
-                    "\n"
-                    "With --type the integration is written anew; without it the stored one is changed.\n"
-                    "--secret asks on a terminal, else reads one line for each from standard input, in the order given.\n"
-                    "`signal-client connectors show TYPE` lists fields and data types.\n",
+                    "  signal-client integrations put okta-prod --file okta.json\n",
+        .bad = "the value is not valid, or NATS cannot be reached; nothing was written",
+        .json = true,
         .plugins = true,
         .run = sc_command_integrations_put,
     },
     {
+        .name = "integrations import",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "FILE|-",
+        .candidates = SC_COMPLETE_FILES,
+        .options = import_options,
+        .summary = "Puts many integrations at once; all are checked before the first is written",
+        .notes = "FILE holds {\"NAME\": {value}, ...}, or [{\"key\": \"NAME\", ...value}, ...], or what `integrations show NAME --json` prints\n"
+                 "(one, or an array of them). That has no secrets in it: give them with --secrets-file. --from-now changes nothing for\n"
+                 "a data type that has a position already, and one that is a single document is read whole once.\n",
+        .examples = "  signal-client integrations import integrations.json --dry-run\n"
+                    "  signal-client integrations import integrations.json --from-now\n"
+                    "  signal-client integrations import integrations.json --secrets-file secrets.json --prefix eu-\n"
+                    "  jq -s . okta.json kev.json | signal-client integrations import -\n",
+        .bad = "nothing was written because something is bad, or an integration exists already with another value",
+        .json = true,
+        .plugins = true,
+        .run = sc_command_integrations_import,
+    },
+    {
         .name = "integrations enable",
-        .usage = "integrations enable NAME [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
         .summary = "Polls it again, from where it stopped",
-        .examples = "  signal-client integrations enable okta-prod\n",
+        .examples = "  signal-client integrations enable okta-prod\n"
+                    "  signal-client integrations enable okta-prod --json\n",
+        .bad = "there is none of that name, or NATS cannot be reached",
+        .json = true,
         .run = sc_command_integrations_enable,
     },
     {
         .name = "integrations disable",
-        .usage = "integrations disable NAME [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
         .summary = "Pauses it; its position is kept",
-        .examples = "  signal-client integrations disable okta-prod\n",
+        .examples = "  signal-client integrations disable okta-prod\n"
+                    "  signal-client integrations disable okta-prod --json\n",
+        .bad = "there is none of that name, or NATS cannot be reached",
+        .json = true,
         .run = sc_command_integrations_disable,
     },
     {
         .name = "integrations remove",
-        .usage = "integrations remove NAME [--yes] [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = remove_options,
         .summary = "Removes it; its checkpoints are kept",
         .examples = "  signal-client integrations remove okta-prod\n"
                     "  signal-client integrations remove okta-prod --yes\n",
+        .bad = "nothing was removed",
+        .json = true,
         .run = sc_command_integrations_remove,
     },
     {
-        .name = "integrations import",
-        .usage = "integrations import FILE [--from-now]",
-        .summary = "Takes over the integrations of another poller",
-        .examples = "  signal-client integrations import worker.json --from-now\n",
-        .bare = true,
-        .run = sc_command_not_yet,
-    },
-    {
         .name = "connectors list",
-        .usage = "connectors list [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
         .summary = "The vendors that this agent knows",
-        .examples = "  signal-client connectors list\n",
+        .examples = "  signal-client connectors list\n"
+                    "  signal-client connectors list --json | jq -r '.[].name'\n",
+        .bad = "no connector was found",
+        .json = true,
         .plugins = true,
         .run = sc_command_connectors_list,
     },
     {
         .name = "connectors show",
-        .usage = "connectors show NAME [--json]",
+        .group = SC_GROUP_INTEGRATIONS,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_CONNECTORS,
         .summary = "One vendor: fields, data types, intervals, budgets, permissions to grant",
-        .examples = "  signal-client connectors show okta\n",
+        .examples = "  signal-client connectors show okta\n"
+                    "  signal-client connectors show cisa-kev --json | jq .data_types\n",
+        .bad = "there is no such connector",
+        .json = true,
         .plugins = true,
         .run = sc_command_connectors_show,
     },
-    {.name = "tail",
-     .usage = "tail [NAME]",
-     .summary = "Artifacts as they arrive in the stream",
-     .examples = "  signal-client tail okta-prod\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "status",
-     .usage = "status [NAME] [--watch]",
-     .summary = "What every data type is doing, and why",
-     .examples = "  signal-client status --watch\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "doctor",
-     .usage = "doctor [NAME]",
-     .summary = "One check after another, each with result and cure",
-     .examples = "  signal-client doctor okta-prod\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "poll",
-     .usage = "poll NAME [--data-type TYPE] [--dry-run] [--trace]",
-     .summary = "One poll now",
-     .examples = "  signal-client poll okta-prod\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "checkpoint",
-     .usage = "checkpoint show|set|reset NAME",
-     .summary = "Positions by hand",
-     .examples = "  signal-client checkpoint show okta-prod\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "backfill",
-     .usage = "backfill NAME --from TIME --to TIME",
-     .summary = "A second walk over older records",
-     .examples = "  signal-client backfill okta-prod --from 2026-11-01 --to 2026-11-02\n",
-     .bare = true,
-     .run = sc_command_not_yet},
-    {.name = "seal",
-     .usage = "seal",
-     .summary = "Encrypts a credential for an integration",
-     .examples = "  signal-client seal\n",
-     .bare = true,
-     .run = sc_command_not_yet},
     {
-        .name = "config",
-        .usage = "config [--json]",
-        .summary = "Every setting, its value and where it came from",
-        .examples = "  signal-client config\n"
-                    "  signal-client config --json | jq '.settings[] | {key, value, help}'\n",
-        .run = sc_command_config,
+        .name = "tail",
+        .group = SC_GROUP_LOOK,
+        .words = "[NAME]",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = tail_options,
+        .summary = "Artifacts as they arrive in the stream, of all integrations or of one",
+        .notes = "A line is: the record's own time (- when unknown), integration, data type, id, and an excerpt of the body, up to the width\n"
+                 "of the terminal (100 characters when there is none); members at its begin that the line tells already are \"…\". It\n"
+                 "publishes and acknowledges nothing, works whether the agent runs or not, and goes on by itself after NATS was away.\n"
+                 "Ctrl-C ends it with 0. On a terminal control characters are shown as \\xNN, with --raw too.\n",
+        .examples = "  signal-client tail\n"
+                    "  signal-client tail okta-prod --last 20\n"
+                    "  signal-client tail --since 10m --for 0 --json | jq -r .data_type | sort | uniq -c\n"
+                    "  signal-client tail kev --last 1 --count 1 --raw | jq .\n",
+        .bad = "there is no stream, or NATS cannot be reached at the start",
+        .json = true,
+        .plugins = true,
+        .run = sc_command_tail,
+    },
+    {
+        .name = "status",
+        .group = SC_GROUP_LOOK,
+        .words = "[NAME]",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = status_options,
+        .summary = "What every data type is doing, and why",
+        .examples = "  signal-client status --watch\n",
+        .bare = true,
+        .run = sc_command_not_yet,
+    },
+    {
+        .name = "doctor",
+        .group = SC_GROUP_LOOK,
+        .words = "[NAME]",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .summary = "One check after another, each with result and cure",
+        .examples = "  signal-client doctor okta-prod\n",
+        .bare = true,
+        .run = sc_command_not_yet,
     },
     {
         .name = "health",
-        .usage = "health [--json]",
+        .group = SC_GROUP_LOOK,
         .summary = "0 when the agent's loops have turned within 30 s",
-        .examples = "  signal-client health\n",
+        .notes = "NATS being down is no reason for 1: the line says it, and starting the agent again would not help.\n",
+        .examples = "  signal-client health\n"
+                    "  signal-client health --run.dir=/data --json\n",
+        .bad = "the agent does not run, or hangs",
+        .json = true,
         .run = sc_command_health,
     },
     {
+        .name = "poll",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = poll_options,
+        .summary = "One poll now",
+        .examples = "  signal-client poll okta-prod\n",
+        .bare = true,
+        .run = sc_command_not_yet,
+    },
+    {
+        .name = "checkpoint",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "show|set|reset NAME",
+        .summary = "Positions by hand",
+        .examples = "  signal-client checkpoint show okta-prod\n",
+        .bare = true,
+        .run = sc_command_not_yet,
+    },
+    {
+        .name = "backfill",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = backfill_options,
+        .summary = "A second walk over older records",
+        .examples = "  signal-client backfill okta-prod --from 2026-11-01 --to 2026-11-02\n",
+        .bare = true,
+        .run = sc_command_not_yet,
+    },
+    {
+        .name = "seal",
+        .group = SC_GROUP_MAINTAIN,
+        .summary = "Encrypts a credential for an integration",
+        .examples = "  signal-client seal\n",
+        .bare = true,
+        .run = sc_command_not_yet,
+    },
+    {
+        .name = "config",
+        .group = SC_GROUP_MAINTAIN,
+        .summary = "Every setting, its value and where it came from",
+        .notes = "Each SETTING is also an option of every command: --nats.url=nats://nats:4222.\n",
+        .examples = "  signal-client config\n"
+                    "  signal-client config --nats.url=nats://nats:4222\n"
+                    "  signal-client config --json | jq '.settings[] | {key, value, help}'\n",
+        .bad = "a settings file, the node file or a variable is bad",
+        .json = true,
+        .run = sc_command_config,
+    },
+    {
+        .name = "completion",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "[bash|zsh]",
+        .candidates = SC_COMPLETE_OWN_WORDS,
+        .options = completion_options,
+        .summary = "A script that makes the shell complete commands, options and names",
+        .notes = "Names of integrations are asked of NATS and left out when it does not answer within 300 ms.\n",
+        .examples = "  source <(signal-client completion bash)\n"
+                    "  signal-client completion bash > ~/.local/share/bash-completion/completions/signal-client\n"
+                    "  signal-client completion zsh > ~/.zfunc/_signal-client\n",
+        .bare = true,
+        .run = sc_command_completion,
+    },
+    {
         .name = "version",
-        .usage = "version [--json]",
+        .group = SC_GROUP_MAINTAIN,
+        .options = version_options,
         .summary = "The version of this program",
-        .examples = "  signal-client version\n",
+        .examples = "  signal-client version\n"
+                    "  signal-client version --json | jq -r .version\n",
+        .json = true,
         .bare = true,
         .run = sc_command_version,
     },
     {
         .name = "help",
-        .usage = "help [COMMAND]",
-        .summary = "This list, or how one command is used",
-        .examples = "  signal-client help integrations put\n",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "[COMMAND] [SUBCOMMAND]",
+        .candidates = SC_COMPLETE_COMMANDS,
+        .options = help_options,
+        .summary = "The list of commands, or how one of them is used",
+        .examples = "  signal-client help\n"
+                    "  signal-client help integrations put\n",
         .bare = true,
         .run = sc_command_help,
     },

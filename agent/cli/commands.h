@@ -14,20 +14,39 @@ enum {
 /* ---- commands.c: the table ------------------------------------------------------------------------------------------- */
 
 extern const struct sc_command sc_commands[]; /* name NULL ends */
+/* Options that every command takes beside its own. */
+extern const struct sc_option_row sc_common_options[];
+extern const struct sc_option_row sc_json_option; /* of rows that have `json` */
 
 int sc_command_not_yet(struct sc_cli *cli);
+int sc_command_demo(struct sc_cli *cli);
 int sc_command_integrations_list(struct sc_cli *cli);
 int sc_command_integrations_show(struct sc_cli *cli);
 int sc_command_integrations_put(struct sc_cli *cli);
 int sc_command_integrations_enable(struct sc_cli *cli);
 int sc_command_integrations_disable(struct sc_cli *cli);
 int sc_command_integrations_remove(struct sc_cli *cli);
+int sc_command_integrations_import(struct sc_cli *cli);
 int sc_command_connectors_list(struct sc_cli *cli);
 int sc_command_connectors_show(struct sc_cli *cli);
+int sc_command_tail(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
 int sc_command_health(struct sc_cli *cli);
 int sc_command_version(struct sc_cli *cli);
+int sc_command_completion(struct sc_cli *cli);
 int sc_command_help(struct sc_cli *cli);
+
+/* ---- help.c: what the table says to people ------------------------------------------------------------------------------ */
+
+/* By one or two words, longest name first; *ret_used: how many. NULL: there is none. */
+const struct sc_command *sc_command_find(char *const *words, int count, int *ret_used);
+/* "usage: signal-client tail [NAME] …" with a line end. */
+void sc_usage_add(const struct sc_command *row, struct sc_buf *out);
+void sc_overview_add(struct sc_buf *out);
+/* Help on the command, or on all that begin with the word; the overview without words. */
+int sc_help_on(char *const *words, int count);
+/* Says what is wrong with these words as a command. */
+int sc_unknown_command(char *const *words, int count);
 
 /* ---- args.c: what stands behind the command -------------------------------------------------------------------------- */
 
@@ -38,11 +57,13 @@ struct sc_args {
     int option_count;
 };
 
-/* spec: names of options, separated by blanks, with '=' where a value follows ("set= yes"). -1: said to the user, exit SC_EXIT_USAGE. */
-int sc_args_read(const struct sc_cli *cli, const char *spec, int min_words, int max_words, struct sc_args *ret);
+/* By the words and options of the command's row. -1: said to the user, exit SC_EXIT_USAGE. */
+int sc_args_read(const struct sc_cli *cli, struct sc_args *ret);
 void sc_args_done(struct sc_args *args);
 /* Value of the last one of that name; NULL: not given. */
 const char *sc_args_get(const struct sc_args *args, const char *name);
+/* "10m", "90s", "1.5h", "2d", "500ms"; a bare number is seconds. -1: none. */
+int64_t sc_parse_span_ms(const char *text);
 
 #define SC_AUTO_ARGS __attribute__((cleanup(sc_args_done)))
 
@@ -87,14 +108,66 @@ int sc_read_input(const char *path, size_t max, struct sc_buf *out, struct sc_er
 /* The text of a JSON object (known to be valid) with its member `enabled` set, every other byte as it was. */
 int sc_splice_enabled(struct sc_str json, bool enabled, struct sc_buf *out);
 
+/* ---- values.c: an integration's value as JSON --------------------------------------------------------------------------- */
+
+/* The object of that name, made when missing or when something else stands there. */
+json_t *sc_value_object(json_t *root, const char *name);
+/* Takes value. A field stands in one object only: `credentials` or `settings`. */
+void sc_value_set_field(json_t *root, const char *name, bool credential, json_t *value);
+/* err says which fields the connector has. Always -1. */
+int sc_value_fail_field(const struct sc_connector *connector, struct sc_str name, struct sc_error *err);
+/* Is there a text that `integrations show` or the redactor put in a secret's place? *ret_where: "credentials.api_token". */
+bool sc_value_find_hidden(const json_t *value, struct sc_buf *ret_where);
+int sc_value_fail_hidden(const char *where, const char *cure, struct sc_error *err);
+/* Indented, numbers as people write them. NULL: out of memory. Free with sc_secret_free(). */
+char *sc_value_dump(const json_t *value);
+
+/* ---- from_now.c: data_types.T.start --------------------------------------------------------------------------------------- */
+
+struct sc_session;
+
+/* Sets start of every data type of the connector. */
+void sc_from_now_set(json_t *root, const struct sc_connector *connector, const char *start);
+/* Takes it away again, for comparing. */
+void sc_from_now_clear(json_t *root);
+/* What it means for each data type, behind what is said already: ", from … on; vulnerabilities is read whole once". */
+void sc_from_now_tell(struct sc_session *session, const struct sc_connector *connector, const char *name, const char *start,
+                      struct sc_buf *out, json_t *done);
+/* The start of the data types of a value: one time, "several", or "" when none has one. */
+const char *sc_from_now_text(const json_t *root);
+
+/* ---- import_read.c: what a file of integrations holds --------------------------------------------------------------------- */
+
+struct sc_import_item {
+    char *key;     /* as in the file */
+    char *name;    /* with the prefix */
+    json_t *value; /* the integration's; NULL: err says why */
+    struct sc_error err;
+};
+
+struct sc_import {
+    struct sc_import_item *at;
+    size_t count, cap;
+};
+
+/* -1 + err: the file as a whole is none of the forms. What is wrong with one item stands there. */
+int sc_import_read(struct sc_str text, const char *prefix, struct sc_import *ret, struct sc_error *err);
+/* {"KEY": {"FIELD": "value"}}: each into its item. -1 + err: names the file's place, never a value. */
+int sc_import_secrets(struct sc_import *import, struct sc_str text, const struct sc_plugins *plugins, struct sc_error *err);
+void sc_import_done(struct sc_import *import);
+
 /* ---- bucket.c: INTEGRATIONS and INTEGRATION_STATUS -------------------------------------------------------------------- */
 
 #define SC_INTEGRATIONS       "INTEGRATIONS"
 #define SC_INTEGRATION_STATUS "INTEGRATION_STATUS"
+#define SC_CHECKPOINTS        "CHECKPOINTS"
 
-struct sc_session;
 struct sc_kv_entry;
 
+#define SC_TIMEOUT_MS 5000 /* for each request */
+
+/* NULL + err says what to do. */
+struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_error *err);
 /* A connection and the bucket; make: it is made when missing and nats.create is set. NULL + err says what to do. */
 struct sc_session *sc_open_bucket(const struct sc_cli *cli, bool make, struct sc_error *err);
 /* 0; 1: not there (err says how to see what is); -1 + err. */

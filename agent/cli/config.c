@@ -31,7 +31,7 @@ int sc_command_config(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
     const struct sc_settings *settings = &cli->settings;
-    if (sc_args_read(cli, "", 0, 0, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     if (!cli->json)
         return print_table(settings);

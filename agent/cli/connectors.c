@@ -36,7 +36,7 @@ int sc_command_connectors_list(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_table table SC_AUTO_TABLE = {.columns = 4};
     struct sc_buf out SC_AUTO_BUF = {0};
-    if (sc_args_read(cli, "", 0, 0, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     if (!sc_plugins_count(cli->plugins))
         return sc_say(SC_EXIT_BAD, "no connectors in %s: set connectors.path (SIGNAL_CLIENT_CONNECTORS)", cli->settings.connectors_path);
@@ -222,7 +222,7 @@ static int show_text(const struct sc_connector *c)
 int sc_command_connectors_show(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
-    if (sc_args_read(cli, "", 1, 1, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     const struct sc_connector *connector = sc_plugins_find(cli->plugins, args.words[0]);
     if (!connector)

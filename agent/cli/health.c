@@ -6,7 +6,7 @@ int sc_command_health(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_buf line SC_AUTO_BUF = {0};
-    if (sc_args_read(cli, "", 0, 0, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     int bad = sc_health_read(cli->settings.run_dir, &line);
     int rc;

@@ -68,15 +68,24 @@ static int print_json(const struct items *items, const json_t *statuses)
     for (size_t i = 0; i < items->count; i++) {
         const struct item *item = &items->at[i];
         const json_t *status = json_object_get(statuses, item->name);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "name", item->name, "type",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", item->name, "type",
                                               sc_json_text(item->value, "integration_type"), "title", sc_json_text(item->value, "name"),
                                               "enabled", enabled_text(item->value), "revision", (json_int_t)item->rev, "readable",
                                               json_is_object(item->value), "state", sc_json_text(status, "state"), "reason",
                                               sc_json_text(status, "reason"), "detail", sc_json_text(status, "detail"), "advice",
                                               sc_json_text(status, "advice"), "since", sc_json_text(status, "since"), "updated",
-                                              sc_json_text(status, "updated")));
+                                              sc_json_text(status, "updated"), "start", sc_from_now_text(item->value)));
     }
     return sc_print_json(list);
+}
+
+/* What the agent says; before it says anything, where the first poll will begin. */
+static char *detail_of(const struct item *item, const json_t *status)
+{
+    const char *start = sc_from_now_text(item->value), *detail = sc_json_text(status, "detail");
+    if (!json_is_object(item->value))
+        return sc_dup("the value is no JSON object: put it again");
+    return status || !*start ? sc_dup(detail) : sc_printf("begins at %s", start);
 }
 
 static int print_table(const struct items *items, const json_t *statuses)
@@ -87,12 +96,9 @@ static int print_table(const struct items *items, const json_t *statuses)
     for (size_t i = 0; i < items->count; i++) {
         const struct item *item = &items->at[i];
         const json_t *status = json_object_get(statuses, item->name);
-        SC_AUTO_FREE char *rev = sc_printf("%llu", (unsigned long long)item->rev);
-        bool readable = json_is_object(item->value);
-        sc_table_add(&table,
-                     (const char *const[]){item->name, sc_json_text(item->value, "integration_type"), enabled_text(item->value), rev,
-                                           sc_json_text(status, "state"), sc_json_text(status, "reason"),
-                                           readable ? sc_json_text(status, "detail") : "the value is no JSON object: put it again"});
+        SC_AUTO_FREE char *rev = sc_printf("%llu", (unsigned long long)item->rev), *detail = detail_of(item, status);
+        sc_table_add(&table, (const char *const[]){item->name, sc_json_text(item->value, "integration_type"), enabled_text(item->value), rev,
+                                                   sc_json_text(status, "state"), sc_json_text(status, "reason"), detail});
     }
     if (!items->count)
         sc_buf_add_str(&out, "no integrations yet: `signal-client integrations put --help` shows how to make one\n");
@@ -106,7 +112,7 @@ int sc_command_integrations_list(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_error err = SC_ERROR_INIT;
     struct items items = {0};
-    if (sc_args_read(cli, "", 0, 0, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     struct sc_session *session = sc_open_bucket(cli, false, &err);
     if (!session)

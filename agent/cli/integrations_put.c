@@ -2,6 +2,7 @@
  * uses, then written by compare-and-set. */
 #include "cli/commands.h"
 
+#include "base/clock.h"
 #include "base/redact.h"
 #include "config/integration.h"
 #include "nats/session.h"
@@ -15,41 +16,11 @@ struct put {
     struct sc_cli *cli;
     const struct sc_args *args;
     const char *name;
-    char **secrets; /* by option; NULL where the option is another */
+    char **secrets;    /* by option; NULL where the option is another */
+    const char *start; /* of --from-now, or NULL */
 };
 
-static const char SPEC[] = "type= set= secret= name= interval-minutes= data-type= file= disabled";
-
 /* ---- one option ------------------------------------------------------------------------------------------------------ */
-
-/* The object of that name, made when missing or when something else stands there. */
-static json_t *object_of(json_t *root, const char *name)
-{
-    json_t *object = json_object_get(root, name);
-    if (!json_is_object(object)) {
-        json_object_set_new(root, name, json_object());
-        object = json_object_get(root, name);
-    }
-    return object;
-}
-
-static int fail_field(const struct sc_connector *connector, struct sc_str name, struct sc_error *err)
-{
-    struct sc_buf known SC_AUTO_BUF = {0};
-    const struct sc_field *tables[] = {connector->settings, connector->credentials, sc_integration_common_fields()};
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-        for (const struct sc_field *row = tables[t]; row && row->name; row++)
-            sc_buf_addf(&known, "%s%s", known.len ? ", " : "", row->name);
-    return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s has no field \"%.*s\"; it has: %s", connector->name,
-                   (int)(name.len < 64 ? name.len : 64), name.ptr, sc_buf_str(&known).ptr);
-}
-
-/* A field stands in one object only. */
-static void set_field(json_t *root, const char *name, bool credential, json_t *value)
-{
-    json_object_del(json_object_get(root, credential ? "settings" : "credentials"), name);
-    json_object_set_new(object_of(root, credential ? "credentials" : "settings"), name, value);
-}
 
 static json_t *typed(const struct sc_field *row, const char *text)
 {
@@ -67,7 +38,7 @@ static int apply_set(json_t *root, const struct sc_connector *connector, const c
     SC_AUTO_FREE char *name = sc_dup_str((struct sc_str){text, (size_t)(equals - text)});
     const struct sc_field *row = name ? sc_integration_field(connector, name, &credential) : NULL;
     if (!row)
-        return fail_field(connector, (struct sc_str){text, (size_t)(equals - text)}, err);
+        return sc_value_fail_field(connector, (struct sc_str){text, (size_t)(equals - text)}, err);
     if (row->secret)
         return sc_fail(
             err, SC_REASON_CONFIG_INVALID,
@@ -77,7 +48,7 @@ static int apply_set(json_t *root, const struct sc_connector *connector, const c
     json_t *value = typed(row, equals + 1);
     if (!value)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--set %s: the value is not UTF-8", name);
-    set_field(root, name, credential, value);
+    sc_value_set_field(root, name, credential, value);
     return 0;
 }
 
@@ -86,11 +57,11 @@ static int apply_secret(json_t *root, const struct sc_connector *connector, cons
     bool credential;
     const struct sc_field *row = sc_integration_field(connector, name, &credential);
     if (!row)
-        return fail_field(connector, sc_str_of(name), err);
+        return sc_value_fail_field(connector, sc_str_of(name), err);
     json_t *value = json_string(secret);
     if (!value)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--secret %s: the value is not UTF-8", name);
-    set_field(root, name, credential, value);
+    sc_value_set_field(root, name, credential, value);
     return 0;
 }
 
@@ -113,7 +84,7 @@ static int apply_data_type(json_t *root, const char *text, struct sc_error *err)
     SC_AUTO_FREE char *name = sc_dup_str((struct sc_str){text, len});
     if (!name || !len || (!on && strcmp(word, "off") != 0 && strcmp(word, "false") != 0))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--data-type %.64s: give it as --data-type NAME or --data-type NAME=off", text);
-    json_object_set_new(object_of(object_of(root, "data_types"), name), "enabled", json_boolean(on));
+    json_object_set_new(sc_value_object(sc_value_object(root, "data_types"), name), "enabled", json_boolean(on));
     return 0;
 }
 
@@ -162,19 +133,6 @@ static json_t *base_value(const struct put *put, struct sc_str stored, struct sc
     return NULL;
 }
 
-/* 15 digits are what people write; 17 where a number needs them. */
-static char *dump(const json_t *root)
-{
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
-    if (again && !json_equal((json_t *)(uintptr_t)root, again)) {
-        sc_secret_free(text);
-        text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    }
-    json_decref(again);
-    return text;
-}
-
 static int compose(const struct put *put, struct sc_str stored, struct sc_buf *out, struct sc_error *err)
 {
     json_t *root = base_value(put, stored, err);
@@ -185,7 +143,9 @@ static int compose(const struct put *put, struct sc_str stored, struct sc_buf *o
     int rc = connector ? apply_options(put, root, connector, err)
                        : sc_fail(err, SC_REASON_CONFIG_INVALID,
                                  "integration_type \"%.64s\" is unknown: `signal-client connectors list` shows the known ones", type);
-    char *text = rc ? NULL : dump(root);
+    if (rc == 0 && put->start)
+        sc_from_now_set(root, connector, put->start);
+    char *text = rc ? NULL : sc_value_dump(root);
     json_decref(root);
     if (rc)
         return -1;
@@ -193,6 +153,29 @@ static int compose(const struct put *put, struct sc_str stored, struct sc_buf *o
     if (!text || sc_buf_add_str(out, text))
         rc = sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
     sc_secret_free(text);
+    return rc;
+}
+
+/* A file's value keeps every byte unless a member is added. */
+static int compose_file(const struct put *put, struct sc_buf *value, struct sc_error *err)
+{
+    struct sc_buf where SC_AUTO_BUF = {0};
+    json_t *root = json_loadb(sc_buf_str(value).ptr, value->len, JSON_REJECT_DUPLICATES, NULL);
+    const struct sc_connector *connector = sc_plugins_find(put->cli->plugins, sc_json_text(root, "integration_type"));
+    int rc = 0;
+    if (sc_value_find_hidden(root, &where))
+        rc = sc_value_fail_hidden(sc_buf_str(&where).ptr, "write the secret there, or put the integration with --secret", err);
+    char *text = NULL;
+    if (rc == 0 && put->start && json_is_object(root) && connector) { /* else the parser says what is wrong */
+        sc_from_now_set(root, connector, put->start);
+        text = sc_value_dump(root);
+        explicit_bzero(value->ptr, value->len);
+        sc_buf_clear(value);
+        if (!text || sc_buf_add_str(value, text))
+            rc = sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
+    }
+    sc_secret_free(text);
+    json_decref(root);
     return rc;
 }
 
@@ -234,6 +217,23 @@ static int try_put(const struct put *put, struct sc_session *session, bool file,
     return rc;
 }
 
+static int print_done(const struct put *put, struct sc_session *session, struct sc_str value, const char *what, uint64_t rev)
+{
+    json_t *root = json_loadb(value.ptr, value.len, 0, NULL);
+    const struct sc_connector *connector = sc_plugins_find(put->cli->plugins, sc_json_text(root, "integration_type"));
+    json_t *done = json_pack("{s:s, s:s, s:I}", "name", put->name, "result", what, "revision", (json_int_t)rev);
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_buf_addf(&out, "%s %s (revision %llu)", put->name, what, (unsigned long long)rev);
+    if (put->start && connector)
+        sc_from_now_tell(session, connector, put->name, put->start, &out, done);
+    sc_buf_add_char(&out, '\n');
+    json_decref(root);
+    if (put->cli->json)
+        return sc_print_json(done);
+    json_decref(done);
+    return sc_print(&out);
+}
+
 static int write_value(const struct put *put, struct sc_session *session, bool file, struct sc_buf *value)
 {
     struct sc_error err = SC_ERROR_INIT;
@@ -251,12 +251,7 @@ static int write_value(const struct put *put, struct sc_session *session, bool f
                       "%s was changed by somebody else at the same moment and nothing was written: look at it "
                       "(`signal-client integrations show %s`) and try again",
                       put->name, put->name);
-    const char *what = fresh ? "made" : whole ? "replaced" : "changed";
-    if (put->cli->json)
-        return sc_print_json(json_pack("{s:s, s:s, s:I}", "name", put->name, "result", what, "revision", (json_int_t)rev));
-    struct sc_buf out SC_AUTO_BUF = {0};
-    sc_buf_addf(&out, "%s %s (revision %llu)\n", put->name, what, (unsigned long long)rev);
-    return sc_print(&out);
+    return print_done(put, session, sc_buf_str(value), fresh ? "made" : whole ? "replaced" : "changed", rev);
 }
 
 /* ---- before anything is sent ------------------------------------------------------------------------------------------ */
@@ -269,8 +264,8 @@ static int check_use(const struct sc_cli *cli, const struct sc_args *args)
                               name);
     if (args->option_count == 0)
         return sc_usage_error(cli, "say what %s shall be: --type with fields, the fields to change, or --file", name);
-    if (sc_args_get(args, "file") && args->option_count > 1)
-        return sc_usage_error(cli, "--file holds everything: give no other option beside it");
+    if (sc_args_get(args, "file") && args->option_count > 1 + (sc_args_get(args, "from-now") != NULL))
+        return sc_usage_error(cli, "--file holds everything: give no other option beside it but --from-now");
     return SC_EXIT_GOOD;
 }
 
@@ -319,7 +314,7 @@ static int put_with(const struct put *put, struct sc_buf *value)
         rc = read_secrets(put);
     if (rc != SC_EXIT_GOOD)
         return rc;
-    if (file && (sc_read_input(file, MAX_FILE_BYTES, value, &err) || validate(put, sc_buf_str(value), false, &err)))
+    if (file && (sc_read_input(file, MAX_FILE_BYTES, value, &err) || compose_file(put, value, &err) || validate(put, sc_buf_str(value), false, &err)))
         return sc_say(SC_EXIT_BAD, "%s", err.text);
     struct sc_session *session = sc_open_bucket(put->cli, true, &err);
     if (!session)
@@ -333,12 +328,14 @@ int sc_command_integrations_put(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_buf value SC_AUTO_BUF = {0};
-    if (sc_args_read(cli, SPEC, 1, 1, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     int rc = check_use(cli, &args);
     if (rc != SC_EXIT_GOOD)
         return rc;
-    struct put put = {cli, &args, args.words[0], calloc((unsigned)args.option_count + 1u, sizeof(char *))};
+    char now[SC_TIME_TEXT];
+    struct put put = {cli, &args, args.words[0], calloc((unsigned)args.option_count + 1u, sizeof(char *)),
+                      sc_args_get(&args, "from-now") ? sc_time_rfc3339(sc_real_ms(), now) : NULL};
     rc = put.secrets ? put_with(&put, &value) : sc_say(SC_EXIT_BAD, "out of memory");
     for (int i = 0; put.secrets && i < args.option_count; i++)
         sc_secret_free(put.secrets[i]);

@@ -3,6 +3,7 @@
  * named like a secret; what is hidden is also told to the redactor, so that no copy of it elsewhere in the value is shown. */
 #include "cli/commands.h"
 
+#include "base/clock.h"
 #include "base/redact.h"
 #include "config/integration.h"
 #include "config/url.h"
@@ -147,6 +148,15 @@ static void add_line(struct sc_buf *out, const char *label, const char *text)
     sc_buf_add_char(out, '\n');
 }
 
+static void add_starts(struct sc_buf *out, const struct sc_integration *integration)
+{
+    char start[SC_TIME_TEXT];
+    for (size_t i = 0; i < integration->type_count; i++)
+        if (integration->types[i].start_ms != SC_TIME_NONE)
+            sc_buf_addf(out, "%-9s the first poll of %s begins at %s\n", "start", integration->types[i].type->name,
+                        sc_time_rfc3339(integration->types[i].start_ms, start));
+}
+
 static int print_text(const struct shown *shown)
 {
     struct sc_buf out SC_AUTO_BUF = {0};
@@ -157,6 +167,7 @@ static int print_text(const struct shown *shown)
     add_line(&out, "problem", shown->problem ? shown->problem : "");
     if (shown->integration) {
         add_line(&out, "source", shown->integration->source);
+        add_starts(&out, shown->integration);
         add_warnings(&out, shown->integration->warnings);
     }
     if (shown->status) {
@@ -180,7 +191,7 @@ int sc_command_integrations_show(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_error err = SC_ERROR_INIT;
     struct sc_kv_entry entry = {0};
-    if (sc_args_read(cli, "", 1, 1, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     struct sc_session *session = sc_open_bucket(cli, false, &err);
     if (!session)

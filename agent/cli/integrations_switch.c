@@ -70,7 +70,7 @@ static int switch_integration(struct sc_cli *cli, bool enabled)
     const char *what = "";
     uint64_t rev = 0;
     int rc = 1;
-    if (sc_args_read(cli, "", 1, 1, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     struct sc_session *session = sc_open_bucket(cli, false, &err);
     if (!session)
@@ -113,7 +113,7 @@ int sc_command_integrations_remove(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_error err = SC_ERROR_INIT;
     struct sc_kv_entry entry = {0};
-    if (sc_args_read(cli, "yes", 1, 1, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     if (!sc_args_get(&args, "yes") && !sc_can_ask())
         return confirm(cli, &args);

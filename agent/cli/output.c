@@ -34,7 +34,9 @@ int sc_usage_error(const struct sc_cli *cli, const char *fmt, ...)
     va_start(args, fmt);
     say_v("signal-client: ", fmt, args);
     va_end(args);
-    fprintf(stderr, "usage: signal-client %s\n`signal-client %s --help` shows examples.\n", cli->command->usage, cli->command->name);
+    struct sc_buf usage SC_AUTO_BUF = {0};
+    sc_usage_add(cli->command, &usage);
+    fprintf(stderr, "%s`signal-client %s --help` shows examples.\n", sc_buf_str(&usage).ptr, cli->command->name);
     return SC_EXIT_USAGE;
 }
 

@@ -28,7 +28,7 @@ int sc_command_version(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
     struct sc_buf out SC_AUTO_BUF = {0};
-    if (sc_args_read(cli, "crash-points", 0, 0, &args))
+    if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
     if (sc_args_get(&args, "crash-points"))
         return list_points();

@@ -3,6 +3,7 @@
 #include "config/integration.h"
 
 #include "base/redact.h"
+#include "base/template.h"
 #include "config/parse.h"
 #include "config/url.h"
 
@@ -172,22 +173,17 @@ const char *sc_integration_value(const struct sc_integration *integration, const
     return NULL;
 }
 
+static const char *value_named(void *arg, const char *name)
+{
+    return sc_integration_value(arg, name);
+}
+
 int sc_integration_expand(const struct sc_integration *integration, const char *template_text, struct sc_buf *out, struct sc_error *err)
 {
-    const char *text = template_text;
-    while (*text) {
-        size_t plain = strcspn(text, "{");
-        sc_buf_add(out, text, plain);
-        text += plain;
-        if (!*text)
-            break;
-        size_t len = strcspn(++text, "}");
-        SC_AUTO_FREE char *name = sc_dup_str((struct sc_str){text, len});
-        const char *value = name ? sc_integration_value(integration, name) : NULL;
-        if (!value)
-            return sc_fail(err, SC_REASON_CONFIG_INVALID, "%.64s is not set: give it in settings or credentials", name ? name : "a value");
-        sc_buf_add_str(out, value);
-        text += len + (text[len] == '}');
-    }
-    return out->failed ? sc_fail(err, SC_REASON_MEMORY_LIMIT, "a text made of settings is too long") : 0;
+    char missing[64];
+    if (sc_template_expand(template_text, value_named, (void *)(uintptr_t)integration, out, missing) == 0)
+        return 0;
+    if (!out->failed)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is not set: give it in settings or credentials", missing);
+    return sc_fail(err, SC_REASON_MEMORY_LIMIT, "a text made of settings is too long");
 }

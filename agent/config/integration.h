@@ -14,6 +14,7 @@ struct sc_integration_type { /* one per data type of the connector, same order *
     bool enabled;
     int64_t interval_ms;
     uint32_t lookback_s;
+    int64_t start_ms; /* the first poll begins here instead of now - lookback; SC_TIME_NONE: not given */
 };
 
 struct sc_integration {

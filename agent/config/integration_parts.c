@@ -1,6 +1,7 @@
 /* The members of an integration beside settings and credentials. */
 #include "config/parse.h"
 
+#include "base/clock.h"
 #include "base/redact.h"
 #include "config/url.h"
 
@@ -11,6 +12,8 @@
 #define MIN_INTERVAL_MS 600
 #define MAX_INTERVAL_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define MAX_LOOKBACK_S  (INT64_C(87600) * 3600)
+#define MAX_AHEAD_MS    (INT64_C(24) * 3600 * 1000)
+#define CLOCK_IS_SET_MS INT64_C(1704067200000) /* 2024-01-01: a machine that shows less was never told the time */
 
 /* ---- data types ------------------------------------------------------------------------------------------------------ */
 
@@ -34,9 +37,26 @@ static int read_lookback(struct sc_parse *parse, const json_t *object, const cha
     return 0;
 }
 
+static int read_start(struct sc_parse *parse, const json_t *object, const char *where, struct sc_integration_type *type)
+{
+    const json_t *value = sc_parse_member(object, "start");
+    int64_t now = sc_real_ms(), start = SC_TIME_NONE;
+    if (!value)
+        return 0;
+    if (json_is_string(value))
+        start = sc_time_parse_rfc3339((struct sc_str){json_string_value(value), json_string_length(value)});
+    if (start == SC_TIME_NONE)
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "%sstart must be a time such as \"2026-11-22T10:15:00Z\"", where);
+    if (now >= CLOCK_IS_SET_MS && start - now > MAX_AHEAD_MS)
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID,
+                       "%sstart lies more than a day in the future: what comes before it would never be read", where);
+    type->start_ms = start;
+    return 0;
+}
+
 static int read_type(struct sc_parse *parse, const json_t *value, struct sc_integration_type *type)
 {
-    static const char *const known[] = {"enabled", "poll_interval_minutes", "lookback_hours", NULL};
+    static const char *const known[] = {"enabled", "poll_interval_minutes", "lookback_hours", "start", NULL};
     char where[SC_WHERE_MAX];
     snprintf(where, sizeof where, "data_types.%s.", type->type->name);
     if (json_is_boolean(value)) {
@@ -47,7 +67,7 @@ static int read_type(struct sc_parse *parse, const json_t *value, struct sc_inte
         return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "data_types.%s must be an object {…}, true or false", type->type->name);
     sc_parse_unknown(parse, value, where, known);
     return sc_parse_bool(parse, value, where, "enabled", &type->enabled) || read_interval(parse, value, where, &type->interval_ms) ||
-                   read_lookback(parse, value, where, type)
+                   read_lookback(parse, value, where, type) || read_start(parse, value, where, type)
                ? -1
                : 0;
 }
@@ -89,6 +109,7 @@ static int make_types(struct sc_parse *parse)
             .enabled = !row->off_by_default,
             .interval_ms = interval_ms ? interval_ms : (int64_t)row->interval_s * 1000,
             .lookback_s = row->lookback_s,
+            .start_ms = SC_TIME_NONE,
         };
     return 0;
 }

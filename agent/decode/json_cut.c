@@ -66,6 +66,8 @@ void sc_json_cut_reset(struct sc_json_cut *cut)
     cut->top_kind = cut->array_kind = SC_CUT_ABSENT;
     cut->hit = &cut->paths.nodes[SC_JSON_BODY];
     cut->want = NULL;
+    cut->capture_count = 0;
+    cut->capture_level = SC_JSON_NO_LEVEL;
     cut->base = 0;
     cut->pending = 0;
     cut->records = 0;

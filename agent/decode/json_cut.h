@@ -10,6 +10,9 @@
  * Of members with one name the last counts, with all that is in it, as for nearly every reader of the record; a second member at
  * the records' path is an error. Something else than an array there is an error told by finish(), so that what an error reply
  * says can be read as envelope.
+ * A member beside the records that is an array or object is captured as raw text. Never so what stands at the records' path or on
+ * the way to it ("data" and "data.items" for "data.items[]"): an array or object there is told by its kind alone, whether records
+ * are in it or not. Raw text is copied as it passes, at most SC_CUT_VALUE_MAX bytes of each.
  * Depth is counted from the record on inside one (a flat object is 1 deep), from the body on outside. */
 #pragma once
 
@@ -26,13 +29,15 @@ enum sc_cut_kind {
     SC_CUT_TRUE, /* text = "true", and so on */
     SC_CUT_FALSE,
     SC_CUT_NULL,
-    SC_CUT_OBJECT, /* no text */
-    SC_CUT_ARRAY
+    SC_CUT_OBJECT, /* beside the records: text = its bytes as they came, from bracket to bracket; in a record, and at the records' path
+                    * or on the way to it: no text, ptr is NULL */
+    SC_CUT_ARRAY   /* the same */
 };
 
 struct sc_cut_value {
     enum sc_cut_kind kind;
-    bool cut; /* longer than SC_CUT_VALUE_MAX: text holds the first part */
+    bool cut; /* longer than SC_CUT_VALUE_MAX: text holds the first part; a string's ends with a whole character, raw text after
+               * exactly SC_CUT_VALUE_MAX bytes */
     struct sc_str text;
 };
 
@@ -80,5 +85,6 @@ int sc_json_cut_feed(struct sc_json_cut *cut, const char *bytes, size_t len, siz
 int sc_json_cut_finish(struct sc_json_cut *cut, struct sc_error *err) SC_WARN_UNUSED;
 uint64_t sc_json_cut_records(const struct sc_json_cut *cut); /* completed */
 bool sc_json_cut_in_record(const struct sc_json_cut *cut);
-/* Captured so far; kind ABSENT when not (yet) seen. index as in the spec. */
+/* Captured so far; kind ABSENT when not (yet) seen, to its end if it has a text. Its text is valid until the next feed or reset.
+ * index as in the spec. */
 const struct sc_cut_value *sc_json_cut_envelope(const struct sc_json_cut *cut, unsigned index);

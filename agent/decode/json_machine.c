@@ -106,6 +106,61 @@ static void keep_literal(struct sc_json_cut *cut)
     cut->want = NULL;
 }
 
+/* The container that begins at level - 1 is looked into, or its end is waited for. */
+static void track(struct sc_json_cut *cut, const struct sc_json_node *node, uint32_t level)
+{
+    cut->tracked = level;
+    cut->nodes[level] = node;
+}
+
+/* ---- wanted arrays and objects beside the records -------------------------------------------- */
+
+/* Copies what the bytes at hand, up to p, have of the text, as far as it fits. */
+static void capture_copy(struct sc_json_cut *cut, const struct sc_json_capture *c, const char *p)
+{
+    uint64_t from = c->at > cut->base ? c->at : cut->base, done = from - c->at;
+    uint64_t len = sc_json_at(cut, p) - from;
+
+    if (done >= SC_CUT_VALUE_MAX)
+        return;
+    if (len > SC_CUT_VALUE_MAX - done)
+        len = SC_CUT_VALUE_MAX - done;
+    memcpy(room_of(cut, c->node) + done, cut->chunk + (from - cut->base), (size_t)len);
+}
+
+static void capture_begin(struct sc_json_cut *cut, const struct sc_json_node *node,
+                          enum sc_cut_kind kind, uint64_t at, uint32_t level)
+{
+    cut->captures[cut->capture_count++] =
+        (struct sc_json_capture){.node = node, .kind = kind, .level = level, .at = at};
+    cut->capture_level = level;
+    track(cut, node, level);
+}
+
+/* p is behind the byte that closes the innermost one. */
+static void capture_end(struct sc_json_cut *cut, const char *p)
+{
+    const struct sc_json_capture *c = &cut->captures[--cut->capture_count];
+    uint64_t len = sc_json_at(cut, p) - c->at;
+    bool too_long = len > SC_CUT_VALUE_MAX;
+
+    capture_copy(cut, c, p);
+    set_values(cut, c->node->slots,
+               (struct sc_cut_value){
+                   .kind = c->kind,
+                   .cut = too_long,
+                   .text = {room_of(cut, c->node), too_long ? SC_CUT_VALUE_MAX : (size_t)len}
+    });
+    cut->capture_level = cut->capture_count ? c[-1].level : SC_JSON_NO_LEVEL;
+}
+
+/* The bytes at hand end inside them all. */
+static void capture_wait(struct sc_json_cut *cut, const char *end)
+{
+    for (unsigned i = 0; i < cut->capture_count; i++)
+        capture_copy(cut, &cut->captures[i], end);
+}
+
 /* The value that begins at p is the one that the last name (or being the root) led to. Of members
  * with the same name the last counts, with all that is in it: that is how nearly every reader of
  * the record will see it. */
@@ -132,16 +187,16 @@ static int take_hit(struct sc_json_cut *cut, const char *p, uint32_t level)
             cut->outer_tracked = cut->tracked;
         }
     }
-    if (kind == SC_CUT_OBJECT && node->child) {
-        cut->tracked = level + 1;
-        cut->nodes[level + 1] = node;
-    }
-    if (node->slots) {
-        if (kind == SC_CUT_OBJECT || kind == SC_CUT_ARRAY)
-            set_values(cut, node->slots, (struct sc_cut_value){.kind = kind});
-        else
-            cut->want = node;
-    }
+    if (kind == SC_CUT_OBJECT && node->child)
+        track(cut, node, level + 1);
+    if (!node->slots)
+        return 0;
+    if (kind != SC_CUT_OBJECT && kind != SC_CUT_ARRAY)
+        cut->want = node;
+    else if (cut->in_record || node->way)
+        set_values(cut, node->slots, (struct sc_cut_value){.kind = kind});
+    else
+        capture_begin(cut, node, kind, sc_json_at(cut, p), level + 1);
     return 0;
 }
 
@@ -531,8 +586,11 @@ colon:
 
 close: /* at the byte that closes the innermost container */
     p++;
-    if (level == cut->tracked)
+    if (level == cut->tracked) {
         cut->tracked--;
+        if (level == cut->capture_level)
+            capture_end(cut, p);
+    }
     if (level == cut->array_level)
         cut->array_level = SC_JSON_NO_LEVEL;
     level--;
@@ -583,6 +641,8 @@ out:
         r = record_data(cut, from, p);
         if (r != 0)
             p = from;
+    } else if (cut->capture_count) {
+        capture_wait(cut, p);
     }
 stop:
     cut->level = level;

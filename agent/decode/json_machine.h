@@ -35,9 +35,21 @@ enum sc_json_number { /* what was read last */
                       SC_JSON_EXPONENT
 };
 
+/* An array or object beside the records whose text is wanted and whose end is not reached. Those
+ * that are open are inside each other, so each is another node with slots of its own: there are
+ * never more than slots. None is open while a record is: no pause falls into one, and a feed that
+ * does not fail takes all its bytes. */
+struct sc_json_capture {
+    const struct sc_json_node *node;
+    enum sc_cut_kind kind;
+    uint32_t level; /* inside it */
+    uint64_t at;    /* place of its first byte; each byte's copy has its place by it */
+};
+
 /* A place in the tree is kept as a level: 0 outside everything, 1 inside the outermost container,
  * and so on. The levels on the way to something that is wanted are "tracked": 1 to `tracked` around
- * the records; from the record's own on inside one. Names are compared at level `tracked` only. */
+ * the records; from the record's own on inside one. Names are compared at level `tracked` only.
+ * What is captured is tracked too: so its end is noticed where nothing else is asked for. */
 struct sc_json_cut {
     struct sc_cut_sink sink;
     const char *records_path;
@@ -63,6 +75,9 @@ struct sc_json_cut {
     const struct sc_json_node *hit;  /* the value that comes next is this one */
     const struct sc_json_node *want; /* the scalar being read is this one, and kept */
     struct sc_json_string string;
+    struct sc_json_capture captures[SC_CUT_ENVELOPE]; /* the innermost last */
+    unsigned capture_count;
+    uint32_t capture_level; /* of the innermost, else SC_JSON_NO_LEVEL */
 
     /* places in the body */
     const char *chunk; /* the bytes at hand begin here, only valid inside feed */

@@ -75,6 +75,8 @@ int sc_json_paths_add(struct sc_json_paths *paths, unsigned root, const char *pa
             return sc_fail(err, SC_REASON_INTERNAL,
                            "path \"%.80s\": more than %d names in all paths", path,
                            SC_JSON_NODES_MAX - SC_JSON_ROOTS);
+        if (slot < 0)
+            node->way = true;
         if (path[i] != '.')
             break;
         i++;

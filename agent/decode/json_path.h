@@ -23,6 +23,7 @@ struct sc_json_node {
     uint8_t slots;          /* bit i: the value is wanted as value i */
     uint8_t below;          /* slots of this node and all below */
     bool records;           /* the elements of this array are the records */
+    bool way;               /* the records are here or further down: its text is never kept */
     uint8_t child, sibling; /* places in `nodes`; 0: none */
 };
 

@@ -279,8 +279,8 @@ static void reap(struct sc_http *http)
                 t->result.text[0] = '\0';
             }
             t->in_done = true;
-            if (http->done)
-                http->done(t, &t->result);
+            if (t->on_done)
+                t->on_done(t, &t->result);
             next = t->next;
             unlink_transfer(t);
             sc_transfer_free(t);

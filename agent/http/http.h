@@ -6,6 +6,7 @@
 
 struct sc_http;
 struct sc_transfer;
+struct sc_http_result;
 
 struct sc_http_config {
     const char *user_agent;
@@ -28,7 +29,11 @@ struct sc_http_request {
     bool verify;          /* certificate and host name */
     bool allow_plain_http; /* else http:// only to loopback */
     uint64_t max_body;    /* 0: the config's */
+    uint32_t first_byte_timeout_s; /* 0: the config's */
+    bool no_redirects;    /* one that leads elsewhere is an error */
     void *arg;
+    /* Instead of what sc_http_set_done() gave; NULL: that. */
+    void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result);
     /* The final head is known (redirects followed, 1xx and proxy heads left out). Return true: body bytes go to body(). False: up to
      * 64 KiB of the body are kept as result.prefix instead. */
     bool (*head)(void *arg, struct sc_transfer *transfer, int status);

@@ -78,7 +78,7 @@ int sc_stream_on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, 
         snprintf(t->address, sizeof(t->address), "%s", peer_ip);
         t->address_port = (uint16_t)peer_port;
     }
-    arm(t, t->http->config.first_byte_timeout_s);
+    arm(t, t->first_byte_timeout_s);
     return t->stopped ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -139,10 +139,14 @@ static void redirected(struct sc_transfer *t, struct sc_str location)
                          "first only; if the "
                          "vendor has moved, set base_url to the new host",
                          here, t->head.status, there);
-    } else if (t->redirects >= t->http->config.max_redirects) {
+    } else if (t->max_redirects == 0) {
+        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                         "%s redirects (%d) a request that must not be redirected: check its address",
+                         t->place.host, t->head.status);
+    } else if (t->redirects >= t->max_redirects) {
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
                          "%s redirects (%d) more than %u times in a row: check the base URL",
-                         t->place.host, t->head.status, t->http->config.max_redirects);
+                         t->place.host, t->head.status, t->max_redirects);
     } else {
         t->redirect = url;
         return;

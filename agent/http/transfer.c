@@ -49,6 +49,8 @@ struct sc_transfer *sc_transfer_free(struct sc_transfer *t)
     sc_trust_unref(t->trust);
     sc_peer_unref(t->peer);
     sc_head_done(&t->head);
+    if (t->prefix.ptr)
+        explicit_bzero(t->prefix.ptr, t->prefix.len); /* a token endpoint's reply */
     sc_buf_done(&t->prefix);
     free(t);
     return NULL;
@@ -138,6 +140,9 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
     const char *method = r->method ? r->method : "GET";
     t->verify = r->verify;
     t->max_body = r->max_body ? r->max_body : t->http->config.max_body;
+    t->first_byte_timeout_s = r->first_byte_timeout_s ? r->first_byte_timeout_s : t->http->config.first_byte_timeout_s;
+    t->max_redirects = r->no_redirects ? 0 : t->http->config.max_redirects;
+    t->on_done = r->done ? r->done : t->http->done;
     t->on_head = r->head;
     t->on_body = r->body;
     t->result.arg = r->arg;
@@ -276,7 +281,7 @@ void sc_transfer_on_timer(struct sc_timer *timer, void *arg)
     struct sc_transfer *t = arg;
     const struct sc_http_config *config = &t->http->config;
     bool body = t->state == SC_TRANSFER_BODY;
-    uint32_t limit_s = body ? config->stall_timeout_s : config->first_byte_timeout_s;
+    uint32_t limit_s = body ? config->stall_timeout_s : t->first_byte_timeout_s;
     curl_off_t wire = 0;
     char where[SC_WHERE];
 

@@ -9,6 +9,7 @@
 #define MAX_ROWS       64
 #define MAX_NAME       64
 #define MAX_INTERVAL_S (7u * 24 * 3600)
+#define MAX_THROTTLE_S (24u * 3600)
 
 static bool is_name(const char *text, const char *extra)
 {
@@ -156,14 +157,19 @@ static int check_fields(const struct sc_connector *connector, struct sc_error *e
     return 0;
 }
 
-/* Every {name} is a field; open = no secret and no credential may be named. */
-static int check_template(const struct sc_connector *connector, const char *what, const char *text, bool open, struct sc_error *err)
+/* Every {name} is a field, or `own`, which the agent fills in; open = no secret and no credential may be named. */
+static int check_template_with(const struct sc_connector *connector, const char *what, const char *text, bool open, const char *own,
+                               struct sc_error *err)
 {
     while (text && (text = strchr(text, '{'))) {
         const char *end = strchr(text, '}');
         if (!end)
             return sc_fail(err, SC_REASON_INTERNAL, "%s has a '{' without '}'", what);
         struct sc_str name = {text + 1, (size_t)(end - text - 1)};
+        if (own && sc_str_is(name, own)) {
+            text = end;
+            continue;
+        }
         const struct sc_field *setting = find_field(connector->settings, name);
         const struct sc_field *credential = find_field(connector->credentials, name);
         if (!setting && !credential)
@@ -174,6 +180,11 @@ static int check_template(const struct sc_connector *connector, const char *what
         text = end;
     }
     return 0;
+}
+
+static int check_template(const struct sc_connector *connector, const char *what, const char *text, bool open, struct sc_error *err)
+{
+    return check_template_with(connector, what, text, open, NULL, err);
 }
 
 /* ---- pools ------------------------------------------------------------------------------------------------------- */
@@ -188,6 +199,8 @@ static int check_pool(const struct sc_pool *pool, struct sc_error *err)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: %u requests per 0 s", pool->name, pool->requests);
     if (pool->reset_header && pool->reset_unit == SC_RESET_NONE)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: reset header without unit", pool->name);
+    if (pool->throttle_s > MAX_THROTTLE_S)
+        return sc_fail(err, SC_REASON_INTERNAL, "pool %s: a wait of %u s after a throttle is over a day", pool->name, pool->throttle_s);
     const char *headers[] = {pool->limit_header, pool->remaining_header, pool->reset_header};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (headers[i] && !is_header_name(headers[i]))
@@ -252,6 +265,8 @@ static int check_data_type(const struct sc_data_type *type, struct sc_error *err
         return sc_fail(err, SC_REASON_INTERNAL, "%s.min_interval_s is above interval_s", type->name);
     if (!type->recipe)
         return sc_fail(err, SC_REASON_INTERNAL, "%s.recipe: versions count from 1", type->name);
+    if (type->scope && !*type->scope)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.scope is empty", type->name);
     return check_paths(type, err);
 }
 
@@ -270,7 +285,7 @@ static int check_data_types(const struct sc_connector *connector, struct sc_erro
     return rows ? 0 : sc_fail(err, SC_REASON_INTERNAL, "it has no data type");
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------------------------- */
 
 static int check_names(const struct sc_connector *connector, struct sc_error *err)
 {
@@ -284,17 +299,110 @@ static int check_names(const struct sc_connector *connector, struct sc_error *er
     return 0;
 }
 
+/* ---- authentication ------------------------------------------------------------------------------------------------ */
+
+static int check_token_url(const struct sc_connector *connector, const char *url, struct sc_error *err)
+{
+    if (is_blank(url) || (url[0] != '/' && strncmp(url, "https://", 8) != 0) || strncmp(url, "//", 2) == 0)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.token_url \"%s\" is no path and no https URL", url ? url : "");
+    return check_template(connector, "auth.oauth2.token_url", url, true, err);
+}
+
+static int check_client(const struct sc_connector *connector, const struct sc_oauth2 *oauth2, struct sc_error *err)
+{
+    const struct sc_field *id = oauth2->client_id ? find_field(connector->credentials, sc_str_of(oauth2->client_id)) : NULL;
+    const struct sc_field *secret = oauth2->client_secret ? find_field(connector->credentials, sc_str_of(oauth2->client_secret)) : NULL;
+    if (!id || !secret)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: client_id and client_secret name credentials");
+    if (!secret->secret)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: credentials.%s is not secret", secret->name);
+    return 0;
+}
+
+static bool has_scopes(const struct sc_connector *connector)
+{
+    for (const struct sc_data_type *t = connector->data_types; t->name; t++)
+        if (t->scope)
+            return true;
+    return false;
+}
+
+static int check_params(const struct sc_connector *connector, const struct sc_oauth2 *oauth2, struct sc_error *err)
+{
+    bool scoped = false;
+    for (size_t i = 0; i < SC_MAX_OAUTH2_PARAMS && oauth2->params[i].name; i++) {
+        const struct sc_oauth2_param *p = &oauth2->params[i];
+        if (is_blank(p->name) || is_blank(p->value) || strpbrk(p->name, "&=? {}"))
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.params: \"%s\" needs a plain name and a value", p->name);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(oauth2->params[k].name, p->name) == 0)
+                return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.params: %s stands there twice", p->name);
+        if (check_template_with(connector, "auth.oauth2.params", p->value, false, "scope", err))
+            return -1;
+        scoped = scoped || strstr(p->value, "{scope}");
+    }
+    if (scoped != has_scopes(connector))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.params and the data types do not agree: %s",
+                       scoped ? "{scope} is named and none has one" : "a scope is given and no parameter takes {scope}");
+    return 0;
+}
+
+static int check_token_errors(const struct sc_oauth2_error *errors, struct sc_error *err)
+{
+    size_t rows = 0;
+    for (const struct sc_oauth2_error *e = errors; e && e->status; e++) {
+        if (++rows > MAX_ROWS)
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.errors has more than %d rows: does it end?", MAX_ROWS);
+        if (e->status != -1 && (e->status < 100 || e->status > 599))
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.errors: %d is no status", e->status);
+        if (e->reason == SC_REASON_OK || (unsigned)e->reason >= SC_REASON_COUNT)
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.errors: status %d has no reason", e->status);
+    }
+    return 0;
+}
+
+static bool is_pool(const struct sc_connector *connector, const char *name)
+{
+    for (const struct sc_pool *p = connector->pools; p && p->name; p++)
+        if (strcmp(p->name, name) == 0)
+            return true;
+    return false;
+}
+
+static int check_oauth2(const struct sc_connector *connector, struct sc_error *err)
+{
+    const struct sc_oauth2 *oauth2 = connector->auth.oauth2;
+    if (!oauth2)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2 is missing");
+    if ((unsigned)oauth2->body > SC_OAUTH2_JSON || (unsigned)oauth2->client > SC_OAUTH2_CLIENT_BASIC)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: unknown body or client");
+    if (oauth2->pool && !is_pool(connector, oauth2->pool))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.pool: there is no pool %s", oauth2->pool);
+    if (!strstr(connector->auth.value, "{token}"))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.value \"%s\" does not name {token}", connector->auth.value);
+    if (check_template_with(connector, "auth.value", connector->auth.value, false, "token", err) ||
+        check_token_url(connector, oauth2->token_url, err) || check_client(connector, oauth2, err) || check_params(connector, oauth2, err))
+        return -1;
+    return check_token_errors(oauth2->errors, err);
+}
+
 static int check_auth(const struct sc_connector *connector, struct sc_error *err)
 {
     const struct sc_auth *auth = &connector->auth;
+    if ((unsigned)auth->kind > SC_AUTH_OAUTH2_CLIENT)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth has unknown kind %d", (int)auth->kind);
+    if (auth->kind != SC_AUTH_OAUTH2_CLIENT && (auth->oauth2 || has_scopes(connector)))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2 and the scopes of data types belong to another kind");
     if (auth->kind == SC_AUTH_NONE)
         return 0;
-    if (auth->kind != SC_AUTH_HEADER)
-        return sc_fail(err, SC_REASON_INTERNAL, "auth has unknown kind %d", (int)auth->kind);
     if (!is_header_name(auth->header) || is_blank(auth->value))
         return sc_fail(err, SC_REASON_INTERNAL, "auth needs a header's name and value");
+    if (auth->kind == SC_AUTH_OAUTH2_CLIENT)
+        return check_oauth2(connector, err);
     return check_template(connector, "auth.value", auth->value, false, err);
 }
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 int sc_connector_check(const struct sc_connector *connector, struct sc_error *err)
 {

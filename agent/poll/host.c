@@ -7,7 +7,7 @@
 
 #define MAX_NAMES    32
 #define MAX_VALUE    8192
-#define MAX_TEXT     65536
+#define MAX_TEXT     (8u * 1024 * 1024)
 
 /* struct sc_host is the first member of struct sc_poller. */
 static struct sc_poller *poller(const struct sc_host *host)
@@ -28,7 +28,11 @@ static const char *host_setting(const struct sc_host *host, const char *name)
 static uint32_t host_lookback_s(const struct sc_host *host)
 {
     const struct sc_poller *p = poller(host);
-    return p->inst->config->types[p->index].lookback_s;
+    const struct sc_integration_type *type = &p->inst->config->types[p->index];
+    if (!p->never || type->start_ms == SC_TIME_NONE)
+        return type->lookback_s;
+    int64_t since_start = host_now(host) - type->start_ms;
+    return since_start <= 0 ? 0 : since_start / 1000 + 1 < UINT32_MAX ? (uint32_t)(since_start / 1000 + 1) : UINT32_MAX;
 }
 
 static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
@@ -44,7 +48,7 @@ static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
 
 static json_t **keep(struct sc_poller *p, enum sc_keep which)
 {
-    return which == SC_POSITION ? &p->position : &p->walk;
+    return which == SC_POSITION ? &p->position : which == SC_WALK ? &p->walk : &p->page_keep;
 }
 
 static const char *host_get(const struct sc_host *host, enum sc_keep which, const char *name)
@@ -75,9 +79,9 @@ static struct sc_str host_header(const struct sc_host *host, const char *name, u
 static struct sc_str host_envelope(const struct sc_host *host, const char *path)
 {
     const struct sc_poller *p = poller(host);
-    for (unsigned i = 0; p->cut && i < SC_CUT_ENVELOPE && p->cut_spec.envelope[i]; i++) {
-        const struct sc_cut_value *v = sc_json_cut_envelope(p->cut, i);
-        if (strcmp(p->cut_spec.envelope[i], path) == 0 && v && v->kind != SC_CUT_ABSENT && v->kind != SC_CUT_NULL && !v->cut)
+    for (unsigned i = 0; p->cut_now && i < SC_CUT_ENVELOPE && p->spec_now->envelope[i]; i++) {
+        const struct sc_cut_value *v = sc_json_cut_envelope(p->cut_now, i);
+        if (strcmp(p->spec_now->envelope[i], path) == 0 && v && v->kind != SC_CUT_ABSENT && v->kind != SC_CUT_NULL && (!v->cut || v->kind >= SC_CUT_OBJECT))
             return v->text;
     }
     return (struct sc_str){0};
@@ -113,7 +117,7 @@ static const char *host_text(struct sc_host *host, const char *fmt, ...)
     va_end(args);
     if (n < 0)
         return NULL;
-    if (n > MAX_TEXT) {
+    if ((unsigned)n > MAX_TEXT) {
         free(text);
         return NULL;
     }
@@ -159,6 +163,32 @@ static void host_trace(struct sc_host *host, const char *fmt, ...)
     SC_LOG(SC_DEBUG, &cx, NULL, "%s", line);
 }
 
+static uint32_t host_items(const struct sc_host *host)
+{
+    return poller(host)->items.count;
+}
+
+static struct sc_str host_item(const struct sc_host *host, uint32_t n)
+{
+    const struct sc_items *items = &poller(host)->items;
+    return n < items->count ? sc_str_of(items->text.ptr + items->at[n]) : (struct sc_str){0};
+}
+
+static const char *host_items_json(struct sc_host *host, uint32_t from, uint32_t count)
+{
+    struct sc_buf text = {.max = MAX_TEXT};
+    const struct sc_items *items = &poller(host)->items;
+    sc_buf_add_char(&text, '[');
+    for (uint32_t i = from; i < items->count && i - from < count; i++) {
+        if (i > from)
+            sc_buf_add_char(&text, ',');
+        sc_buf_add_json(&text, host_item(host, i));
+    }
+    sc_buf_add_char(&text, ']');
+    char *whole = sc_buf_take(&text);
+    return whole ? arena_keep(poller(host), whole) : NULL;
+}
+
 const struct sc_host_api sc_host_services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -175,4 +205,7 @@ const struct sc_host_api sc_host_services = {
     .rfc3339 = host_rfc3339,
     .parse_time = host_parse_time,
     .trace = host_trace,
+    .items = host_items,
+    .item = host_item,
+    .items_json = host_items_json,
 };

@@ -178,6 +178,9 @@ static void poller_free(struct sc_poller *p)
     sc_seen_done(&p->seen);
     sc_map_done(&p->map);
     sc_json_cut_free(p->cut);
+    sc_json_cut_free(p->list_cut);
+    sc_items_done(&p->items);
+    json_decref(p->page_keep);
     sc_buf_done(&p->spill);
     sc_dead_letter_drop(p->dead);
     json_decref(p->position);
@@ -419,6 +422,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     inst->config = config;
     if (credential)
         inst->credential = credential;
+    sc_token_put(inst);
     inst->credential->hold = (struct sc_hold){0};
     inst->source->hold = (struct sc_hold){0};
     free(inst->refused);
@@ -555,29 +559,36 @@ static void begin_stop(struct sc_io *io)
     }
 }
 
+bool sc_io_turn(struct sc_io *io)
+{
+    if (io->stopping && !anything_out(io))
+        return false;
+    io->now = sc_mono_ms();
+    atomic_store_explicit(&io->turned_at, io->now, memory_order_relaxed);
+    if (atomic_load(&io->stop) == 2)
+        return false;
+    if (atomic_load(&io->stop) && !io->stopping)
+        begin_stop(io);
+    struct sc_mail *mail = sc_mailbox_take(&io->box);
+    while (mail) {
+        struct sc_mail *next = mail->next;
+        dispatch(io, mail);
+        mail = next;
+    }
+    int64_t due = sc_heap_run(&io->heap, io->now);
+    on_instance_reap(io);
+    int64_t wait = due - sc_mono_ms();
+    sc_http_turn(io->http, wait < 0 ? 0 : wait > 1000 ? 1000 : wait);
+    return true;
+}
+
 static void *loop(void *arg)
 {
     struct sc_io *io = arg;
     pthread_setname_np(pthread_self(), "sc-io");
     sc_http_adopt(io->http);
-    while (!io->stopping || anything_out(io)) {
-        io->now = sc_mono_ms();
-        atomic_store_explicit(&io->turned_at, io->now, memory_order_relaxed);
-        if (atomic_load(&io->stop) == 2)
-            break;
-        if (atomic_load(&io->stop) && !io->stopping)
-            begin_stop(io);
-        struct sc_mail *mail = sc_mailbox_take(&io->box);
-        while (mail) {
-            struct sc_mail *next = mail->next;
-            dispatch(io, mail);
-            mail = next;
-        }
-        int64_t due = sc_heap_run(&io->heap, io->now);
-        on_instance_reap(io);
-        int64_t wait = due - sc_mono_ms();
-        sc_http_turn(io->http, wait < 0 ? 0 : wait > 1000 ? 1000 : wait);
-    }
+    while (sc_io_turn(io))
+        ;
     return NULL;
 }
 
@@ -627,6 +638,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
         while (s->credentials) {
             struct sc_credential *c = s->credentials;
             s->credentials = c->next;
+            sc_tokens_free(c);
             free(c);
         }
         free(s->key);
@@ -639,7 +651,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
     return NULL;
 }
 
-struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *err)
+struct sc_io *sc_io_new(const struct sc_io_config *config, struct sc_error *err)
 {
     const struct sc_settings *s = config->settings;
     struct sc_http_config hc = {
@@ -671,7 +683,15 @@ struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *er
         free(io);
         return NULL;
     }
-    sc_http_set_done(io->http, sc_request_done);
+    sc_http_set_done(io->http, sc_reply_done);
+    return io;
+}
+
+struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *err)
+{
+    struct sc_io *io = sc_io_new(config, err);
+    if (!io)
+        return NULL;
     if (pthread_create(&io->thread, NULL, loop, io)) {
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "an io thread cannot be started");
         return sc_io_free(io);

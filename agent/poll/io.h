@@ -26,6 +26,9 @@ struct sc_io_config {
 };
 
 struct sc_io;
+/* In two parts, for tests that own the clock: without a thread, and one turn of its loop; false: it has stopped. */
+struct sc_io *sc_io_new(const struct sc_io_config *config, struct sc_error *err);
+bool sc_io_turn(struct sc_io *io);
 struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *err);
 /* New requests end at once; what is handed over is waited for, positions are saved; bounded. Call stop_begin on all, then stop_wait on each. */
 void sc_io_stop_begin(struct sc_io *io);

@@ -96,6 +96,7 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     memcpy(p->fingerprint_key, job->fingerprint_key, sizeof p->fingerprint_key);
     p->rev = job->rev;
     p->exists = job->exists && !job->lost && !job->foreign;
+    p->never = !job->exists;
     p->disk_open = job->exists && job->cp.open;
     free(p->cp.connector);
     p->cp.connector = sc_dup(job->connector);

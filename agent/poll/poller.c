@@ -79,18 +79,26 @@ static int64_t doubled(int64_t first, uint32_t times, int64_t most)
     return ms < most ? ms : most;
 }
 
-static int64_t retry_wait(struct sc_poller *p)
+int64_t sc_wait_retry(struct sc_io *io, uint32_t n)
 {
     static const int64_t quick[] = {1000, 2000, 4000};
-    uint32_t n = p->attempts++;
-    if (n < 3)
-        return jitter(p->inst->io, quick[n], 20);
-    return jitter(p->inst->io, doubled(15000, n - 3, 900000), 20);
+    return n < 3 ? jitter(io, quick[n], 20) : jitter(io, doubled(15000, n - 3, 900000), 20);
+}
+
+int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s)
+{
+    return jitter(io, doubled(first_s ? first_s * 1000ll : 30000, n, 900000), 20);
 }
 
 static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_probe)
 {
-    int64_t ms = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : jitter(p->inst->io, doubled(30000, p->throttles++, 900000), 20);
+    uint32_t first_s = 0;
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
+        const struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
+        if (b && b->pool->throttle_s > first_s)
+            first_s = b->pool->throttle_s;
+    }
+    int64_t ms = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : sc_wait_throttle(p->inst->io, p->throttles++, first_s);
     *ret_probe = ms > 3600000;
     return *ret_probe ? 3600000 : ms < 0 ? 0 : ms;
 }
@@ -134,7 +142,7 @@ static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t unti
     case SC_CLASS_OK:
         break;
     }
-    int64_t wait = retry_wait(p);
+    int64_t wait = sc_wait_retry(p->inst->io, p->attempts++);
     if (until_real != SC_TIME_NONE && until_real - sc_real_ms() > wait)
         wait = until_real - sc_real_ms();
     return wait;
@@ -208,6 +216,8 @@ static void begin_walk(struct sc_poller *p)
     p->anchored = p->disk_open && p->disk_walk; /* an anchor of the same walk stands already */
     p->walk_failed = p->walk_whole = p->want_readback = p->finish = p->commit_map = p->last_page_hashed = false;
     p->scan_only = p->second_pass = p->version_known = p->older = false;
+    p->last_list = 0;
+    sc_reply_forget_page(p);
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     p->walk_newest = p->covered_ms;
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
@@ -329,6 +339,7 @@ void sc_poller_give_up_page(struct sc_poller *p)
     struct sc_open_page *page = p->page;
     sc_record_drop_partial(p);
     sc_record_post(p);
+    sc_reply_forget_page(p);
     if (!page)
         return;
     p->page = NULL;

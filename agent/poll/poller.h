@@ -1,5 +1,5 @@
 /* The state of an io thread, seen by the files that drive it (private to agent/poll):
- *   source > credential, budgets        instance = one integration at work        poller = one data type of it
+ *   source > credential > tokens, budgets        instance = one integration at work        poller = one data type of it
  *
  * A poller's phases:
  *   OFF      not to run (disabled, broker down, standby)
@@ -10,6 +10,7 @@
  * One function changes the phase (poller_phase). */
 #pragma once
 
+#include "auth/oauth2.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/hash.h"
@@ -46,11 +47,41 @@ struct sc_hold {            /* "not before", and why */
     bool named;             /* by the vendor: nothing shortens it */
 };
 
+/* What a token endpoint gave for one credential and scope; shared by all data types that need the same. */
+struct sc_token {
+    struct sc_token *next;
+    struct sc_credential *credential;
+    struct sc_io *io;
+    char *scope;            /* "": none */
+    char *value;            /* NULL: none, or no longer to be used */
+    char *old;              /* the one before: an answer may still quote it */
+    uint64_t serial;        /* counts what came */
+    int64_t renew_ms, expires_ms; /* monotonic */
+    struct sc_transfer *transfer; /* the call under way */
+    const struct sc_oauth2 *table;
+    struct sc_budget *budget;
+    char *integration;      /* who asked, for the log */
+    const char *connector;
+    uint32_t attempts, throttles;
+    struct sc_hold hold;
+    char detail[420], advice[256]; /* of the hold */
+};
+
 struct sc_credential {
     struct sc_credential *next;
     char key[33];
     bool worked;            /* a good reply since this start */
     struct sc_hold hold;    /* authentication */
+    struct sc_token *tokens;
+};
+
+/* What the list of a page holds, while the page is read (struct sc_reply). */
+struct sc_items {
+    struct sc_buf text;     /* one behind the other, each ended by NUL */
+    uint32_t *at;           /* where each begins */
+    uint32_t count, cap;
+    size_t begun;           /* where the one being read begins */
+    uint64_t hash;
 };
 
 struct sc_source {
@@ -71,6 +102,7 @@ struct sc_open_page {
     uint64_t floor;         /* highest stream sequence known before its first publish */
     uint32_t outstanding;   /* batches at the publisher */
     bool complete;          /* the connector has seen its end */
+    uint64_t part_records, part_bytes; /* of its requests that are answered, where it takes several */
     json_t *position, *walk; /* after it; when complete */
     uint64_t walk_page;
     int64_t newest_ms;      /* newest record time in it */
@@ -130,6 +162,7 @@ struct sc_poller {
     bool saving, save_failed, save_is_anchor, commit_map;
     bool save_open, save_walk; /* what the write in flight says */
     bool disk_walk, exists;    /* what the bucket says */
+    bool never;                /* the bucket held no checkpoint when it was loaded: this data type begins */
     bool stopping_save;        /* the agent stops: do not wait for the next turn */
     uint32_t save_acks;
     int64_t saved_at, save_covered_ms;
@@ -165,12 +198,23 @@ struct sc_poller {
     struct sc_transfer *transfer;
     const char *request_pools[SC_MAX_REQUEST_POOLS + 1];
     struct sc_credential *asked_with;
+    struct sc_token *asked_token;
+    uint64_t asked_serial;  /* of the token it was asked with */
+    bool renewed;           /* the token was renewed for a 401, and no good reply came since */
+    const struct sc_reply *reply; /* of the request under way; NULL: records */
+    bool may_repeat;
+    int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;
     uint32_t throttles;
     struct sc_hold hold;
     bool cutting, paused, count_failed;
-    struct sc_json_cut *cut;
-    struct sc_json_spec cut_spec;
+    struct sc_json_cut *cut, *list_cut, *cut_now;
+    struct sc_json_spec cut_spec, list_spec, *spec_now;
+    const struct sc_reply *list_reply; /* that list_cut is made for */
+    struct sc_items items;
+    json_t *page_keep;      /* SC_PAGE */
+    uint64_t list_hash;     /* of the page's list request; 0: none */
+    uint64_t last_list;     /* hash of what the page before listed */
     uint32_t page_halvings, good_pages;
     struct sc_error cut_error;
     uint64_t page_records;  /* in this attempt */
@@ -247,18 +291,38 @@ bool sc_poller_should_run(const struct sc_poller *p);
 void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
 
 void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
+/* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
+ * doubling. Jittered. */
+int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
+int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s);
 
 /* load.c: where it stands */
 void sc_poller_load(struct sc_poller *p);
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
 
-/* request.c: one request and its reply */
+/* request.c: one request */
 void sc_request_send(struct sc_poller *p);
+void sc_request_remember(struct sc_poller *p); /* the page is read: the walk does not ask for it again */
 void sc_request_forget_asked(struct sc_poller *p);
 void sc_request_release(struct sc_poller *p); /* gives back what it took of the budgets' concurrency */
-void sc_request_done(struct sc_transfer *transfer, const struct sc_http_result *result);
-int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request);
+
+/* reply.c: its reply */
+bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status);
+ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len);
+void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result);
+void sc_reply_forget_page(struct sc_poller *p); /* SC_PAGE and items: the page ended or begins again */
+
+/* token.c: tokens of the OAuth2 kind; one call at a time for each, whoever needs it */
+bool sc_token_ready(struct sc_poller *p);   /* false: the poller waits, has been told why and is woken */
+bool sc_token_refused(struct sc_poller *p); /* a 401: true: there is, or will be, another token: ask again */
+void sc_token_put(struct sc_instance *inst); /* the operator wrote: what was refused is asked anew */
+void sc_tokens_free(struct sc_credential *credential);
+
+/* items.c: the sink of the cutter for a list */
+struct sc_cut_sink sc_items_sink(struct sc_poller *p);
+void sc_items_clear(struct sc_items *items);
+void sc_items_done(struct sc_items *items);
 
 /* record.c: the sink of the cutter, batches, acknowledgements */
 struct sc_cut_sink sc_record_sink(struct sc_poller *p);

@@ -311,6 +311,8 @@ static void note_time(struct sc_poller *p, const struct sc_cut_value *value, int
 {
     if (ms == SC_TIME_NONE || ms > sc_source_now(p->inst->source)) /* dated in the future: published, not used for the position */
         return;
+    if (p->newest_until && ms > p->newest_until)
+        return;
     if (ms > p->page->newest_ms)
         p->page->newest_ms = ms;
     if (ms > p->walk_newest) {

@@ -1,5 +1,4 @@
-/* What an error body says, read from its first bytes without a parser: tolerant, bounded, fit for a
- * log line. Pure. */
+/* What an error body says, read from its first bytes without a parser: tolerant, bounded, fit for a log line. Pure. */
 #include "rest/parts.h"
 
 struct reader {
@@ -13,7 +12,7 @@ static char peek(const struct reader *r)
 
 static void skip_blank(struct reader *r)
 {
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r' || *r->at == '\n'))
+    while (r->at < r->end && *r->at && strchr(" \t\r\n", *r->at))
         r->at++;
 }
 
@@ -66,30 +65,87 @@ static size_t copy(struct sc_str raw, char *out, size_t cap)
     return n;
 }
 
-size_t rest_error_member(struct sc_str body, const char *name, char *out, size_t cap)
+/* Moves to the value of a top-level member. What begins with anything but '{' or '[' is no error body. */
+static bool find_member(struct reader *r, const char *name)
 {
-    struct reader r = {body.ptr, body.ptr + body.len};
     unsigned depth = 0;
-    out[0] = '\0';
-    for (skip_blank(&r); r.at < r.end; skip_blank(&r)) {
-        char c = peek(&r);
+    for (skip_blank(r); r->at < r->end; skip_blank(r)) {
+        char c = peek(r);
         if (c != '"') {
             depth += c == '{' || c == '[';
             depth -= depth && (c == '}' || c == ']');
-            if (depth == 0) /* what begins with anything but '{' or '[' is no error body */
-                break;
-            r.at++;
+            if (depth == 0)
+                return false;
+            r->at++;
             continue;
         }
-        struct sc_str key = take_string(&r);
-        skip_blank(&r);
-        if (depth != 1 || peek(&r) != ':' || !sc_str_is(key, name))
+        struct sc_str key = take_string(r);
+        skip_blank(r);
+        if (depth != 1 || peek(r) != ':' || !sc_str_is(key, name))
             continue;
-        r.at++;
-        skip_blank(&r);
-        return copy(peek(&r) == '"' ? take_string(&r) : take_number(&r), out, cap);
+        r->at++;
+        skip_blank(r);
+        return true;
     }
-    return 0;
+    return false;
+}
+
+size_t rest_error_member(struct sc_str body, const char *name, char *out, size_t cap)
+{
+    struct reader r = {body.ptr, body.ptr + body.len};
+    out[0] = '\0';
+    return find_member(&r, name) ? copy(peek(&r) == '"' ? take_string(&r) : take_number(&r), out, cap) : 0;
+}
+
+struct sc_str rest_error_value(struct sc_str body, const char *name)
+{
+    struct reader r = {body.ptr, body.ptr + body.len};
+    return find_member(&r, name) && r.at < r.end ? (struct sc_str){r.at, (size_t)(r.end - r.at)} : (struct sc_str){0};
+}
+
+/* Past '[', blanks and nulls: the first element that says anything; false: there is none. */
+static bool enter_list(struct reader *r)
+{
+    skip_blank(r);
+    if (peek(r) != '[')
+        return r->at < r->end;
+    r->at++;
+    for (;;) {
+        skip_blank(r);
+        bool null = r->end - r->at >= 4 && memcmp(r->at, "null", 4) == 0;
+        if (!null && peek(r) != ',')
+            return r->at < r->end && *r->at != ']';
+        r->at += null ? 4 : 1;
+    }
+}
+
+static bool is_empty_object(struct reader r)
+{
+    r.at++;
+    skip_blank(&r);
+    return peek(&r) == '}';
+}
+
+bool rest_first_fault(struct sc_str list, const char *code, const char *text, struct rest_fault *ret)
+{
+    struct reader r = {list.ptr, list.ptr + list.len};
+    *ret = (struct rest_fault){0};
+    if (!list.len || !enter_list(&r))
+        return false;
+    struct sc_str element = {r.at, (size_t)(r.end - r.at)};
+    if (peek(&r) == '{') {
+        rest_error_member(element, code, ret->code, sizeof ret->code);
+        rest_error_member(element, text, ret->text, sizeof ret->text);
+        return !is_empty_object(r);
+    }
+    if (peek(&r) == '"') {
+        copy(take_string(&r), ret->text, sizeof ret->text);
+        return ret->text[0];
+    }
+    bool none = (element.len >= 4 && memcmp(element.ptr, "null", 4) == 0) || (element.len >= 5 && memcmp(element.ptr, "false", 5) == 0);
+    if (!none) /* a number, true, a list within the list */
+        copy((struct sc_str){element.ptr, element.len < 40 ? element.len : 40}, ret->text, sizeof ret->text);
+    return !none;
 }
 
 bool rest_is_web_page(struct sc_str body)
@@ -97,4 +153,18 @@ bool rest_is_web_page(struct sc_str body)
     struct reader r = {body.ptr, body.ptr + body.len};
     skip_blank(&r);
     return peek(&r) == '<';
+}
+
+bool rest_number(struct sc_str text, int64_t *ret)
+{
+    int64_t n = 0;
+    if (text.len == 0 || text.len > 18)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        n = n * 10 + (text.ptr[i] - '0');
+    }
+    *ret = n;
+    return true;
 }

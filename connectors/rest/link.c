@@ -3,9 +3,7 @@
 
 #include <strings.h>
 
-/* ---- one header line
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- one header line ---------------------------------------------------------------------------------------------------- */
 
 struct scan {
     const char *at, *end;
@@ -123,9 +121,7 @@ struct sc_str rest_link_target(struct sc_str line, const char *relation)
     return (struct sc_str){0};
 }
 
-/* ---- its target
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- its target --------------------------------------------------------------------------------------------------------- */
 
 struct url {
     struct sc_str scheme, host, port, path; /* path: with query */
@@ -164,8 +160,7 @@ static bool same_folded(struct sc_str a, struct sc_str b)
 
 static bool same_origin(const struct url *a, const struct url *b)
 {
-    return same_folded(a->scheme, b->scheme) && same_folded(a->host, b->host) &&
-           sc_str_eq(a->port, b->port);
+    return same_folded(a->scheme, b->scheme) && same_folded(a->host, b->host) && sc_str_eq(a->port, b->port);
 }
 
 static bool is_printable(struct sc_str text)

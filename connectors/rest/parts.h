@@ -1,33 +1,63 @@
-/* The engine's pure parts, apart so that they are tested and fuzzed alone. Private to
- * connectors/rest. */
+/* The engine's parts, apart so that the pure ones are tested and fuzzed alone. Private to connectors/rest. */
 #pragma once
 
-#include <signal/connector.h>
+#include "rest/rest.h"
 
-/* link.c: the target of the first link of that relation in one header line, which may hold several,
- * comma-joined. Absent: none, or the line is malformed before it. A link with an anchor speaks of
- * another resource and is passed over. */
+/* link.c: the target of the first link of that relation in one header line, which may hold several, comma-joined. Absent: none, or
+ * the line is malformed before it. A link with an anchor speaks of another resource and is passed over. */
 struct sc_str rest_link_target(struct sc_str line, const char *relation);
-/* link.c: what of `target` (absolute, or from the root) follows the base URL; begins with '/',
- * without fragment. Returns NULL, or why it is not taken: another origin, not below the base URL's
- * path, not a URL. */
+/* link.c: what of `target` (absolute, or from the root) follows the base URL; begins with '/', without fragment. Returns NULL, or
+ * why it is not taken: another origin, not below the base URL's path, not a URL. */
 const char *rest_link_below(const char *base, struct sc_str target, struct sc_str *ret);
 
-/* template.c: fills in a template; lives like host->text(). NULL: out of memory, too long, or a
- * name without value. */
+/* template.c: fills in a template; lives like host->text(). NULL: out of memory, too long, or a name without value. */
 const char *rest_expand(struct sc_host *host, const char *text);
-/* template.c: the walk's lower bound as text, frozen in SC_WALK when it is not yet. NULL: out of
- * memory. */
+/* template.c: percent-encoded. NULL: out of memory, or longer than REST_MAX_CURSOR. */
+#define REST_MAX_CURSOR 2600
+const char *rest_encode(struct sc_host *host, const char *value);
+/* template.c: a body: {items} becomes this JSON as it is. NULL: out of memory. */
+const char *rest_body(struct sc_host *host, const char *text, const char *items);
+/* template.c: {page_size} of the next request for a page. */
+uint32_t rest_limit(const struct sc_host *host);
+/* template.c: the walk's lower bound as text, frozen in SC_WALK when it is not yet. NULL: out of memory. */
 const char *rest_since(struct sc_host *host);
-/* template.c: the lower bound that the position gives: newest record time less the overlap; the
- * first walk's bound while there was no record; else the lookback. */
+/* template.c: the lower bound that the position gives: newest record time less the overlap; the first walk's bound while there was
+ * no record; else the lookback. */
 int64_t rest_lower_bound(const struct sc_host *host);
 /* template.c: time of SC_POSITION "time"; SC_TIME_NONE: none. */
 int64_t rest_position_time(const struct sc_host *host);
+/* template.c: this walk reads everything there is. */
+bool rest_is_whole(const struct sc_host *host);
 
-/* errorbody.c: a top-level member of a JSON object that may be cut short, as printable ASCII (the
- * rest becomes ' ' or '?'). Length, 0 when it is absent or neither text nor number. `out` is always
- * terminated. */
+/* errorbody.c: a top-level member of a JSON object that may be cut short, as printable ASCII (the rest becomes ' ' or '?'). Length,
+ * 0 when it is absent or neither text nor number. `out` is always terminated. */
 size_t rest_error_member(struct sc_str body, const char *name, char *out, size_t cap);
+/* errorbody.c: from the value of a top-level member on to the end of what is here; absent when there is none. */
+struct sc_str rest_error_value(struct sc_str body, const char *name);
+/* errorbody.c: a list of errors as JSON, which may be cut short: says whether it holds any, and what the first one says. An object is
+ * a list of one; text is an error without code; nothing, null, false, "" and what is empty are none. */
+struct rest_fault {
+    char code[64], text[160];
+};
+bool rest_first_fault(struct sc_str list, const char *code, const char *text, struct rest_fault *ret);
 /* errorbody.c: a web page, so not the vendor's API that speaks. */
 bool rest_is_web_page(struct sc_str body);
+/* errorbody.c: of decimal digits alone; false for anything else, or more than an int64_t holds. */
+bool rest_number(struct sc_str text, int64_t *ret);
+
+/* paging.c: a number in one of the maps; `none` when it is absent or none. */
+int64_t rest_get_number(const struct sc_host *host, enum sc_keep keep, const char *name, int64_t none);
+bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, int64_t value);
+/* paging.c: the request for a page by offset or body cursor, or for the details of one. */
+void rest_page_request(struct sc_host *host, struct sc_request *out);
+/* paging.c: the details of a page are being read. */
+bool rest_in_details(const struct sc_host *host);
+/* paging.c: what a reply of REST_NEXT_OFFSET or REST_NEXT_BODY_CURSOR leads to. */
+enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out);
+/* paging.c: a refused details request is asked again in smaller pieces. */
+bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out);
+/* paging.c: SC_WALK "cursor" is refused: forgotten, and the walk begun again by time. */
+bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out);
+
+/* rest.c: the newest record time becomes the position's. */
+void rest_remember_time(struct sc_host *host, const struct sc_page *in);

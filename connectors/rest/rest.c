@@ -1,7 +1,6 @@
-/* The engine: the three calls of struct sc_connector_ops, driven by the data type's table. Keeps
- * nothing of its own; whatever it must know again is in the host's position and walk. A position
- * changes only in page(), once the page is sure to count, and where a lost cursor is forgotten. */
-#include "rest/rest.h"
+/* The engine: the three calls of struct sc_connector_ops, driven by the data type's table. Keeps nothing of its own; whatever it must
+ * know again is in the host's position and walk. A position changes only in page(), once the page is sure to count, and where a lost
+ * cursor is forgotten. */
 #include "rest/parts.h"
 
 #include <stdio.h>
@@ -16,9 +15,7 @@ static const struct rest_data_type *row_of(const struct sc_host *host)
 
 static const char *stored_next(const struct sc_host *host)
 {
-    return row_of(host)->checkpoint == REST_CHECKPOINT_NEXT
-               ? host->api->get(host, SC_POSITION, "next")
-               : NULL;
+    return row_of(host)->checkpoint == REST_CHECKPOINT_NEXT ? host->api->get(host, SC_POSITION, "next") : NULL;
 }
 
 static struct rest_place place_of(const struct sc_host *host)
@@ -31,20 +28,17 @@ static struct rest_place place_of(const struct sc_host *host)
 static const char *first_url(struct sc_host *host)
 {
     const struct rest_data_type *row = row_of(host);
-    const char *path = rest_expand(host, row->path),
-               *query = row->query ? rest_expand(host, row->query) : "";
+    const char *path = rest_expand(host, row->path), *query = row->query ? rest_expand(host, row->query) : "";
     return path && query ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
 }
 
 static const char *url_of(struct sc_host *host, const struct rest_place *place)
 {
     const char *url = place->url ? place->url : first_url(host);
-    return url ? host->api->text(host, "%s%s", place->url ? "" : host->api->base_url(host), url)
-               : NULL;
+    return url ? host->api->text(host, "%s%s", place->url ? "" : host->api->base_url(host), url) : NULL;
 }
 
-/* ---- validators: each belongs to one URL
- * ------------------------------------------------------------------------------ */
+/* ---- validators: each belongs to one URL -------------------------------------------------------------------------------- */
 
 struct name {
     char text[48];
@@ -53,13 +47,11 @@ struct name {
 static struct name name_at(const struct rest_place *place, const char *what)
 {
     struct name name;
-    snprintf(name.text, sizeof name.text, "%s%s%s", place->name ? place->name : "",
-             place->name ? "_" : "", what);
+    snprintf(name.text, sizeof name.text, "%s%s%s", place->name ? place->name : "", place->name ? "_" : "", what);
     return name;
 }
 
-static const char *kept(const struct sc_host *host, const struct rest_place *place,
-                        const char *what)
+static const char *kept(const struct sc_host *host, const struct rest_place *place, const char *what)
 {
     return host->api->get(host, SC_POSITION, name_at(place, what).text);
 }
@@ -68,12 +60,10 @@ static const char *kept(const struct sc_host *host, const struct rest_place *pla
 static bool has_validators(struct sc_host *host, const struct rest_place *place)
 {
     const char *of = kept(host, place, "url"), *url = url_of(host, place);
-    return of && url && strcmp(of, url) == 0 &&
-           (kept(host, place, "etag") || kept(host, place, "last_modified"));
+    return of && url && strcmp(of, url) == 0 && (kept(host, place, "etag") || kept(host, place, "last_modified"));
 }
 
-static void add_header(struct sc_host *host, struct sc_request *out, const char *name,
-                       const char *value)
+static void add_header(struct sc_host *host, struct sc_request *out, const char *name, const char *value)
 {
     unsigned n = 0;
     while (n + 1 < SC_MAX_REQUEST_HEADERS && out->headers[n].name)
@@ -94,8 +84,7 @@ static void add_conditions(struct sc_host *host, struct sc_request *out)
     }
 }
 
-static void keep(struct sc_host *host, const struct rest_place *place, const char *what,
-                 struct sc_str value)
+static void keep(struct sc_host *host, const struct rest_place *place, const char *what, struct sc_str value)
 {
     struct name name = name_at(place, what);
     const char *text = value.len ? host->api->text(host, "%.*s", (int)value.len, value.ptr) : NULL;
@@ -114,19 +103,28 @@ static void keep_validators(struct sc_host *host)
         keep(host, &(struct rest_place){0}, "answered", url);
 }
 
-/* ---- request
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- request ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_paged(const struct sc_host *host)
+{
+    return row_of(host)->next == REST_NEXT_OFFSET || row_of(host)->next == REST_NEXT_BODY_CURSOR;
+}
 
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
-    const char *next = stored_next(host), *elsewhere = place_of(host).url;
-    const char *url =
-        next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
     out->method = row->method;
-    out->url = url ? url : NO_URL;
+    if (is_paged(host)) {
+        rest_page_request(host, out);
+    } else {
+        const char *next = stored_next(host), *elsewhere = place_of(host).url;
+        out->url = next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
+    }
+    if (!out->url)
+        out->url = NO_URL;
     out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};
+    if (out->body.len)
+        out->headers[1] = (struct sc_header){"Content-Type", "application/json"};
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)
         add_conditions(host, out);
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS; i++)
@@ -134,9 +132,7 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
     return SC_SEND;
 }
 
-/* ---- response
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- response ----------------------------------------------------------------------------------------------------------- */
 
 static void judge_not_modified(struct sc_host *host, struct sc_verdict *out)
 {
@@ -145,13 +141,11 @@ static void judge_not_modified(struct sc_host *host, struct sc_verdict *out)
         out->action = SC_FINISHED;
         return;
     }
-    bool again = !host->api->get(host, SC_WALK, "unasked_304") &&
-                 host->api->set(host, SC_WALK, "unasked_304", "1");
+    bool again = !host->api->get(host, SC_WALK, "unasked_304") && host->api->set(host, SC_WALK, "unasked_304", "1");
     out->action = again ? SC_AGAIN : SC_REFUSE;
     out->reason = SC_REASON_BAD_RESPONSE;
     snprintf(out->detail, sizeof out->detail, "\"not modified\" to a request without condition: %s",
-             again ? "a proxy on the way must have answered, asked once more past it"
-                   : "a proxy on the way answers, and keeps to it");
+             again ? "a proxy on the way must have answered, asked once more past it" : "a proxy on the way answers, and keeps to it");
     if (!again)
         snprintf(out->advice, sizeof out->advice, "Exempt this address from the proxy's cache.");
 }
@@ -165,45 +159,64 @@ static bool is_listed(const int *statuses, int status)
     return false;
 }
 
-/* The vendor refuses the stored cursor: forgotten, and on by time. A web page is not the vendor's
- * word. */
-static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *in,
-                               struct sc_verdict *out)
+/* The vendor refuses the cursor that was used: forgotten, and on by time. A web page is not the vendor's word. */
+static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    if (!stored_next(host) || !is_listed(row_of(host)->cursor_lost, in->status) ||
-        rest_is_web_page(in->body_prefix))
+    bool kept = stored_next(host) || (is_paged(host) && host->api->get(host, SC_WALK, "cursor") && !rest_in_details(host));
+    if (!kept || !is_listed(row_of(host)->cursor_lost, in->status) || rest_is_web_page(in->body_prefix))
         return false;
-    const char *since = host->api->rfc3339(host, rest_lower_bound(host)),
-               *time = host->api->get(host, SC_POSITION, "time");
+    if (is_paged(host))
+        return rest_forget_cursor(host, in, out);
+    const char *since = host->api->rfc3339(host, rest_lower_bound(host)), *time = host->api->get(host, SC_POSITION, "time");
     if (!since || !host->api->set(host, SC_WALK, "since", since))
         return false;
     out->action = SC_AGAIN;
     out->reason = SC_REASON_CURSOR_EXPIRED;
     snprintf(out->detail, sizeof out->detail,
-             "%d: the vendor no longer knows the position%s%s: going on by time from %s; what was "
-             "read before is recognised",
-             in->status, time ? " of " : "", time ? time : "", since);
+             "%d: the vendor no longer knows the position%s%s: going on by time from %s; what was read before is recognised", in->status,
+             time ? " of " : "", time ? time : "", since);
     host->api->set(host, SC_POSITION, "next", NULL);
     return true;
 }
 
-static void read_error(const struct rest_data_type *row, const struct sc_response *in,
-                       struct sc_verdict *out)
+/* What the body of an error says. */
+static struct rest_fault read_fault(const struct rest_data_type *row, struct sc_str body)
 {
-    char code[64] = "", text[160] = "";
+    struct rest_fault fault = {0};
+    if (row->error_list) {
+        rest_first_fault(rest_error_value(body, row->error_list), row->error_code, row->error_text, &fault);
+        return fault;
+    }
     if (row->error_code)
-        rest_error_member(in->body_prefix, row->error_code, code, sizeof code);
+        rest_error_member(body, row->error_code, fault.code, sizeof fault.code);
     if (row->error_text)
-        rest_error_member(in->body_prefix, row->error_text, text, sizeof text);
-    snprintf(out->detail, sizeof out->detail, "%s%s%s", code, code[0] && text[0] ? " " : "", text);
+        rest_error_member(body, row->error_text, fault.text, sizeof fault.text);
+    return fault;
+}
+
+static void say_fault(const struct rest_fault *fault, const char *before, struct sc_verdict *out)
+{
+    snprintf(out->detail, sizeof out->detail, "%s%s%s%s", before, fault->code, fault->code[0] && fault->text[0] ? " " : "", fault->text);
+}
+
+static bool judge_by_table(const struct rest_data_type *row, int status, const char *code, struct sc_verdict *out)
+{
     for (const struct rest_error *e = row->errors; e && e->status; e++) {
-        if (e->status != in->status || (e->code && strcmp(e->code, code) != 0))
+        if (e->status != status || (e->code && strcmp(e->code, code) != 0))
             continue;
-        out->action = SC_REFUSE;
         out->reason = e->reason;
         snprintf(out->advice, sizeof out->advice, "%s", e->advice ? e->advice : "");
-        return;
+        return true;
     }
+    return false;
+}
+
+static void read_error(const struct rest_data_type *row, const struct sc_response *in, struct sc_verdict *out)
+{
+    struct rest_fault fault = read_fault(row, in->body_prefix);
+    say_fault(&fault, "", out);
+    if (judge_by_table(row, in->status, fault.code, out))
+        out->action = SC_REFUSE;
 }
 
 /* The head alone decides only what is a page; the rest waits for the body. */
@@ -213,29 +226,28 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
     out->action = SC_BY_STATUS;
     if (in->status && !in->body_complete)
         return;
-    if (in->status == 304 && row->checkpoint == REST_CHECKPOINT_VALIDATORS)
+    if (in->status == 304 && row->checkpoint == REST_CHECKPOINT_VALIDATORS) {
         judge_not_modified(host, out);
-    else if (!forget_lost_cursor(host, in, out) && in->status)
+    } else if (!forget_lost_cursor(host, in, out) && in->status) {
         read_error(row, in, out);
+        rest_halve_batch(host, in, out);
+    }
     bool final = out->action == SC_AGAIN || out->action == SC_FINISHED;
     if (row->refused && !final)
         row->refused(host, in, out);
 }
 
-/* ---- page
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- page --------------------------------------------------------------------------------------------------------------- */
 
 /* Never back; and as long as there is no time, the bound of the first walk. */
-static void remember_time(struct sc_host *host, const struct sc_page *in)
+void rest_remember_time(struct sc_host *host, const struct sc_page *in)
 {
     int64_t known = rest_position_time(host);
     enum sc_time_format form = host->type->time_format;
     if (in->newest_time != SC_TIME_NONE && (known == SC_TIME_NONE || in->newest_time > known)) {
-        const char *text =
-            form == SC_TIME_RFC3339 || form == SC_TIME_DATE
-                ? host->api->text(host, "%.*s", (int)in->newest_text.len, in->newest_text.ptr)
-                : host->api->rfc3339(host, in->newest_time);
+        const char *text = form == SC_TIME_RFC3339 || form == SC_TIME_DATE
+                               ? host->api->text(host, "%.*s", (int)in->newest_text.len, in->newest_text.ptr)
+                               : host->api->rfc3339(host, in->newest_time);
         if (text && host->api->set(host, SC_POSITION, "time", text))
             host->api->set(host, SC_POSITION, "since", NULL);
         return;
@@ -262,52 +274,69 @@ static int shown_len(struct sc_str url)
     return (int)n;
 }
 
-static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, char *detail)
+static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     bool last = row_of(host)->stop == REST_STOP_EMPTY_PAGE && in->records == 0;
     struct sc_str target = find_link(host, "next"), below;
     if (!target.ptr && last)
         return SC_WALKED; /* the link that was used stays */
     if (!target.ptr) {
-        snprintf(detail, 256,
-                 "a page of %llu records came without a Link header of relation \"next\": the "
-                 "position cannot move past them",
+        snprintf(out->detail, sizeof out->detail,
+                 "a page of %llu records came without a Link header of relation \"next\": the position cannot move past them",
                  (unsigned long long)in->records);
         return SC_BROKEN;
     }
     const char *base = host->api->base_url(host), *why = rest_link_below(base, target, &below);
     if (why) {
-        snprintf(detail, 256, "the next page (%.*s) %s: only what is below %.60s is followed",
+        snprintf(out->detail, sizeof out->detail, "the next page (%.*s) %s: only what is below %.60s is followed",
                  shown_len(target), target.ptr, why, base);
         return SC_BROKEN;
     }
-    const char *used = stored_next(host),
-               *next = host->api->text(host, "%.*s", (int)below.len, below.ptr);
+    const char *used = stored_next(host), *next = host->api->text(host, "%.*s", (int)below.len, below.ptr);
     if (used && next && strcmp(used, next) == 0 && !last) {
-        snprintf(detail, 256,
-                 "the vendor names the page of %llu records that was just read as the next one",
+        snprintf(out->detail, sizeof out->detail, "the vendor names the page of %llu records that was just read as the next one",
                  (unsigned long long)in->records);
         return SC_LOOP;
     }
     if (!next || !host->api->set(host, SC_POSITION, "next", next)) {
-        snprintf(detail, 256,
-                 "the next page's address cannot be kept: %zu bytes, or memory is short",
-                 below.len);
+        snprintf(out->detail, sizeof out->detail, "the next page's address cannot be kept: %zu bytes, or memory is short", below.len);
         return SC_BROKEN;
     }
     return last ? SC_WALKED : SC_MORE;
 }
 
-static enum sc_more page(struct sc_host *host, const struct sc_page *in, char *detail)
+/* An error inside a success: the reason by its code, as if it were the status. */
+static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
-    enum sc_more more =
-        row->next == REST_NEXT_LINK_HEADER ? follow_link(host, in, detail) : SC_WALKED;
+    struct rest_fault fault;
+    int64_t code;
+    if (!row->error_list || !rest_first_fault(host->api->envelope(host, row->error_list), row->error_code, row->error_text, &fault))
+        return false;
+    if (!rest_number(sc_str_of(fault.code), &code))
+        code = 0;
+    say_fault(&fault, "an error inside a reply of status 200, nothing of it counts: ", out);
+    if (!judge_by_table(row, (int)(code < 1000 ? code : 0), fault.code, out))
+        out->reason = code == 401   ? SC_REASON_AUTH_INVALID
+                      : code == 403 ? SC_REASON_PERMISSION_DENIED
+                      : code == 429 ? SC_REASON_RATE_LIMITED
+                                    : SC_REASON_VENDOR_ERROR;
+    return true;
+}
+
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    if (is_faulty(host, out))
+        return SC_BROKEN;
+    if (is_paged(host))
+        return rest_page_read(host, in, out);
+    enum sc_more more = row->next == REST_NEXT_LINK_HEADER ? follow_link(host, in, out) : SC_WALKED;
     if (more == SC_BROKEN)
         return more;
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)
         keep_validators(host);
-    remember_time(host, in);
+    rest_remember_time(host, in);
     return more;
 }
 

@@ -1,16 +1,26 @@
 /* The table-driven REST engine: what most connectors name instead of writing it themselves.
  *
- * A data type's `engine` points to a struct rest_data_type; the connector's `ops` are rest_ops.
- * Where a vendor does not fit the table it names a hook, a C function of its own; the table does
- * not become a language.
+ * A data type's `engine` points to a struct rest_data_type; the connector's `ops` are rest_ops. Where a vendor does not fit the
+ * table it names a hook, a C function of its own; the table does not become a language.
  *
  * What the engine remembers (all text):
- *   SC_POSITION  time           newest record time that the position covers, in the vendor's own
- * text since          lower bound of the first walk, as long as no record time is known next the
- * next page: path and query below the base URL      (REST_CHECKPOINT_NEXT) etag, last_modified, url
- * validators, and the URL they belong to   (REST_CHECKPOINT_VALIDATORS) answered       URL of the
- * last document, where the row has several places SC_WALK      since          lower bound of this
- * walk, frozen by its first request() unasked_304    a 304 came that nobody had asked for */
+ *   SC_POSITION  time           what the position covers, in record time: newest record's, in the vendor's own text; of a row
+ *                               without order: the newest time that is sure to be covered
+ *                since          lower bound of the first walk, as long as no record time is known
+ *                next           the next page: path and query below the base URL      (REST_CHECKPOINT_NEXT)
+ *                etag, last_modified, url   validators, and the URL they belong to    (REST_CHECKPOINT_VALIDATORS)
+ *                answered       URL of the last document, where the row has several places
+ *   SC_WALK      since          lower bound of this walk, frozen by its first request(); moves with the pages of REST_NEXT_OFFSET
+ *                cursor         the next page: the vendor's cursor, or an offset; absent: the first page
+ *                last, fewer, shifts   of REST_NEXT_OFFSET (paging.c)
+ *                began, newest  when the walk began and the newest record time in it, ms  (rows without order)
+ *                pages, reached, lost   how far a walk came before its cursor was lost, and how often that happened
+ *                batch          how many items a details request may take, once the vendor has refused more
+ *                unasked_304    a 304 came that nobody had asked for
+ *   SC_PAGE      asked, listed  when the list was asked for, and when it was made at the latest, ms
+ *                at, got        items whose details are read; records that came of them
+ *                next           the cursor behind this page; "": it is the last one
+ */
 #pragma once
 
 #include <signal/connector.h>
@@ -18,8 +28,11 @@
 #define REST_MAX_STATUSES 4
 
 enum rest_next {
-    REST_NEXT_NONE,       /* there is one page */
-    REST_NEXT_LINK_HEADER /* header Link, relation "next" (RFC 8288) */
+    REST_NEXT_NONE,        /* there is one page */
+    REST_NEXT_LINK_HEADER, /* header Link, relation "next" (RFC 8288) */
+    REST_NEXT_OFFSET,      /* by number, sorted by the record time: the filter follows the time as far as that moves (paging.c) */
+    REST_NEXT_BODY_CURSOR  /* an envelope member is a parameter of the next request; ends when it is absent, empty, or with an
+                            * empty page */
 };
 
 enum rest_stop {
@@ -30,8 +43,7 @@ enum rest_stop {
 enum rest_checkpoint {
     REST_CHECKPOINT_TIME,      /* newest record time alone */
     REST_CHECKPOINT_NEXT,      /* the next page's address */
-    REST_CHECKPOINT_VALIDATORS /* ETag and Last-Modified of the last document that was processed to
-                                  its end */
+    REST_CHECKPOINT_VALIDATORS /* ETag and Last-Modified of the last document that was processed to its end */
 };
 
 /* What a status with a code in the error body means; the first row that fits counts. */
@@ -44,17 +56,23 @@ struct rest_error {
 
 /* Where to ask. {0}: `path` below the base URL. */
 struct rest_place {
-    const char
-        *name; /* stands before the names of what is kept of it: "mirror" keeps "mirror_etag" */
-    const char *url; /* absolute */
+    const char *name; /* stands before the names of what is kept of it: "mirror" keeps "mirror_etag" */
+    const char *url;  /* absolute */
+};
+
+/* The first step of a page in two: its reply names the records, which the row's own request then fetches in batches. */
+struct rest_list {
+    const char *path, *query; /* GET; templates as the row's */
+    struct sc_reply reply;
+    const char *batch; /* name of the setting: how many items a details request takes */
 };
 
 struct rest_data_type {
     enum sc_method method;
-    /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings
-     * (looked up in this order); {name|form} writes it in a form (template.c lists them). Values are
-     * percent-encoded. */
+    /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings (looked up in this order);
+     * {name|form} writes it in a form (template.c lists them). Values are percent-encoded. */
     const char *path, *query;
+    const char *body;   /* of a POST, JSON: {items} is the array of what the page's list named; NULL: none */
     const char *accept; /* NULL: application/json */
     const char *pools[SC_MAX_REQUEST_POOLS];
     uint32_t page_size; /* {page_size}: the default and the most */
@@ -62,17 +80,29 @@ struct rest_data_type {
     enum rest_next next;
     enum rest_stop stop;
     enum rest_checkpoint checkpoint;
-    /* Statuses that say of a stored `next` that the vendor no longer knows it: the walk goes on by
-     * time, from the newest record time less the data type's overlap_s. 0 ends. */
+    const struct rest_list *list; /* NULL: one step. What follows on pages is then true of the list */
+    const char *filter;           /* put behind the query, but for a walk that reads everything */
+    bool all_first;               /* the first walk reads everything, without `filter`; but for one that is to begin at a given time */
+    /* Records come in no order that can be relied on: the position's time moves with the end of a walk alone, and never past what
+     * was there when the walk began. */
+    bool unordered;
+    bool may_repeat;          /* sc_request.may_repeat of the request for a page */
+    const char *cursor;       /* REST_NEXT_BODY_CURSOR: where it stands in the envelope */
+    const char *cursor_param; /* query parameter that takes the cursor or the offset; left out on the first page */
+    const char *total;        /* REST_NEXT_OFFSET: how many there are, in the envelope; NULL: a page that is not full is the last */
+    uint32_t offset_limit;    /* REST_NEXT_OFFSET: offset and page size are never beyond this together; 0: no limit */
+    /* Statuses that say of a cursor (a stored `next`, SC_WALK `cursor`) that the vendor no longer knows it: the walk goes on by
+     * time, from the newest record time less the data type's overlap_s; without order from its own lower bound. 0 ends. */
     int cursor_lost[REST_MAX_STATUSES];
-    /* Top-level members of a JSON error body; NULL: none */
+    /* Members of a JSON error body; NULL: none. Top-level, or with error_list in the first element of that array, which makes a
+     * 200 an error too: then it stands in the envelopes as well. */
+    const char *error_list;
     const char *error_code, *error_text;
     const struct rest_error *errors;
 
     /* ---- hooks, all optional */
     struct rest_place (*place)(const struct sc_host *);
-    /* A reply that is no page, or none at all, after the tables have judged it: may change the
-     * verdict. */
+    /* A reply that is no page, or none at all, after the tables have judged it: may change the verdict. */
     void (*refused)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
 };
 

@@ -1,15 +1,11 @@
-/* Templates of paths and queries, and the lower bound of a walk, which most of them name. Pure but
- * for freezing it. */
+/* Templates of paths, queries and bodies, and the lower bound of a walk, which most of them name. Pure but for freezing it. */
 #include "rest/parts.h"
-#include "rest/rest.h"
 
 #include <stdio.h>
 
 #define MAX_URL 8192
 
-/* ---- the lower bound
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the lower bound -------------------------------------------------------------------------------------------------- */
 
 int64_t rest_position_time(const struct sc_host *host)
 {
@@ -36,6 +32,13 @@ int64_t rest_lower_bound(const struct sc_host *host)
     return row->reach_s && bound < reach ? reach : bound;
 }
 
+bool rest_is_whole(const struct sc_host *host)
+{
+    const struct rest_data_type *row = host->type->engine;
+    bool bounded = host->api->get(host, SC_WALK, "since") || host->api->get(host, SC_POSITION, "since") || host->api->lookback_s(host);
+    return row->all_first && !bounded && rest_position_time(host) == SC_TIME_NONE;
+}
+
 const char *rest_since(struct sc_host *host)
 {
     const char *frozen = host->api->get(host, SC_WALK, "since");
@@ -45,9 +48,7 @@ const char *rest_since(struct sc_host *host)
     return bound && host->api->set(host, SC_WALK, "since", bound) ? bound : NULL;
 }
 
-/* ---- templates
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- templates ---------------------------------------------------------------------------------------------------------- */
 
 struct text {
     char bytes[MAX_URL];
@@ -65,8 +66,7 @@ static void add(struct text *out, char c)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
 }
 
 static void add_encoded(struct text *out, const char *value)
@@ -90,20 +90,38 @@ static const char *write_rfc3339ms(struct sc_host *host, const char *value)
     return ms == SC_TIME_NONE ? NULL : host->api->rfc3339(host, ms);
 }
 
+/* Floored: a bound that is rounded up would leave records out. */
+static const char *write_rfc3339s(struct sc_host *host, const char *value)
+{
+    const char *ms = write_rfc3339ms(host, value), *dot = ms ? strchr(ms, '.') : NULL;
+    return dot ? host->api->text(host, "%.*sZ", (int)(dot - ms), ms) : ms;
+}
+
 static const struct form {
     const char *name;
     const char *(*write)(struct sc_host *host, const char *value);
 } forms[] = {
     {"rfc3339ms", write_rfc3339ms}, /* 2026-11-21T10:15:02.123Z */
+    {"rfc3339s", write_rfc3339s},   /* 2026-11-21T10:15:02Z */
 };
+
+uint32_t rest_limit(const struct sc_host *host)
+{
+    const struct rest_data_type *row = host->type->engine;
+    uint32_t n = host->api->page_size(host, row->page_size);
+    if (row->next != REST_NEXT_OFFSET)
+        return n;
+    n = n < 2 ? 2 : n; /* a page may begin with one that is known */
+    int64_t fewer = rest_get_number(host, SC_WALK, "fewer", n);
+    return fewer < n ? (uint32_t)fewer : n;
+}
 
 static const char *value_of(struct sc_host *host, const char *name)
 {
-    const struct rest_data_type *row = host->type->engine;
     if (strcmp(name, "since") == 0)
         return rest_since(host);
     if (strcmp(name, "page_size") == 0)
-        return host->api->text(host, "%u", host->api->page_size(host, row->page_size));
+        return host->api->text(host, "%u", rest_limit(host));
     const char *value = host->api->get(host, SC_POSITION, name);
     if (!value)
         value = host->api->get(host, SC_WALK, name);
@@ -144,4 +162,18 @@ const char *rest_expand(struct sc_host *host, const char *template_text)
         c = end ? end : c;
     }
     return out.failed ? NULL : host->api->text(host, "%.*s", (int)out.len, out.bytes);
+}
+
+const char *rest_encode(struct sc_host *host, const char *value)
+{
+    struct text out = {.len = 0};
+    add_encoded(&out, value);
+    return out.failed ? NULL : host->api->text(host, "%.*s", (int)out.len, out.bytes);
+}
+
+const char *rest_body(struct sc_host *host, const char *text, const char *items)
+{
+    static const char name[] = "{items}";
+    const char *at = strstr(text, name);
+    return at ? host->api->text(host, "%.*s%s%s", (int)(at - text), text, items, at + sizeof name - 1) : host->api->text(host, "%s", text);
 }

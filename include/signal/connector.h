@@ -6,6 +6,7 @@
  *
  * A loadable module exports one symbol, `sc_connector_entry` (see SC_CONNECTOR_EXPORT). The first two words of struct
  * sc_connector never move. Members are only appended, each marked "since N"; the agent reads no further than `size`.
+ * Rows of tables (fields, pools, data types) grow only together with SC_CONNECTOR_ABI.
  *
  * Order of calls for one walk (one poll of one data type), all on the io thread that owns the source:
  *   request() -> SC_SEND                              the agent sends it, when the budget allows
@@ -13,13 +14,17 @@
  *       (the agent cuts the body and publishes each record)
  *     page()      whole body cut                       -> position to remember, more pages or done
  *   request() -> ... until page() or request() says SC_DONE
- * A position set in page() is stored only after every record before it is acknowledged. */
+ * A position set in page() is stored only after every record before it is acknowledged.
+ *
+ * A page may take several requests: a list first (struct sc_reply: its items are kept, not published), then what the list
+ * names. page() answers SC_PART until the last of them; the page is one piece for the checkpoint: after a restart it begins
+ * again with its list. */
 #pragma once
 
 #include <signal/reason.h>
 #include <signal/types.h>
 
-#define SC_CONNECTOR_ABI 1
+#define SC_CONNECTOR_ABI 2
 
 /* ---- tables: what an operator can set ---------------------------------------------------------------------------- */
 
@@ -70,6 +75,7 @@ struct sc_pool {
     /* reply headers that correct it; NULL: none */
     const char *limit_header, *remaining_header, *reset_header;
     enum sc_reset_unit reset_unit;
+    uint32_t throttle_s; /* wait after a throttle that names no time; 0: 30 */
 };
 
 /* ---- tables: data types -------------------------------------------------------------------------------------------- */
@@ -121,19 +127,59 @@ struct sc_data_type {
     bool off_by_default;
     bool time_is_frozen; /* reserved, false */
     const void *engine;  /* the connector's own table for this data type (connectors/rest) */
+    const char *scope;   /* {scope} in sc_oauth2.params: a token of its own for each different one; NULL: none */
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
 
 enum sc_auth_kind {
     SC_AUTH_NONE,
-    SC_AUTH_HEADER /* a fixed header; value with {setting or credential} filled in */
+    SC_AUTH_HEADER,       /* a fixed header; value with {setting or credential} filled in */
+    SC_AUTH_OAUTH2_CLIENT /* client credentials (RFC 6749 4.4): a token is fetched, kept, renewed; value with {token} */
+};
+
+enum sc_oauth2_body {
+    SC_OAUTH2_FORM,
+    SC_OAUTH2_JSON
+};
+
+enum sc_oauth2_client {
+    SC_OAUTH2_CLIENT_IN_BODY, /* client_id and client_secret among the parameters */
+    SC_OAUTH2_CLIENT_BASIC    /* RFC 6749 2.3.1 */
+};
+
+#define SC_MAX_OAUTH2_PARAMS 6
+
+struct sc_oauth2_param {
+    const char *name, *value; /* value: {setting, credential or scope} filled in; one that comes out empty is not sent */
+};
+
+/* What an error reply of the token endpoint means; looked at before the general rules, the first row that fits counts. */
+struct sc_oauth2_error {
+    int status;       /* 0 ends a table; -1: any */
+    const char *code; /* its "error", or a code at the beginning of "error_description" (AADSTS7000215); NULL: any */
+    enum sc_reason reason;
+    const char *advice; /* NULL: the reason's own */
+};
+
+struct sc_oauth2 {
+    /* With {setting} filled in. From '/': below settings.auth_url, else below the base URL. Absolute: settings.auth_url takes
+     * the place of its origin. */
+    const char *token_url;
+    enum sc_oauth2_body body;
+    enum sc_oauth2_client client;
+    const char *client_id, *client_secret; /* names of the credentials */
+    struct sc_oauth2_param params[SC_MAX_OAUTH2_PARAMS]; /* grant_type, scope, audience, resource ...; name NULL ends */
+    uint32_t lifetime_s; /* taken when the reply has no expires_in; 0: 3600 */
+    const char *pool;    /* budget of the token endpoint; NULL: none */
+    const struct sc_oauth2_error *errors;
 };
 
 struct sc_auth {
     enum sc_auth_kind kind;
     const char *header; /* "Authorization" */
-    const char *value;  /* "SSWS {api_token}" */
+    const char *value;  /* "SSWS {api_token}", "Bearer {token}" */
+    const struct sc_oauth2 *oauth2;
 };
 
 /* ---- one call ------------------------------------------------------------------------------------------------------- */
@@ -141,6 +187,14 @@ struct sc_auth {
 enum sc_method {
     SC_GET,
     SC_POST
+};
+
+/* A reply that is read and not published: the list of a page whose records are fetched by further requests. What it lists is
+ * kept until the page is over: at most 20,000 items, 4 MiB. */
+struct sc_reply {
+    const char *items; /* path as sc_data_type.records; each a text or number, or an object with a member `item` */
+    const char *item;  /* NULL: the item itself */
+    const char *envelope[SC_MAX_ENVELOPE]; /* instead of the data type's */
 };
 
 #define SC_MAX_REQUEST_HEADERS 16
@@ -158,6 +212,13 @@ struct sc_request {
     struct sc_str body;
     const char *pools[SC_MAX_REQUEST_POOLS]; /* names of pools; NULL ends */
     bool no_auth;
+    const struct sc_reply *reply; /* NULL: the data type's records, to be published */
+    /* The very same request may follow itself within a walk (a scroll whose cursor stays the same): then only the same list
+     * or page twice in a row is a loop. */
+    bool may_repeat;
+    /* Records dated later do not count for sc_page.newest_time; 0: the source's now. Details that are read after their list may be
+     * younger than what the list is sorted by: they must not move a position past what the list did not show. */
+    int64_t newest_until;
 };
 
 enum sc_next {
@@ -189,18 +250,22 @@ struct sc_verdict {
 };
 
 struct sc_page {
-    uint64_t records;         /* in this page, everything counted */
+    uint64_t records;         /* in this reply, everything counted */
     uint64_t number;          /* of the page in this walk, from 1 */
-    int64_t newest_time;      /* over all records of the walk so far; SC_TIME_NONE: none */
+    int64_t newest_time;      /* over the records of this page, in all of its replies so far; SC_TIME_NONE: none */
     struct sc_str newest_text; /* the vendor's own text of it */
     bool ended_early;         /* reserved, false */
+    const struct sc_reply *reply; /* of the request: NULL when records were published */
+    uint32_t items;           /* kept from this reply */
 };
 
 enum sc_more {
     SC_MORE,   /* ask request() for the next page */
     SC_WALKED, /* this was the last page */
     SC_LOOP,   /* the vendor repeats itself: ends the walk as an error */
-    SC_BROKEN  /* the reply is not usable (no link, wrong count): the page is not counted; detail says why */
+    SC_BROKEN, /* the reply is not usable (no link, wrong count, an error inside a success): the page is not counted and asked
+                * again; reason (OK: bad_response), wait_until, detail and advice of the verdict say why */
+    SC_PART    /* ask request() for the rest of this page */
 };
 
 /* ---- services of the host -------------------------------------------------------------------------------------------- */
@@ -209,8 +274,10 @@ struct sc_host; /* one walk of one data type of one integration */
 
 /* Which map a name lives in. Values are text. */
 enum sc_keep {
-    SC_POSITION, /* the checkpoint's position: survives; stored after the page's records are acknowledged */
-    SC_WALK      /* of this walk; stored with it, gone when the walk ends */
+    SC_POSITION, /* the checkpoint's position: survives; stored after the page's records are acknowledged. "time" in it, RFC 3339, is the
+                  * record time that it covers: identities older than that less overlap_s are forgotten */
+    SC_WALK,     /* of this walk; stored with it, gone when the walk ends */
+    SC_PAGE      /* of the page being read: never stored, gone when the page ends or is begun again */
 };
 
 struct sc_host_api {
@@ -219,6 +286,7 @@ struct sc_host_api {
     int64_t (*now)(const struct sc_host *);
     /* A setting or credential, its default, or NULL. */
     const char *(*setting)(const struct sc_host *, const char *name);
+    /* How far back the first poll reaches: as configured, or to the moment from which on records are wanted. */
     uint32_t (*lookback_s)(const struct sc_host *);
     uint32_t (*page_size)(const struct sc_host *, uint32_t def); /* settings.page_size or the default, halved after trouble */
     /* NULL when absent. The pointer lives until the value is set again or the call returns. */
@@ -227,10 +295,11 @@ struct sc_host_api {
     bool (*set)(struct sc_host *, enum sc_keep, const char *name, const char *value);
     /* nth header line (from 0) of that name in the reply; absent when there is none. Names ignore case. */
     struct sc_str (*header)(const struct sc_host *, const char *name, unsigned nth);
-    /* Envelope member by its path as in the table: strings unescaped, other values as their text; absent when missing. */
+    /* Envelope member by its path as in the table: strings unescaped, arrays and objects as their JSON (the first 4 KiB of a longer
+     * one: it must not look as if it were missing), other values as their text; absent when missing or null. */
     struct sc_str (*envelope)(const struct sc_host *, const char *path);
     const char *(*base_url)(const struct sc_host *);
-    /* printf into memory that lives until the next call of this walk's functions; NULL when out of memory or over 64 KiB. */
+    /* printf into memory that lives until the next call of this walk's functions; NULL when out of memory or over 8 MiB. */
     const char *(*text)(struct sc_host *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
     /* RFC 3339 UTC with ms ("2026-11-21T10:15:02.123Z") of a time; and back (SC_TIME_NONE when it is none). */
     const char *(*rfc3339)(struct sc_host *, int64_t ms);
@@ -238,6 +307,12 @@ struct sc_host_api {
     /* A line for DEBUG. */
     void (*trace)(struct sc_host *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
     /* since 1 ends here */
+    /* What the page's list holds (struct sc_reply). The text lives as long as the page. */
+    uint32_t (*items)(const struct sc_host *);
+    struct sc_str (*item)(const struct sc_host *, uint32_t n);
+    /* `count` items from `from` on as a JSON array of strings, like text(). */
+    const char *(*items_json)(struct sc_host *, uint32_t from, uint32_t count);
+    /* since 2 ends here */
 };
 
 /* Every struct sc_host begins with this. */
@@ -253,8 +328,8 @@ struct sc_connector_ops {
     /* Called when the head is known (body absent). After SC_REFUSE or SC_BY_STATUS with an error status it is called once
      * more with the body's prefix, so that codes in the body can be read: the second answer counts. */
     void (*response)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
-    /* `detail` (256 bytes) says why for SC_LOOP and SC_BROKEN. */
-    enum sc_more (*page)(struct sc_host *, const struct sc_page *in, char *detail);
+    /* `out`: detail for SC_LOOP; reason, wait_until, detail and advice for SC_BROKEN. action means nothing here. */
+    enum sc_more (*page)(struct sc_host *, const struct sc_page *in, struct sc_verdict *out);
 };
 
 struct sc_connector {
@@ -274,7 +349,7 @@ struct sc_connector {
     const struct sc_data_type *data_types;
     const struct sc_connector_ops *ops;
     const char *auth_advice; /* where to make a new credential, for people */
-    /* since 1 ends here */
+    /* since 2 ends here */
 };
 
 /* The one exported symbol. host_abi is the newest ABI that the agent knows; NULL when the module needs a newer one. */

@@ -260,6 +260,25 @@ static struct body make_body(bool pretty, size_t chunk)
     return body;
 }
 
+/* The array in an object, as member `name`, beside others of which two are wanted as they stand.
+ * Named "errors" it is wanted itself: nothing but text that is captured and cut. */
+static struct body wrap(const struct body *array, const char *name)
+{
+    struct body body = *array;
+
+    body.text = malloc(array->len + ROOM);
+    body.len = (size_t)snprintf(body.text, array->len + ROOM,
+                                "{\"meta\":{\"query_time\":0.01,\"pagination\":{\"offset\":1000,"
+                                "\"limit\":1000,\"total\":51234},"
+                                "\"trace_id\":\"5a1c6f2e\"},\"%s\":%.*s,\"%s\":[]}",
+                                name, (int)array->len, array->text,
+                                strcmp(name, "errors") == 0 ? "resources" : "errors");
+    body.spec.records = "resources[]";
+    body.spec.envelope[0] = "meta.pagination";
+    body.spec.envelope[1] = "errors";
+    return body;
+}
+
 static struct body load_body(const char *file, const char *path, size_t chunk)
 {
     struct body body = {
@@ -281,11 +300,16 @@ int main(int argc, char **argv)
 {
     size_t chunk = argc > 1 ? strtoul(argv[1], NULL, 10) : 16384;
     struct body compact = make_body(false, chunk), pretty = make_body(true, chunk);
+    struct body wrapped = wrap(&compact, "resources"), errors = wrap(&compact, "errors");
 
     report("okta-like, compact", &compact);
     report("okta-like, pretty", &pretty);
+    report("in an envelope", &wrapped);
+    report("one captured array", &errors);
     free(compact.text);
     free(pretty.text);
+    free(wrapped.text);
+    free(errors.text);
     if (argc > 3) {
         struct body file = load_body(argv[2], argv[3], chunk);
 

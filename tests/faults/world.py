@@ -27,6 +27,13 @@ STREAM = "DATA"
 SUBJECT = "local.data.artifacts.raw"
 OKTA = ("okta", "okta-prod", "system_log")
 KEV = ("cisa-kev", "kev", "vulnerabilities")
+# One integration with three data types: `put(FALCON)` polls the first alone, `put(FALCON, data_types=FALCON_ALL)` all,
+# and then the others are put into `sources` by the scenario.
+FALCON = ("crowdstrike-falcon", "falcon", "detections")
+FALCON_DEVICES = ("crowdstrike-falcon", "falcon", "devices")
+FALCON_HOSTS = ("crowdstrike-falcon", "falcon", "hosts")
+FALCON_ALL = {source[2]: {"enabled": True} for source in (FALCON, FALCON_DEVICES, FALCON_HOSTS)}
+FALCON_CLIENT = {"client_id": "sim-client", "client_secret": "sim-secret"}
 POLL_MINUTES = 0.02
 IDLE_S = float(os.environ.get("FAULTS_IDLE_S", "60"))  # no progress at all for so long is a failure
 STOP_S = 6.0         # a graceful stop takes at most 5 s; one for a loaded machine
@@ -104,6 +111,9 @@ class World:
             value["credentials"]["api_token"] = token
         if vendor == "cisa-kev":
             value["settings"]["use_mirror"] = False
+        if vendor == "crowdstrike-falcon":
+            value["credentials"].update(FALCON_CLIENT)
+            value["data_types"] = {name: {"enabled": name == data_type} for name in FALCON_ALL}
         for name, change in changes.items():
             value[name] = {**value[name], **change} if isinstance(change, dict) and name in value else change
         return value
@@ -171,17 +181,20 @@ class World:
         if not self.all_offered(vendor):
             self._offered_at.pop(vendor, None)
             return False
-        return state["requests"] > self._offered_at.setdefault(vendor, state["requests"])
+        begun = _polls_begun(state, source)
+        return begun > self._offered_at.setdefault(vendor, begun)
 
     def all_offered(self, vendor):
-        return all(line["offered"] for line in self.simulator.ledger(vendor, everything=True))
+        wanted = {source[2] for source in self.sources if source[0] == vendor}
+        return all(line["offered"] for line in self.simulator.ledger(vendor, everything=True)
+                   if line.get("type") in (None, *wanted))
 
     def sharing(self, source):
         """More than one integration asks this vendor, so that its last link is somebody's, not this one's."""
         return sum(other[0] == source[0] for other in self.sources) > 1
 
     def ledger(self):
-        return Ledger(*(self.simulator.offers(vendor, f"{name}.{data_type}.")
+        return Ledger(*(self.simulator.offers(vendor, f"{name}.{data_type}.", data_type=data_type)
                         for vendor, name, data_type in self.sources))
 
     def expected(self):
@@ -257,11 +270,12 @@ class World:
 
     def let_polls_pass(self, polls=2):
         """So many more polls of every vendor, so that what a later poll would send twice is seen."""
-        before = {source[0]: self.simulator.state(source[0])["requests"] for source in self.sources}
-        sharing = max((sum(o[0] == s[0] for o in self.sources) for s in self.sources), default=1)
+        before = {source: _polls_begun(self.simulator.state(source[0]), source) for source in self.sources}
+        sharing = max((sum(o[0] == s[0] and o[2] == s[2] for o in self.sources) for s in self.sources), default=1)
 
         def passed():
-            return all(self.simulator.state(v)["requests"] >= n + polls * sharing for v, n in before.items())
+            return all(_polls_begun(self.simulator.state(source[0]), source) >= n + polls * sharing
+                       for source, n in before.items())
         try:
             wait_until(passed, IDLE_S, f"{polls} more polls")
         except Expired as error:
@@ -290,6 +304,12 @@ class World:
         self.expect(not violations, f"the vendor's rules were broken {len(violations)} times: {violations[:2]}")
         self.verdict = verdict
         return verdict
+
+
+def _polls_begun(state, source):
+    """What grows with every poll: walks begun, where the simulator counts them by data type; else requests."""
+    walks = state.get("walks")
+    return state["requests"] if walks is None else walks.get(source[2], 0)
 
 
 def _path(link):

@@ -1,18 +1,25 @@
 /* The JSON cutter on any bytes. Input: four bytes of how (which paths, bytes a feed, pauses, seed),
  * then the body; with the last choice of paths two more lines come first, the records' path and a
- * field's. The cutter must agree with the reference reader on records, values, verdict and place,
- * keep every promise that the harness checks, and cut the same however it is fed. */
+ * field's, which is wanted beside the records, too. The cutter must agree with the reference reader
+ * on records, values, verdict and place, keep every promise that the harness checks, and cut the
+ * same however it is fed. */
 #include "cut_harness.h"
 
 #include <stdlib.h>
 
 static const struct sc_json_spec specs[] = {
-    {.records = "[]",                  .fields = {"id", "actor.id", "actor"}, .envelope = {"next"}},
-    {                    .records = "items[]",
+    {.records = "[]",                               .fields = {"id", "actor.id", "actor"}, .envelope = {"next", "errors"}},
+    {                  .records = "items[]",
      .fields = {"id", "a.b", "items"},
-     .envelope = {"next", "meta.id", "count"}                                                   },
-    {   .records = "a.b[]",   .fields = {"id"},                          .envelope = {"a", "a.c", "b"},                     .max_depth = 4},
-    { .records = "a\\.b[]",             .fields = {"a\\.b"},                                 .envelope = {"a.b"},                     .max_depth = 4096},
+     .envelope = {"next", "meta.id", "count", "meta", "items"}                                                         },
+    { .records = "a.b[]",
+     .fields = {"id"},
+     .envelope = {"a", "a.c", "b", "b.c", "a.c.d"},
+     .max_depth = 4},
+    {                                                                                                   .records = "a\\.b[]",
+     .fields = {"a\\.b"},
+     .envelope = {"a.b", "a", "a\\.b"},
+     .max_depth = 4096},
 };
 
 #define SPECS (sizeof(specs) / sizeof(*specs))
@@ -64,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(&specs[data[0] % (SPECS + 1)], body, len, data);
     } else {
         char *records = take_line(&body, &len), *field = take_line(&body, &len);
-        struct sc_json_spec spec = {.records = records, .fields = {field}};
+        struct sc_json_spec spec = {.records = records, .fields = {field}, .envelope = {field}};
         struct sc_error err = SC_ERROR_INIT;
         struct sc_json_cut *cut = sc_json_cut_new(&spec, (struct sc_cut_sink){0}, &err);
 

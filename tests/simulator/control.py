@@ -40,6 +40,10 @@ class Control:
                 return _lines(self.request_lines(self._vendor(name).name, since))
             case ["violations"]:
                 return _reply(self.violations())
+            case [report, name] if report in self._vendor(name).reports:
+                vendor = self.server.vendors[name]
+                with vendor.lock:
+                    return _lines([json.dumps(line).encode() + b"\n" for line in vendor.reports[report]()])
         return _reply({"error": f"no {request.path}"}, 404)
 
     def _post(self, request, parts):
@@ -51,13 +55,13 @@ class Control:
                 vendor = self._vendor(name)
                 rows = data if isinstance(data, list) else [data]
                 programs = self.server.programs[name]
-                return _reply({"ids": [programs.add(row, vendor.alterations) for row in rows]})
+                return _reply({"ids": [programs.add(row, vendor) for row in rows]})
             case [name, "clear"]:
                 return _reply(self._clear(self._vendor(name), data))
         return _reply({"error": f"no {request.path}"}, 404)
 
     def _clear(self, vendor, what):
-        """Programs always; violations, ledger, requests where named."""
+        """Programs always; violations, ledger, requests and what the vendor has where named."""
         self.server.programs[vendor.name].clear()
         with vendor.lock:
             if what.get("violations"):
@@ -67,6 +71,7 @@ class Control:
                 vendor.ledger.clear()
             if what.get("requests"):
                 self.server.requests[vendor.name].clear()
+            vendor.clear(what)
         return {"cleared": True}
 
     def _vendor(self, name):

@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 from bodies import Bytes
 
 REASONS = {
-    200: "OK", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
+    200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
     307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
-    404: "Not Found", 405: "Method Not Allowed", 411: "Length Required", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+    404: "Not Found", 405: "Method Not Allowed", 411: "Length Required", 415: "Unsupported Media Type",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large",
     500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }
 
@@ -30,7 +31,10 @@ class Request:
     connection: int = 0
     monotonic: float = 0.0      # when the head was complete
     wall: float = 0.0
+    peer: str = ""              # address of the client
     violations: list = field(default_factory=list)
+    note: dict = field(default_factory=dict)    # what the vendor wants to see in the log of requests
+    asked: object = None        # what `inspect` understood, for `answer`
 
     def __post_init__(self):
         self.path, _, self.query = self.target.partition("?")
@@ -72,6 +76,7 @@ class Response:
     page: object = None                 # ledger.Page of the records in the body
     wait_until: Optional[float] = None  # vendor time before which the client was told not to come back
     identity_only: bool = False         # never apply a content encoding of our own
+    compressible: bool = False          # apply it to a reply without a page too
     no_budget: bool = False             # without the vendor's usual headers about its budget
     delivery: Delivery = field(default_factory=Delivery)
 

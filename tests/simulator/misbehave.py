@@ -6,8 +6,9 @@ A program is one row of a vendor's queue:
      "probability": p, ...parameters of the kind}
 
 For each request the programs are gone through in order. The first that takes the place of the vendor's answer does
-(kinds of REPLACE); all others that fire alter the reply (kinds of ALTER and the vendor's own). A program counts down
-when it fires, and is gone at zero. Requests that the vendor refuses by itself keep replacing programs untouched.
+(kinds of REPLACE and the vendor's own `replacements`); all others that fire alter the reply (kinds of ALTER and the
+vendor's own `alterations`). A program counts down when it fires, and is gone at zero. Requests that the vendor refuses
+by itself keep replacing programs untouched.
 """
 
 import inspect
@@ -24,6 +25,8 @@ from options import OptionError
 CONTROL = frozenset(("kind", "count", "match", "after_pages", "skip", "probability"))
 FAR_AHEAD = 10 * 365 * 86400
 MEGABYTE = 1024 * 1024
+# Kinds behind which a reply is still a good one for every client.
+HARMLESS = frozenset(("framing", "close_after"))
 
 
 # Kinds that take the place of the vendor's answer: f(vendor, request, **parameters) -> Response.
@@ -40,7 +43,7 @@ def status(vendor, request, status=500, retry_after=None, body="vendor"):
 
 
 def throttle(vendor, request, header="reset", seconds=5, status=429):
-    """429, naming a time by `header`: reset (X-Rate-Limit-Reset, epoch), retry_after (seconds), date (Retry-After as
+    """429, naming a time by `header`: reset (the vendor's own header, epoch), retry_after (seconds), date (Retry-After as
     HTTP-date), none, absurd (reset ten years ahead), absurd_retry_after, past (reset gone by), past_date, garbage."""
     response = vendor.error(status, request)
     response.no_budget = True
@@ -55,13 +58,13 @@ def throttle(vendor, request, header="reset", seconds=5, status=429):
         response.set("Retry-After", http_date(now - 3600))
     elif header == "garbage":
         response.set("Retry-After", "soon")
-        response.set("X-Rate-Limit-Reset", "18446744073709551616999")
+        response.set(vendor.reset_header, "18446744073709551616999")
     elif header != "none":
         ahead = {"reset": int(seconds), "absurd": FAR_AHEAD, "past": -3600}[header]
         reset = int(now) + 1 + ahead if header == "reset" else int(now) + ahead
-        response.set("X-Rate-Limit-Limit", "600")
-        response.set("X-Rate-Limit-Remaining", "0")
-        response.set("X-Rate-Limit-Reset", str(reset))
+        response.set(vendor.limit_headers[0], "600")
+        response.set(vendor.limit_headers[1], "0")
+        response.set(vendor.reset_header, str(reset))
         response.wait_until = float(reset) if header == "reset" else None
     return response
 
@@ -188,7 +191,8 @@ def bad_utf8(response, request, record=0, bytes="c328"):
     data = whole[:quote] + bytearray.fromhex(bytes) + whole[quote:]
     response.body.replace(int(record), data)
     if response.page is not None:
-        response.page.altered[int(record)] = (_identity(whole), data)
+        key = response.page.keys[int(record)]
+        response.page.altered[int(record)] = (getattr(key, "identity", None) or _identity(whole), data)
 
 
 def wrong_length(response, request, error=10):
@@ -280,35 +284,42 @@ def _identity(record):
 class Program:
     """One row of the queue."""
 
-    def __init__(self, number, row, seed, own_kinds):
+    def __init__(self, number, row, seed, vendor):
         self.number = number
         self.kind = row.get("kind")
-        self.replaces = self.kind in REPLACE
-        self.own = self.kind in own_kinds
-        function = REPLACE.get(self.kind) or ALTER.get(self.kind)
-        if function is None and not self.own:
-            raise OptionError(f"no kind {self.kind}; there are: {', '.join(sorted([*REPLACE, *ALTER, *own_kinds]))}")
-        self.function = function or own_kinds[self.kind]
+        self.replaces = self.kind in REPLACE or self.kind in vendor.replacements
+        self.own = self.kind in vendor.alterations
+        known = {**REPLACE, **ALTER, **vendor.replacements, **vendor.alterations}
+        if self.kind not in known:
+            raise OptionError(f"no kind {self.kind}; there are: {', '.join(sorted(known))}")
+        self.function = known[self.kind]
         self.parameters = {name: value for name, value in row.items() if name not in CONTROL}
-        if not self.own:
-            self._check_parameters()
+        if self.kind in vendor.replacements:
+            self._check_parameters(1, vendor.words)
+            self.function = self._without_vendor(self.function)
+        elif not self.own:
+            self._check_parameters(2, WORDS)
         self.left = None if row.get("count", 1) == "always" else int(row.get("count", 1))
-        self.match = row.get("match", DEFAULT_MATCH.get(self.kind, ""))
+        self.match = row.get("match", {**DEFAULT_MATCH, **vendor.default_match}.get(self.kind, ""))
         self.skip = int(row.get("skip", 0))
         self.after_pages = int(row.get("after_pages", 0))
         self.probability = float(row.get("probability", 1.0))
         self.chance = random.Random(f"{seed}/{number}")
         self.fired = 0
 
-    def _check_parameters(self):
+    @staticmethod
+    def _without_vendor(method):
+        return lambda _vendor, request, **parameters: method(request, **parameters)
+
+    def _check_parameters(self, skipped, words):
         """A mistake is refused when it is programmed, not found when it fires."""
-        known = dict(list(inspect.signature(self.function).parameters.items())[2:])
+        known = dict(list(inspect.signature(self.function).parameters.items())[skipped:])
         for name, value in self.parameters.items():
             if name not in known:
                 raise OptionError(f"{self.kind}: no parameter {name}; there are: {', '.join(known)}")
             default = known[name].default
-            if name in WORDS:
-                right = value in WORDS[name]
+            if name in words:
+                right = value in words[name]
             elif default is None or isinstance(default, (int, float)):
                 right = isinstance(value, (int, float)) or (value is None and default is None)
             else:
@@ -345,8 +356,8 @@ class Programs:
         self._numbers = count(1)
         self._lock = threading.Lock()
 
-    def add(self, row, own_kinds):
-        program = Program(next(self._numbers), row, self._seed, own_kinds)
+    def add(self, row, vendor):
+        program = Program(next(self._numbers), row, self._seed, vendor)
         with self._lock:
             self._rows.append(program)
         return program.number

@@ -17,13 +17,14 @@ from itertools import count
 from bodies import Gzip
 from control import Control
 from messages import REASONS, Request, html_response, http_date
-from misbehave import Programs
+from misbehave import HARMLESS, Programs
 
 LARGEST_HEAD = 64 * 1024
 LARGEST_REQUEST_BODY = 16 * 1024 * 1024
 KEPT_REQUESTS = 200_000
 PIECE = 256 * 1024
-LOGGED_HEADERS = ("host", "user-agent", "accept", "accept-encoding", "if-none-match", "if-modified-since", "range")
+LOGGED_HEADERS = ("host", "user-agent", "accept", "accept-encoding", "if-none-match", "if-modified-since", "range",
+                  "content-type")
 
 
 class ConnectionEnd(Exception):
@@ -115,6 +116,7 @@ class Connection:
         self.number = number
         self.ended = threading.Event()
         self._socket = accepted
+        self._peer = _peer_of(accepted)
         self._buffer = b""
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -170,7 +172,7 @@ class Connection:
                 self._refuse(400)
             headers.append((name, value.strip()))
         request = Request(*parts, headers, scheme=self.server.scheme, connection=self.number,
-                          monotonic=time.monotonic(), wall=time.time())
+                          monotonic=time.monotonic(), wall=time.time(), peer=self._peer)
         self._receive_body(request)
         return request
 
@@ -225,6 +227,8 @@ class Connection:
             refusal = vendor.error(429, request)
         refusal = refusal or vendor.inspect(request, mount)
         response, applied = self.server.programs[vendor.name].apply(vendor, request, mount, refusal)
+        if response.page is not None and not HARMLESS.issuperset(applied):
+            response.page.spoilt = True
         if response.wait_until is not None:
             vendor.name_wait(request, response.wait_until)
         if response.header("Date") is None:
@@ -233,7 +237,7 @@ class Connection:
 
     @staticmethod
     def _encode(vendor, request, response):
-        if response.identity_only or response.page is None:
+        if response.identity_only or (response.page is None and not response.compressible):
             return
         accepted = "gzip" in (request.header("Accept-Encoding") or "").lower()
         if vendor.options.gzip == "always" or (vendor.options.gzip == "auto" and accepted):
@@ -243,7 +247,7 @@ class Connection:
     def _log(self, vendor, request):
         entry = {
             "n": next(self.server.control.request_numbers), "wall": request.wall, "monotonic": request.monotonic,
-            "connection": self.number, "method": request.method, "target": request.target,
+            "connection": self.number, "method": request.method, "target": vendor.shown(request.target),
             "headers": {name.lower(): _shown(vendor, name.lower(), value) for name, value in request.headers
                         if name.lower() in LOGGED_HEADERS or name.lower() in vendor.secret_headers},
             "status": None, "misbehaviours": [], "violations": [], "page": None, "body_sent": 0, "complete": False,
@@ -359,6 +363,8 @@ class Account:
         self.entry["status"] = response.status
         self.entry["violations"] = list(self.request.violations)
         self.entry["page"] = response.page.number if response.page else None
+        if self.request.note:
+            self.entry["note"] = dict(self.request.note)
 
     def close(self, complete=False):
         if self.closed:
@@ -371,6 +377,7 @@ class Account:
             self.vendor.counters["body_bytes"] += self.sent
             if page:
                 page.complete = records
+                page.whole = complete
             self.entry["body_sent"], self.entry["complete"] = self.sent, complete
             self.entry["seconds"] = round(time.monotonic() - self.request.monotonic, 6)
 
@@ -390,6 +397,13 @@ def _shown(vendor, name, value):
     if name in vendor.secret_headers:
         return "sha256:" + hashlib.sha256(value.encode("latin-1", "replace")).hexdigest()[:16]
     return value
+
+
+def _peer_of(accepted):
+    try:
+        return accepted.getpeername()[0]
+    except OSError:
+        return ""       # gone already
 
 
 def _tls_context(certificate, key):

@@ -26,7 +26,15 @@ static const struct sc_data_type data_types[] = {
      .records = "[]",
      .id = {"id"},
      .permission = "Events: Read"},
-    {.name = "assets", .title = "Assets", .noun = "assets", .interval_s = 3600, .recipe = 1, .records = "[]", .id = {"id"}},
+    {.name = "assets",
+     .title = "Assets",
+     .noun = "assets",
+     .interval_s = 3600,
+     .recipe = 1,
+     .shape = SC_SHAPE_SNAPSHOT,
+     .identity = SC_VERSIONED,
+     .records = "[]",
+     .id = {"id"}},
     {0},
 };
 
@@ -41,9 +49,9 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
     (void)host, (void)in, (void)out;
 }
 
-static enum sc_more page(struct sc_host *host, const struct sc_page *in, char *detail)
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
-    (void)host, (void)in, (void)detail;
+    (void)host, (void)in, (void)out;
     return SC_WALKED;
 }
 

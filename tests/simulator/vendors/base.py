@@ -34,6 +34,16 @@ class Vendor:
     actions = {}
     # Misbehaviours that only this vendor has: {"kind": method(response, parameters, request)}.
     alterations = {}
+    # The same, in place of the answer: {"kind": method(request, **parameters)}; what `match` is unless it is given;
+    # parameters that are words: {"parameter": words}.
+    replacements = {}
+    default_match = {}
+    words = {}
+    # JSON lines that only this vendor has, read by `GET /_sim/<report>/<vendor>`: {"report": method}.
+    reports = {}
+    # Headers of a 429: (limit, remaining), and the time to come back at, in epoch seconds.
+    limit_headers = ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining")
+    reset_header = "X-Rate-Limit-Reset"
 
     def __init__(self, seed, texts):
         self.seed = seed
@@ -69,6 +79,13 @@ class Vendor:
     def decorate(self, response, request):
         """Add the headers that every reply of the vendor carries."""
 
+    def shown(self, target):
+        """A request's target for logs and violations: without secrets."""
+        return target
+
+    def clear(self, what):
+        """`clear` of the control API, beside programs, violations, ledger and requests."""
+
     def details(self):
         """Members added to the vendor's entry in /_sim/state."""
         return {}
@@ -90,7 +107,7 @@ class Vendor:
         request.violations.append(code)
         self.violation_counts[code] += 1
         self.violation_list.append({
-            "vendor": self.name, "code": code, "detail": detail, "method": request.method, "target": request.target,
+            "vendor": self.name, "code": code, "detail": detail, "method": request.method, "target": self.shown(request.target),
             "wall": request.wall, "monotonic": request.monotonic})
 
     def pool(self, request):

@@ -15,11 +15,14 @@
 #include "check.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-#define MAX_WORDS  12
+#define MAX_WORDS  16
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x)
+#define ABI_TEXT   TEXT_OF(SC_CONNECTOR_ABI)
 
 struct caught {
     int exit_code;
-    char out[32768], err[32768];
+    char out[65536], err[32768];
 };
 
 static int ran; /* how often the agent was started, and with what */
@@ -74,13 +77,19 @@ static const struct {
     {"--help", 0, "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use.", ""},
     {"-h run", 0, "usage: signal-client run", ""},
     {"integrations put --help", 0, "examples:\n  signal-client integrations put okta-prod --type okta", ""},
+    {"tail --help", 0, "  --last N                      first the newest N that match (default: only what arrives from now on)\n", ""},
+    {"tail --help", 0, "exit codes: 0 good, 1 there is no stream, or NATS cannot be reached at the start, 2 wrong use\n", ""},
+    {"tail x --last 5 --help", 0, "Artifacts as they arrive in the stream, of all integrations or of one.\n\nusage: signal-client tail [NAME]", ""},
+    {"status --help", 0, "What every data type is doing, and why (not supported yet).", ""},
+    {"help", 0, "\nlook\n  tail                   Artifacts", ""},
+    {"help a b c", 2, "", "unexpected argument \"c\""},
     {"help integrations put", 0, "usage: signal-client integrations put NAME", ""},
-    {"help integrations", 0, "signal-client integrations enable NAME", ""},
+    {"help integrations", 0, "signal-client integrations enable NAME\n        Polls it again", ""},
     {"help nothing", 2, "", "unknown command \"nothing\": `signal-client help` lists them"},
     {"help integrations nothing", 2, "", "unknown command \"integrations nothing\"; there are:"},
-    {"version", 0, "signal-client " SIGNAL_VERSION " (connector ABI 1)\n", ""},
+    {"version", 0, "signal-client " SIGNAL_VERSION " (connector ABI " ABI_TEXT ")\n", ""},
     {"--version", 0, "signal-client " SIGNAL_VERSION, ""},
-    {"version --json", 0, "\"connector_abi\": 1", ""},
+    {"version --json", 0, "\"connector_abi\": " ABI_TEXT, ""},
     {"version 1", 2, "", "unexpected argument \"1\""},
 #ifdef SIGNAL_FAULT_POINTS
     {"version --crash-points", 0, "anchor.before\nanchor.after\npublish.before\n", ""},
@@ -112,23 +121,41 @@ static const struct {
     {"integrations put", 2, "", "a name is missing"},
     {"integrations put a..b --type x", 2, "", "\"a..b\" cannot be a name"},
     {"integrations put a", 2, "", "say what a shall be: --type with fields, the fields to change, or --file"},
-    {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it"},
-    {"integrations put a --type", 2, "", "--type needs a value"},
+    {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it but --from-now"},
+    {"integrations put a --type", 2, "", "--type needs a value: TYPE\n"},
     {"integrations put a --disabled=1", 2, "", "--disabled takes no value"},
     {"integrations put a --file /nowhere.json", 1, "", "cannot read /nowhere.json: No such file or directory"},
     {"integrations put a --type oktaa --connectors.path=/nowhere", 2, "", "unknown type \"oktaa\""},
     {"integrations remove a", 2, "", "nobody can be asked here: confirm with --yes"},
     {"integrations enable", 2, "", "a name is missing"},
     {"integrations list --nats.url=nats://127.0.0.1:1", 1, "", "NATS"},
-    {"demo", 2, "", "demo is not supported yet by version " SIGNAL_VERSION},
+    {"demo --for x", 2, "", "usage: signal-client demo [--for TIME] [--keep]"},
     {"status --watch", 2, "", "status is not supported yet"},
     {"doctor x", 2, "", "doctor is not supported yet"},
-    {"tail x", 2, "", "tail is not supported yet"},
+    {"tail a b", 2, "", "unexpected argument \"b\""},
+    {"tail --last 0", 2, "", "--last 0: give a number from 1 to 1000000"},
+    {"tail --last 1000001", 2, "", "--last 1000001: give a number from 1 to 1000000"},
+    {"tail --count -1", 2, "", "--count -1: give a number from 1"},
+    {"tail --since later", 2, "", "--since later: give a time that has passed"},
+    {"tail --since 2999-01-01", 2, "", "--since 2999-01-01: give a time that has passed"},
+    {"tail --for 1y", 2, "", "--for 1y: give a time such as 30s, 10m, 2h, or 0"},
+    {"tail --raw --headers", 2, "", "--raw prints the body alone: leave --headers out"},
+    {"tail --raw --json", 2, "", "--raw prints the body alone: leave --json out"},
+    {"tail --nats.url=nats://127.0.0.1:1", 1, "", "connection refused"},
     {"poll x --trace", 2, "", "poll is not supported yet"},
     {"checkpoint show x", 2, "", "checkpoint is not supported yet"},
     {"backfill x --from a --to b", 2, "", "backfill is not supported yet"},
     {"seal", 2, "", "seal is not supported yet"},
-    {"integrations import x", 2, "", "integrations import is not supported yet"},
+    {"integrations import", 2, "", "FILE|- is missing"},
+    {"integrations import /nowhere.json", 1, "", "cannot read /nowhere.json: No such file or directory; nothing was written"},
+    {"integrations import - --secrets-file -", 2, "", "integrations and secrets cannot both come from standard input"},
+    {"integrations import a b", 2, "", "unexpected argument \"b\""},
+    {"completion", 2, "", "say for which shell: bash or zsh"},
+    {"completion bash", 0, "complete -F _signal_client signal-client\n", ""},
+    {"completion zsh", 0, "#compdef signal-client\n", ""},
+    {"completion --list x", 2, "", "--list x: give connectors, integrations, data-types or settings"},
+    {"completion --list settings", 0, "--nats.url\n", ""},
+    {"completion --list connectors", 0, "", ""},
     {"run extra", 2, "", "unknown argument \"extra\""},
 };
 
@@ -172,15 +199,93 @@ static void test_commands_table(void **state)
     struct caught *caught = calloc(1, sizeof *caught);
     for (const struct sc_command *row = sc_commands; row->name; row++) {
         SC_AUTO_FREE char *words = sc_printf("%s --help", row->name);
-        CHECK_INT(row->name, strncmp(row->usage, row->name, strlen(row->name)), 0);
+        struct sc_buf usage = {0};
+        size_t examples = 0;
+        sc_usage_add(row, &usage);
+        for (const char *at = row->examples; (at = strstr(at, "signal-client ")); at++)
+            examples++;
         CHECK_TRUE("a line without a full stop", *row->summary && row->summary[strlen(row->summary) - 1] != '.');
-        CHECK_TRUE("an example that can be typed", strncmp(row->examples, "  signal-client ", 16) == 0);
+        CHECK_TRUE("two to four examples", (examples >= 2 && examples <= 4) || row->run == sc_command_not_yet);
         CHECK_TRUE("only the agent has no function of its own", row->run || strcmp(row->name, "run") == 0);
         call(words, caught);
         CHECK_INT(row->name, caught->exit_code, 0);
-        CHECK_TRUE(row->name, strstr(caught->out, row->usage) && strstr(caught->out, row->examples));
+        CHECK_TRUE(row->name, strstr(caught->out, usage.ptr) && strstr(caught->out, row->examples) && strstr(caught->out, "exit codes: 0 good"));
+        for (const struct sc_option_row *option = row->options; option && option->name; option++)
+            CHECK_TRUE(option->name, strstr(caught->out, option->help) && (!option->def || strstr(caught->out, option->def)));
+        sc_buf_done(&usage);
     }
     free(caught);
+}
+
+/* The words of one example; shell syntax ends them. Variables in front are left out. */
+static int split_example(char *line, char *argv[MAX_WORDS])
+{
+    char *word, *rest = line;
+    int argc = 0;
+    while (argc < MAX_WORDS && (word = strsep(&rest, " "))) {
+        if (strchr("|<>", *word) && *word)
+            break;
+        if (*word && (argc || !strchr(word, '=')))
+            argv[argc++] = word;
+    }
+    return argc;
+}
+
+/* What an example shows is taken by its command. */
+static void check_example(const struct sc_command *row, const char *example)
+{
+    char line[512], *argv[MAX_WORDS + 1] = {0};
+    const char *from = strstr(example, "signal-client ");
+    size_t len = strcspn(from, "\n)");
+    struct sc_args args = {0};
+    int used;
+    snprintf(line, sizeof line, "%.*s", (int)len, from);
+    int argc = split_example(line, argv), kept = 1;
+    CHECK_TRUE(example, sc_command_find(argv + 1, argc - 1, &used) == row);
+    for (int i = 1 + used; i < argc; i++) /* what cli.c takes out */
+        if (strcmp(argv[i], "--json") != 0 && !(strncmp(argv[i], "--", 2) == 0 && strchr(argv[i], '.')) && !(strcmp(argv[i], "--config") == 0 && ++i))
+            argv[kept++] = argv[i];
+    struct sc_cli cli = {.command = row, .argc = kept - 1, .argv = argv + 1};
+    CHECK_INT(example, sc_args_read(&cli, &args), 0);
+    sc_args_done(&args);
+}
+
+static void test_commands_examples(void **state)
+{
+    (void)state;
+    for (const struct sc_command *row = sc_commands; row->name; row++)
+        for (const char *at = row->examples; at && *at && row->run != sc_command_not_yet; at = strchr(at, '\n') + 1)
+            check_example(row, at);
+}
+
+/* docs/commands.md is what `help --markdown` prints. */
+static void test_commands_page(void **state)
+{
+    (void)state;
+    struct caught *caught = calloc(1, sizeof *caught);
+    char *page = calloc(1, sizeof caught->out);
+    FILE *file = fopen(SOURCE_DIR "/docs/commands.md", "r");
+    assert_non_null(file);
+    page[fread(page, 1, sizeof caught->out - 1, file)] = '\0';
+    fclose(file);
+    call("help --markdown", caught);
+    CHECK_TRUE("the whole page fits", strlen(caught->out) < sizeof caught->out - 1);
+    CHECK_TEXT("stale: `signal-client help --markdown > docs/commands.md`", page, caught->out);
+    free(page);
+    free(caught);
+}
+
+static void test_commands_span(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t want;
+    } rows[] = {{"10m", 600000}, {"10min", 600000}, {"90s", 90000}, {"90", 90000}, {"0", 0}, {"1.5h", 5400000}, {"2d", 172800000},
+                {"250ms", 250}, {"", -1}, {"m", -1}, {"1.", -1}, {".5s", -1}, {"1.2.3s", -1}, {"-5s", -1}, {"5 s", -1}, {"5y", -1},
+                {"1e3s", -1}, {"3651d", -1}, {"9999999999999999s", -1}};
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++)
+        CHECK_INT(rows[i].text, sc_parse_span_ms(rows[i].text), rows[i].want);
 }
 
 int main(void)
@@ -189,6 +294,9 @@ int main(void)
         cmocka_unit_test(test_commands_use),
         cmocka_unit_test(test_commands_run),
         cmocka_unit_test(test_commands_table),
+        cmocka_unit_test(test_commands_examples),
+        cmocka_unit_test(test_commands_page),
+        cmocka_unit_test(test_commands_span),
     };
     clearenv();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static void test_integration_least(void **state)
     CHECK_TRUE("on and off", i->types[0].enabled && !i->types[1].enabled);
     CHECK_INT("interval", i->types[0].interval_ms, 300000);
     CHECK_INT("lookback", i->types[0].lookback_s, 86400);
+    CHECK_TRUE("no start", i->types[0].start_ms == SC_TIME_NONE && i->types[1].start_ms == SC_TIME_NONE);
     CHECK_INT("reserve", i->reserve_percent, 10);
     CHECK_INT("no limit of its own", i->rate_requests + i->rate_per_s, 0);
     CHECK_TRUE("verified", i->tls_verify && !i->ca_file && !i->proxy && !i->allow_insecure_http);
@@ -146,6 +147,21 @@ static void test_integration_credential_key(void **state)
         sc_integration_unref(i);
     }
     sc_integration_unref(first);
+}
+
+static void test_integration_start(void **state)
+{
+    (void)state;
+    struct sc_integration *i = parse(WITH(",\"data_types\":{\"events\":{\"start\":\"2026-11-22T11:15:00.1239+01:00\"}}"));
+    CHECK_INT("in UTC, floored", i->types[0].start_ms, INT64_C(1795342500123));
+    CHECK_INT("the lookback stays", i->types[0].lookback_s, 86400);
+    CHECK_TRUE("of this data type alone", i->types[1].start_ms == SC_TIME_NONE);
+    CHECK_TEXT("known", i->warnings, NULL);
+    sc_integration_unref(i);
+    i = parse(WITH(",\"data_types\":{\"assets\":{\"enabled\":true,\"start\":\"2026-11-22T10:15:00Z\"}}"));
+    CHECK_INT("a document may have one too", i->types[1].start_ms, INT64_C(1795342500000));
+    CHECK_TEXT("without a word", i->warnings, NULL);
+    sc_integration_unref(i);
 }
 
 static void test_integration_warnings(void **state)
@@ -262,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integration_least),    cmocka_unit_test(test_integration_full),
         cmocka_unit_test(test_integration_source),   cmocka_unit_test(test_integration_credential_key),
+        cmocka_unit_test(test_integration_start),
         cmocka_unit_test(test_integration_warnings), cmocka_unit_test(test_integration_expand),
         cmocka_unit_test(test_integration_secrets),  cmocka_unit_test(test_integration_no_memory),
     };

@@ -103,7 +103,7 @@ void fake_new_walk(struct fake *f)
 /* Nobody may hold what get() gave. */
 static void renew(struct fake *f)
 {
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m <= FAKE_PAGE; m++) {
         for (size_t i = 0; i < FAKE_VALUES; i++) {
             char *copy = f->maps[m][i].value ? strdup(f->maps[m][i].value) : NULL;
             free(f->maps[m][i].value);
@@ -176,9 +176,31 @@ static struct sc_str host_header(const struct sc_host *host, const char *name, u
 
 static struct sc_str host_envelope(const struct sc_host *host, const char *path)
 {
-    (void)host;
-    (void)path;
-    return (struct sc_str){0};
+    return sc_str_of(fake_get(fake_of(host), FAKE_ENVELOPE, path));
+}
+
+static uint32_t host_items(const struct sc_host *host)
+{
+    return fake_of(host)->item_count;
+}
+
+static struct sc_str host_item(const struct sc_host *host, uint32_t n)
+{
+    return n < fake_of(host)->item_count ? sc_str_of(fake_of(host)->items[n]) : (struct sc_str){0};
+}
+
+static const char *host_items_json(struct sc_host *host, uint32_t from, uint32_t count)
+{
+    const struct fake *f = fake_of(host);
+    const char *text = f->host.api->text(host, "[");
+    for (uint32_t i = from; text && i < f->item_count && i - from < count; i++) {
+        fake_of(host)->text_count--; /* one text for the whole */
+        char *longer = NULL;
+        assert_true(asprintf(&longer, "%s%s\"%s\"", text, i > from ? "," : "", f->items[i]) >= 0);
+        free(f->texts[f->text_count]);
+        text = fake_of(host)->texts[fake_of(host)->text_count++] = longer;
+    }
+    return text ? f->host.api->text(host, "%s]", text) : NULL;
 }
 
 static const char *host_base_url(const struct sc_host *host)
@@ -234,6 +256,9 @@ static const struct sc_host_api services = {
     .rfc3339 = host_rfc3339,
     .parse_time = host_parse_time,
     .trace = host_trace,
+    .items = host_items,
+    .item = host_item,
+    .items_json = host_items_json,
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
@@ -270,15 +295,46 @@ static void forget_request(struct fake *f)
 {
     free(f->url);
     f->url = NULL;
+    free(f->body);
+    f->body = NULL;
     clear(f->headers, SC_MAX_REQUEST_HEADERS);
     f->pools[0] = '\0';
+}
+
+void fake_drop_page(struct fake *f)
+{
+    clear(f->maps[FAKE_PAGE], FAKE_VALUES);
+    while (f->item_count)
+        free(f->items[--f->item_count]);
+    free(f->items);
+    f->items = NULL;
+}
+
+void fake_list(struct fake *f, const char *ids)
+{
+    char *copy = strdup(ids), *save = NULL;
+    while (f->item_count)
+        free(f->items[--f->item_count]);
+    for (char *id = strtok_r(copy, " ", &save); id; id = strtok_r(NULL, " ", &save)) {
+        char **grown = realloc(f->items, (f->item_count + 1) * sizeof *grown);
+        assert_non_null(grown);
+        f->items = grown;
+        f->items[f->item_count++] = strdup(id);
+    }
+    free(copy);
+}
+
+void fake_envelope(struct fake *f, const char *path, const char *value)
+{
+    fake_set(f, FAKE_ENVELOPE, path, value);
 }
 
 void fake_close(struct fake *f)
 {
     begin_call(f);
     forget_request(f);
-    for (int m = 0; m < 3; m++)
+    fake_drop_page(f);
+    for (int m = 0; m < FAKE_MAPS; m++)
         clear(f->maps[m], FAKE_VALUES);
     clear(f->reply, FAKE_HEADERS);
     dlclose(f->handle);
@@ -294,6 +350,11 @@ static void ask(struct fake *f)
     renew(f);
     forget_request(f);
     f->url = out.url ? strdup(out.url) : NULL;
+    f->method = out.method;
+    f->body = out.body.len ? strndup(out.body.ptr, out.body.len) : NULL;
+    f->reply_table = out.reply;
+    f->may_repeat = out.may_repeat;
+    f->newest_until = out.newest_until;
     for (size_t i = 0; i < SC_MAX_REQUEST_HEADERS && out.headers[i].name; i++)
         f->headers[i] = (struct fake_value){strdup(out.headers[i].name), strdup(out.headers[i].value)};
     size_t n = 0;
@@ -306,13 +367,15 @@ enum sc_next fake_request(struct fake *f)
     char first[16384], position[16384];
     snprintf(position, sizeof position, "%s", fake_show(f, FAKE_POSITION));
     ask(f);
-    snprintf(first, sizeof first, "%d %s %s", (int)f->next, f->url, fake_show(f, FAKE_WALK));
+    snprintf(first, sizeof first, "%d %s %s %s %s %lld", (int)f->next, f->url, f->body ? f->body : "", fake_show(f, FAKE_WALK),
+             fake_show(f, FAKE_PAGE), (long long)f->newest_until);
     f->now += f->failed || f->fail_at ? 0 : 1234; /* after a wait */
     ask(f);
     f->now -= f->failed || f->fail_at ? 0 : 1234;
     if (!f->failed) {
         char second[16384];
-        snprintf(second, sizeof second, "%d %s %s", (int)f->next, f->url, fake_show(f, FAKE_WALK));
+        snprintf(second, sizeof second, "%d %s %s %s %s %lld", (int)f->next, f->url, f->body ? f->body : "", fake_show(f, FAKE_WALK),
+                 fake_show(f, FAKE_PAGE), (long long)f->newest_until);
         CHECK_TEXT("asked again, it says the same", second, first);
     }
     CHECK_TEXT("a request moves no position", fake_show(f, FAKE_POSITION), position);
@@ -348,6 +411,7 @@ enum sc_action fake_reply(struct fake *f, int status, const char *body)
     char before[2][16384];
     struct sc_response in = {.status = status};
     clear(f->reply, FAKE_HEADERS);
+    clear(f->maps[FAKE_ENVELOPE], FAKE_VALUES);
     for (int m = 0; m < 2; m++)
         snprintf(before[m], sizeof before[m], "%s", fake_show(f, (enum fake_map)m));
     respond(f, &in);
@@ -380,18 +444,28 @@ void fake_header(struct fake *f, const char *name, const char *value)
 
 enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest)
 {
-    struct sc_page in = {.records = records, .number = 1, .newest_time = SC_TIME_NONE, .newest_text = sc_str_of(newest)};
-    char before[16384];
+    struct sc_page in = {.records = f->reply_table ? f->item_count : records,
+                         .number = 1,
+                         .newest_time = SC_TIME_NONE,
+                         .newest_text = sc_str_of(newest),
+                         .reply = f->reply_table,
+                         .items = f->reply_table ? f->item_count : 0};
+    char position[16384], walk[16384];
     if (newest)
         in.newest_time = host_parse_time(&f->host, in.newest_text, f->host.type->time_format);
-    snprintf(before, sizeof before, "%s", fake_show(f, FAKE_POSITION));
-    memset(f->detail, 0, sizeof f->detail);
+    snprintf(position, sizeof position, "%s", fake_show(f, FAKE_POSITION));
+    snprintf(walk, sizeof walk, "%s", fake_show(f, FAKE_WALK));
+    f->page = (struct sc_verdict){.wait_until = SC_TIME_NONE};
     begin_call(f);
-    enum sc_more more = f->connector->ops->page(&f->host, &in, f->detail);
+    enum sc_more more = f->connector->ops->page(&f->host, &in, &f->page);
     renew(f);
-    if (more == SC_BROKEN)
-        CHECK_TEXT("a page that does not count leaves no trace", fake_show(f, FAKE_POSITION), before);
+    if ((more == SC_BROKEN && !f->failed) || more == SC_PART) {
+        CHECK_TEXT("a page that does not count, or not yet, leaves no trace", fake_show(f, FAKE_POSITION), position);
+        CHECK_TEXT("a page that does not count, or not yet, leaves no trace", fake_show(f, FAKE_WALK), walk);
+    }
     if (more == SC_BROKEN || more == SC_LOOP)
-        CHECK_TRUE("it says why", f->detail[0]);
+        CHECK_TRUE("it says why", f->page.detail[0]);
+    if (more != SC_BROKEN && more != SC_PART)
+        fake_drop_page(f);
     return more;
 }

@@ -2,7 +2,8 @@
  * - request() is called twice each time and must say the same (a page may be asked for again after any wait);
  * - response() sees the head first; it may change nothing then, the second answer counts;
  * - what get() returned is dead once a call has returned, what text() returned at the next call: a sanitizer sees use after that;
- * - a page that is not counted may leave no trace.
+ * - a page that is not counted may leave no trace; a part of a page may move neither position nor walk;
+ * - SC_PAGE and the list's items are gone when the page has ended.
  *
  *   struct fake f;
  *   fake_open(&f, OKTA_MODULE, "system_log");
@@ -10,8 +11,9 @@
  *   fake_request(&f);                       f.url, f.headers
  *   fake_reply(&f, 200, NULL);              f.verdict; or 400 with a body
  *   fake_header(&f, "Link", "<...>; rel=next");
- *   fake_page(&f, 3, "2026-05-01T10:00:00.123Z");   what page() said; f.detail
- *   fake_close(&f); */
+ *   fake_page(&f, 3, "2026-05-01T10:00:00.123Z");   what page() said; f.page.detail
+ *   fake_close(&f);
+ * A list: f.reply_table says that the request was one; fake_list(&f, "a b c") is what it holds, then fake_page(). */
 #pragma once
 
 #include <signal/connector.h>
@@ -23,7 +25,10 @@
 enum fake_map {
     FAKE_POSITION = SC_POSITION,
     FAKE_WALK = SC_WALK,
-    FAKE_SETTING
+    FAKE_PAGE = SC_PAGE,
+    FAKE_SETTING,
+    FAKE_ENVELOPE, /* of the reply: by path; forgotten with the next one */
+    FAKE_MAPS
 };
 
 struct fake_value {
@@ -37,19 +42,26 @@ struct fake {
     int64_t now;
     uint32_t lookback_s, halvings;
     const char *base_url;
-    struct fake_value maps[3][FAKE_VALUES];
+    struct fake_value maps[FAKE_MAPS][FAKE_VALUES];
     struct fake_value reply[FAKE_HEADERS]; /* headers */
     char *texts[32];
     unsigned text_count;
     long fail_at; /* the n-th allocation of the host from now on fails; 0: none */
     bool failed;
+    char **items; /* of the page's list */
+    uint32_t item_count;
     /* what the connector said */
     enum sc_next next;
     char *url;
     struct fake_value headers[SC_MAX_REQUEST_HEADERS + 1];
     char pools[64]; /* comma-joined */
+    enum sc_method method;
+    char *body; /* NULL: none */
+    const struct sc_reply *reply_table;
+    bool may_repeat;
+    int64_t newest_until;
     struct sc_verdict verdict;
-    char detail[256];
+    struct sc_verdict page; /* of page() */
 };
 
 /* The entry point of the module at `path`; *ret_handle for dlclose. Fails the test when there is none. */
@@ -72,5 +84,10 @@ const char *fake_asked(const struct fake *f, const char *name);
 enum sc_action fake_reply(struct fake *f, int status, const char *body);
 enum sc_action fake_no_reply(struct fake *f, enum sc_reason transport);
 void fake_header(struct fake *f, const char *name, const char *value);
-/* newest: text of the newest record time of the walk, NULL: none. */
+/* What the list that was asked for holds: ids with a blank between them; "": none. */
+void fake_list(struct fake *f, const char *ids);
+void fake_envelope(struct fake *f, const char *path, const char *value);
+/* What the agent keeps when it stops in the middle of a page: neither SC_PAGE nor items. */
+void fake_drop_page(struct fake *f);
+/* newest: text of the newest record time of the page, NULL: none. */
 enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest);

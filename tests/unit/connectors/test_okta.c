@@ -118,7 +118,7 @@ static void test_okta_links(void **state)
             fake_header(&f, "LINK", rows[i].second);
         CHECK_INT(rows[i].why, fake_page(&f, 2, T1), rows[i].want ? SC_MORE : SC_BROKEN);
         CHECK_TEXT(rows[i].why, fake_get(&f, FAKE_POSITION, "next"), rows[i].want);
-        CHECK_TRUE("queries are not told", !strstr(f.detail, "after="));
+        CHECK_TRUE("queries are not told", !strstr(f.page.detail, "after="));
         fake_close(&f);
     }
 }

@@ -180,6 +180,96 @@ static void test_rest_error_member(void **state)
     CHECK_TEXT("no longer than there is room", out, "abc");
 }
 
+static void test_rest_first_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list;
+        bool any;
+        const char *code, *text, *why;
+    } rows[] = {
+        {"[{\"code\":403,\"message\":\"access denied\"}]", true, "403", "access denied", "as CrowdStrike sends it"},
+        {" [ \r\n{ \"message\" : \"m\" , \"code\" : 500 } , {\"code\":1}]", true, "500", "m", "blanks; the first of two"},
+        {"[{\"code\":\"E1\",\"sub\":{\"code\":2},\"message\":null}]", true, "E1", "", "a code as text, no message"},
+        {"[{\"id\":7}]", true, "", "", "neither of them"},
+        {"[null,null,{\"code\":5}]", true, "5", "", "nulls before it"},
+        {"[\"plain\"]", true, "", "plain", "text"},
+        {"[[1]]", true, "", "[1]]", "a list within the list"},
+        {"[7]", true, "", "7]", "a number"},
+        {"{\"code\":9,\"message\":\"m\"}", true, "9", "m", "one, without a list"},
+        {"[{\"code\":403,\"message\":\"cut he", true, "403", "cut he", "cut short"},
+        {"[{\"co", true, "", "", "cut in a name"},
+        {"boom", true, "", "boom", "text that was unescaped before"},
+        {"true", true, "", "true", "true"},
+        {"[]", false, "", "", "empty"},
+        {" [ \n ] ", false, "", "", "empty, with blanks"},
+        {"[", false, "", "", "cut before anything"},
+        {"[null]", false, "", "", "a null"},
+        {"[{}]", false, "", "", "an empty one"},
+        {"{ }", false, "", "", "an empty one, without a list"},
+        {"null", false, "", "", "null"},
+        {"false", false, "", "", "false"},
+        {"\"\"", false, "", "", "empty text"},
+        {"", false, "", "", "nothing"},
+        {"  ", false, "", "", "blanks"},
+    };
+    struct rest_fault got;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct guard g = guard_copy(rows[i].list, strlen(rows[i].list));
+        CHECK_INT(rows[i].why, rest_first_fault((struct sc_str){g.ptr, g.len}, "code", "message", &got), rows[i].any);
+        CHECK_TEXT(rows[i].why, got.code, rows[i].code);
+        CHECK_TEXT(rows[i].why, got.text, rows[i].text);
+        guard_done(&g);
+        for (size_t cut = 0; cut < strlen(rows[i].list); cut++) {
+            g = guard_copy(rows[i].list, cut);
+            (void)rest_first_fault((struct sc_str){g.ptr, g.len}, "code", "message", &got);
+            guard_done(&g);
+        }
+    }
+    CHECK_TRUE("absent", !rest_first_fault((struct sc_str){0}, "code", "message", &got));
+}
+
+static void test_rest_error_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *want, *why;
+    } rows[] = {
+        {"{\"meta\":{\"errors\":1},\"errors\": [2]}", "[2]}", "the top-level one, to the end"},
+        {"{\"errors\":", NULL, "cut before the value"},
+        {"{\"error\":1}", NULL, "another name"},
+        {"<html>", NULL, "a web page"},
+        {"", NULL, "nothing"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct guard g = guard_copy(rows[i].body, strlen(rows[i].body));
+        struct sc_str got = rest_error_value((struct sc_str){g.ptr, g.len}, "errors");
+        CHECK_INT(rows[i].why, got.ptr != NULL, rows[i].want != NULL);
+        if (rows[i].want)
+            CHECK_BYTES(rows[i].why, got.ptr, got.len, rows[i].want, strlen(rows[i].want));
+        guard_done(&g);
+    }
+}
+
+static void test_rest_number(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t want; /* -1: none */
+    } rows[] = {
+        {"0", 0}, {"42", 42}, {"999999999999999999", 999999999999999999}, {"1000000000000000000", -1}, {"", -1}, {"-1", -1},
+        {"+1", -1}, {"1.0", -1}, {" 1", -1}, {"1e3", -1}, {"0x1", -1},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        int64_t n = -1;
+        CHECK_INT(rows[i].text, rest_number(sc_str_of(rows[i].text), &n), rows[i].want >= 0);
+        CHECK_INT(rows[i].text, n, rows[i].want);
+    }
+    int64_t n;
+    CHECK_TRUE("absent", !rest_number((struct sc_str){0}, &n));
+}
+
 static void test_rest_web_page(void **state)
 {
     (void)state;
@@ -195,6 +285,9 @@ int main(void)
         cmocka_unit_test(test_rest_link_target),
         cmocka_unit_test(test_rest_link_below),
         cmocka_unit_test(test_rest_error_member),
+        cmocka_unit_test(test_rest_first_fault),
+        cmocka_unit_test(test_rest_error_value),
+        cmocka_unit_test(test_rest_number),
         cmocka_unit_test(test_rest_web_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,7 @@ static void value(struct builder *b, unsigned depth)
 static void records(struct builder *b, unsigned size)
 {
     unsigned n = pick(b, size + 1);
+    bool scalars = pick(b, 6) == 0;
 
     add_text(b, "[");
     blanks(b);
@@ -214,7 +215,7 @@ static void records(struct builder *b, unsigned size)
         size_t at = b->out->len;
 
         b->budget = 1 + pick(b, 40);
-        value(b, pick(b, 10) ? 0 : 13);
+        value(b, scalars || pick(b, 10) == 0 ? 13 : 0);
         b->out->records[i].at = at;
         b->out->records[i].len = b->out->len - at;
         blanks(b);
@@ -226,6 +227,20 @@ static void records(struct builder *b, unsigned size)
     b->out->count = n;
     b->in_record = false;
     add_text(b, "]");
+}
+
+/* An array of many: longer than what is kept of a text, as a rule. */
+static void long_array(struct builder *b)
+{
+    unsigned n = 200 + pick(b, 500);
+
+    add_text(b, "[");
+    for (unsigned i = 0; i < n; i++) {
+        b->budget = 1;
+        value(b, 12);
+        blanks(b);
+        add_text(b, i + 1 < n ? "," : "]");
+    }
 }
 
 /* Members around the way to the records; never the way itself. */
@@ -241,7 +256,10 @@ static void others(struct builder *b, const char *way, size_t way_len)
         blanks(b);
         name(b, text, strlen(text));
         b->budget = pick(b, 15);
-        value(b, 4);
+        if (b->nasty && pick(b, 25) == 0)
+            long_array(b);
+        else
+            value(b, 4);
         add_text(b, ",");
     }
 }

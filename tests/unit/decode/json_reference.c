@@ -251,6 +251,16 @@ static void set_value(struct reference_value *value, enum sc_cut_kind kind, cons
     }
 }
 
+static void set_raw(struct reference_value *value, enum sc_cut_kind kind, const char *text,
+                    size_t len)
+{
+    set_value(value, kind, "", 0);
+    value->cut = len > SC_CUT_VALUE_MAX;
+    value->len = value->cut ? SC_CUT_VALUE_MAX : len;
+    value->text = realloc(value->text, value->len + 1);
+    memcpy(value->text, text, value->len);
+}
+
 static void set_all(struct reader *r, enum sc_cut_kind kind, const char *text, size_t len)
 {
     const char *const *paths = r->record ? r->spec->fields : r->spec->envelope;
@@ -260,8 +270,11 @@ static void set_all(struct reader *r, enum sc_cut_kind kind, const char *text, s
     for (unsigned i = 0; i < 8 && paths[i]; i++) {
         if (r->level == from)
             continue; /* the record or the body itself has no path */
-        if (kind == SC_CUT_ABSENT ? at_path(r, from, paths[i], true)
-                                  : at_path(r, from, paths[i], false))
+        if (!at_path(r, from, paths[i], kind == SC_CUT_ABSENT))
+            continue;
+        if (kind == SC_CUT_OBJECT || kind == SC_CUT_ARRAY)
+            set_raw(&values[i], kind, text, len);
+        else
             set_value(&values[i], kind, text, len);
     }
 }
@@ -400,6 +413,20 @@ static bool scalar_string(struct reader *r)
     return good;
 }
 
+/* At a bracket. Its text counts beside the records only, and then when all of it was read. */
+static bool container(struct reader *r, enum sc_cut_kind kind, bool records)
+{
+    bool raw = !r->record && !at_path(r, 0, r->spec->records, true);
+    size_t from = r->at;
+
+    if (!raw)
+        set_all(r, kind, "", 0);
+    TRY(kind == SC_CUT_OBJECT ? object(r) : array(r, records));
+    if (raw)
+        set_all(r, kind, (const char *)r->text + from, r->at - from);
+    return true;
+}
+
 static bool value(struct reader *r)
 {
     bool records;
@@ -415,11 +442,9 @@ static bool value(struct reader *r)
     case '"':
         return scalar_string(r);
     case '{':
-        set_all(r, SC_CUT_OBJECT, "", 0);
-        return object(r);
+        return container(r, SC_CUT_OBJECT, false);
     case '[':
-        set_all(r, SC_CUT_ARRAY, "", 0);
-        return array(r, records);
+        return container(r, SC_CUT_ARRAY, records);
     case 't':
         return literal(r, "true", SC_CUT_TRUE);
     case 'f':

@@ -99,6 +99,131 @@ static void test_json_cut_records(void **state)
     }
 }
 
+/* ---- records that are no objects ------------------------------------------------------------- */
+
+static const struct {
+    const char *why, *body;
+    const char *records[12];
+} scalar_rows[] = {
+    {"strings",                                   "{\"resources\":[\"8f3a\",\"8f3b\"]}",    {"\"8f3a\"", "\"8f3b\""}                                                       },
+    {"one string",                                "{\"resources\":[\"8f3a\"]}",             {"\"8f3a\""}                                                                   },
+    {"one digit",                                 "{\"resources\":[7]}",                    {"7"}                                                                          },
+    {"empty strings",                             "{\"resources\":[\"\",\"\" ,\"\"]}",      {"\"\"", "\"\"", "\"\""}                                                       },
+    {"strings that look like more",
+     "{\"resources\":[\"],\",\"\\\",\\\"\",\"{\\\"id\\\":1}\",\",\"]}",                     {"\"],\"", "\"\\\",\\\"\"", "\"{\\\"id\\\":1}\"", "\",\""}                     },
+    {"a backslash before the quote that ends it",
+     "{\"resources\":[\"\\\\\",\"\\\\\\\"\"]}",                                             {"\"\\\\\"", "\"\\\\\\\"\""}                                                   },
+    {"escapes and UTF-8 as they are",
+     "{\"resources\":[\"\\u00e9\\ud83d\\ude00\",\"\xC3\xA9\xF0\x9F\x98\x80\",\"\\/\"]}",    {"\"\\u00e9\\ud83d\\ude00\"", "\"\xC3\xA9\xF0\x9F\x98\x80\"", "\"\\/\""}       },
+    {"blanks are nobody's",
+     "{\"resources\":[ \"a\" , 1\t,\r\n2\n, true ]}",                                       {"\"a\"", "1", "2", "true"}                                                    },
+    {"numbers, each form",
+     "{\"resources\":[0,-0,12,-7,0.50,1e5,1E+5,-1.25e-10,9007199254740993]}",               {"0", "-0", "12", "-7", "0.50", "1e5", "1E+5", "-1.25e-10", "9007199254740993"}},
+    {"numbers, blanks behind",                    "{\"resources\":[0 ,12\n,1.5\t,1e5\r]}",  {"0", "12", "1.5", "1e5"}                                                      },
+    {"literals",                                  "{\"resources\":[null,true,false,null]}", {"null", "true", "false", "null"}                                              },
+    {"of all kinds",
+     "{\"resources\":[1,\"1\",null,[1],{\"id\":1},[],{},2]}",                               {"1", "\"1\"", "null", "[1]", "{\"id\":1}", "[]", "{}", "2"}                   },
+    {"the same value again is a record again",
+     "{\"resources\":[1,1,\"a\",\"a\"]}",                                                   {"1", "1", "\"a\"", "\"a\""}                                                   },
+    {"the path's name as a record",
+     "{\"resources\":[\"resources\",\"errors\"]}",                                          {"\"resources\"", "\"errors\""}                                                },
+    {"between arrays that are captured",
+     "{\"errors\":[\"e\"],\"resources\":[\"a\",2],\"meta\":[3]}",                           {"\"a\"", "2"}                                                                 },
+};
+
+static void check_scalars(size_t row, const struct sc_json_spec *spec, struct how how)
+{
+    const char *body = scalar_rows[row].body, *why = scalar_rows[row].why;
+    struct seen seen;
+    size_t n = 0;
+
+    harness_cut(&seen, spec, body, strlen(body), how);
+    CHECK_TEXT(why, seen.err.text, "");
+    for (; n < COUNT(scalar_rows[row].records) && scalar_rows[row].records[n]; n++) {
+        CHECK_TRUE(why, n < seen.count);
+        CHECK_BYTES(why, body + seen.records[n].at, seen.records[n].len,
+                    scalar_rows[row].records[n], strlen(scalar_rows[row].records[n]));
+        if (body[seen.records[n].at] != '{')
+            CHECK_INT("no member, no id", seen.records[n].fields[0].kind, SC_CUT_ABSENT);
+        CHECK_TRUE("nothing wrong with it", !seen.records[n].bad_utf8 && !seen.records[n].too_deep);
+    }
+    CHECK_INT(why, seen.count, n);
+    harness_done(&seen);
+    harness_check(spec, body, strlen(body), how);
+}
+
+static void test_json_cut_scalars(void **state)
+{
+    struct sc_json_spec spec = {
+        .records = "resources[]", .fields = {"id"   },
+             .envelope = { "errors", "meta"}
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(scalar_rows); i++)
+        for (size_t split = 0; split < strlen(scalar_rows[i].body); split++)
+            for (size_t n = 0; n < 8; n++)
+                check_scalars(i, &spec,
+                              (struct how){.split = split,
+                                           .chunk = n / 2,
+                                           .pause_percent = n % 2 * 60,
+                                           .seed = split});
+}
+
+/* Longer than a chunk, than what is kept of a value, than anything: the bytes come all the same. */
+static void test_json_cut_long_scalars(void **state)
+{
+    enum { LONG = 20000 };
+    static const char tail[] = ",7]}";
+    static const size_t chunks[] = {0, 1, 15, 16, 17, 4096, 16384};
+    struct sc_json_spec spec = {.records = "resources[]", .fields = {"id"}};
+    char *body = malloc(LONG + 100);
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT(chunks); i++) {
+        const char *quote = i % 2 ? "\"" : "";
+        size_t at = (size_t)snprintf(body, 100, "{\"resources\":[%s", quote);
+        struct seen seen;
+
+        memset(body + at, '8', LONG);
+        at += LONG + (size_t)snprintf(body + at + LONG, 50, "%s%s", quote, tail);
+        harness_cut(&seen, &spec, body, at,
+                    (struct how){.chunk = chunks[i / 2], .pause_percent = 20, .seed = i});
+        CHECK_TEXT("long", seen.err.text, "");
+        CHECK_INT("long", seen.count, 2);
+        CHECK_INT("long", seen.records[0].at, 14);
+        CHECK_INT("long", seen.records[0].len, LONG + 2 * strlen(quote));
+        CHECK_BYTES("the next", body + seen.records[1].at, seen.records[1].len, "7", 1);
+        harness_done(&seen);
+    }
+    free(body);
+}
+
+/* A string that is no UTF-8 is told of as such, and only that one. */
+static void test_json_cut_bad_scalars(void **state)
+{
+    static const char body[] = "{\"resources\":[\"a\",\"b\xC3\",\"\xC3\xA9\",\"\xFFz\",4]}";
+    static const int bad_at[] = {-1, 2, -1, 1, -1};
+    struct sc_json_spec spec = {.records = "resources[]"};
+
+    (void)state;
+    for (size_t split = 0; split < sizeof(body) - 1; split++) {
+        struct how how = {.split = split, .chunk = split % 3, .pause_percent = 30, .seed = split};
+        struct seen seen;
+
+        harness_cut(&seen, &spec, body, sizeof(body) - 1, how);
+        CHECK_TEXT("bad UTF-8 is no error", seen.err.text, "");
+        CHECK_INT("all of them", seen.count, COUNT(bad_at));
+        for (size_t i = 0; i < COUNT(bad_at); i++) {
+            CHECK_INT("the bad ones", seen.records[i].bad_utf8, bad_at[i] >= 0);
+            if (bad_at[i] >= 0)
+                CHECK_INT("where", seen.records[i].bad_at, bad_at[i]);
+        }
+        harness_done(&seen);
+        harness_check(&spec, body, sizeof(body) - 1, how);
+    }
+}
+
 /* ---- errors --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -199,6 +324,20 @@ static const struct {
     {"ends after the records",                "items[]",      "{\"items\":[1]",
      "ended after 12 bytes, after the records",                                                                                                                     1},
     {"ends in a literal",                     "[]",           "tru",                                  "ended after 3 bytes, before the records",                    0},
+    {"ends in a string record",               "items[]",      "{\"items\":[\"a\",\"b",
+     "ended after 16 bytes in the middle of record 2",                                                                                                              1},
+    {"ends in an escape of a string record",  "[]",           "[\"a\\",
+     "ended after 4 bytes in the middle of record 1",                                                                                                               0},
+    {"ends in a literal record",              "[]",           "[1,tru",                               "ended after 6 bytes in the middle of record 2",
+     1                                                                                                                                                               },
+    {"ends behind a string record",           "[]",           "[\"a\"",
+     "ended after 4 bytes between the records, after 1 of them",                                                                                                    1},
+    {"ends behind a number record and blank", "[]",           "[12 ",
+     "ended after 4 bytes between the records, after 1 of them",                                                                                                    1},
+    {"a string record is not continued",      "[]",           "[\"a\"\"b\"]",
+     "unexpected '\"' at byte 4: ',' or ']' was expected",                                                                                                          1},
+    {"a number record is not continued",      "[]",           "[12a]",
+     "unexpected 'a' at byte 3: ',' or ']' was expected",                                                                                                           1},
     {"ends in a wrong number",                "[]",           "1.",                                   "ended after 2 bytes, before the records",                    0},
 };
 
@@ -325,93 +464,6 @@ static void test_json_cut_fields(void **state)
             harness_check(&spec, body, (size_t)len, how);
         }
     }
-}
-
-static void test_json_cut_envelope(void **state)
-{
-    static const char body[] =
-        "{\"count\":2,\"meta\":{\"next\":\"a\\/"
-        "b\",\"deep\":{\"er\":[1]}},\"items\":[{\"count\":9,\"meta\":{\"next\":\"no\"}}],"
-        "\"list\":[{\"x\":1}],\"done\":false,\"@odata.nextLink\":\"https:\\/\\/"
-        "x\",\"total\":1.0e2}";
-    struct sc_json_spec spec = {
-        .records = "items[]",
-        .fields = {"count" },
-        .envelope = { "count", "meta.next", "meta.deep.er", "list.x", "done", "@odata\\.nextLink",
-                   "items", "total"}
-    };
-    static const struct {
-        enum sc_cut_kind kind;
-        const char *text;
-    } want[] = {
-        {SC_CUT_NUMBER, "2"        },
-        {SC_CUT_STRING, "a/b"      },
-        {SC_CUT_ARRAY,  ""         },
-        {SC_CUT_ABSENT, ""         },
-        {SC_CUT_FALSE,  "false"    },
-        {SC_CUT_STRING, "https://x"},
-        {SC_CUT_ARRAY,  ""         },
-        {SC_CUT_NUMBER, "1.0e2"    }
-    };
-
-    (void)state;
-    for (size_t chunk = 0; chunk < sizeof(body); chunk++) {
-        struct how how = {.chunk = chunk, .pause_percent = 30, .seed = chunk};
-        struct seen seen;
-
-        harness_cut(&seen, &spec, body, sizeof(body) - 1, how);
-        CHECK_TEXT("envelope", seen.err.text, "");
-        for (size_t i = 0; i < COUNT(want); i++) {
-            CHECK_INT(spec.envelope[i], seen.envelope[i].kind, want[i].kind);
-            CHECK_BYTES(spec.envelope[i], seen.envelope[i].text, seen.envelope[i].len, want[i].text,
-                        strlen(want[i].text));
-        }
-        CHECK_BYTES("field of the same name", seen.records[0].fields[0].text,
-                    seen.records[0].fields[0].len, "9", 1);
-        harness_done(&seen);
-    }
-}
-
-/* An error reply where an array should be: what it says can still be read. */
-static void test_json_cut_envelope_of_an_error(void **state)
-{
-    static const char body[] = "{\"resources\":null,\"errors\":[],\"error\":{\"code\":403}}";
-    struct sc_json_spec spec = {.records = "resources[]", .envelope = {"error.code"}};
-    struct seen seen;
-
-    (void)state;
-    harness_cut(&seen, &spec, body, sizeof(body) - 1, whole);
-    CHECK_TEXT("null array", seen.err.text, "\"resources\" is null, not an array");
-    CHECK_BYTES("code", seen.envelope[0].text, seen.envelope[0].len, "403", 3);
-    harness_done(&seen);
-    spec.records = "[]";
-    harness_cut(&seen, &spec, body, sizeof(body) - 1, whole);
-    CHECK_TEXT("top-level object", seen.err.text, "the body is an object, not an array");
-    CHECK_BYTES("code", seen.envelope[0].text, seen.envelope[0].len, "403", 3);
-    harness_done(&seen);
-}
-
-/* Seen only when complete, and readable between feeds. */
-static void test_json_cut_envelope_so_far(void **state)
-{
-    struct sc_json_spec spec = {.records = "items[]", .envelope = {"next"}};
-    struct sc_error err = SC_ERROR_INIT;
-    struct sc_json_cut *cut = sc_json_cut_new(&spec, (struct sc_cut_sink){0}, &err);
-    size_t used;
-
-    (void)state;
-    CHECK_INT("half", sc_json_cut_feed(cut, "{\"next\":\"ab", 11, &used, &err), 0);
-    CHECK_INT("half", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_ABSENT);
-    CHECK_INT("whole", sc_json_cut_feed(cut, "c\"", 2, &used, &err), 0);
-    CHECK_INT("whole", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_STRING);
-    CHECK_BYTES("whole", sc_json_cut_envelope(cut, 0)->text.ptr,
-                sc_json_cut_envelope(cut, 0)->text.len, "abc", 3);
-    CHECK_INT("number, end not known", sc_json_cut_feed(cut, ",\"next\":12", 10, &used, &err), 0);
-    CHECK_INT("number, end not known", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_ABSENT);
-    CHECK_INT("number", sc_json_cut_feed(cut, ",", 1, &used, &err), 0);
-    CHECK_INT("number", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_NUMBER);
-    CHECK_INT("no such index", sc_json_cut_envelope(cut, 99)->kind, SC_CUT_ABSENT);
-    sc_json_cut_free(cut);
 }
 
 /* A body with one value of `len` plain bytes, then `tail`, as an id. */
@@ -671,18 +723,12 @@ static void test_json_cut_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_cut_records),
-        cmocka_unit_test(test_json_cut_errors),
-        cmocka_unit_test(test_json_cut_nul_bytes),
-        cmocka_unit_test(test_json_cut_fields),
-        cmocka_unit_test(test_json_cut_envelope),
-        cmocka_unit_test(test_json_cut_envelope_of_an_error),
-        cmocka_unit_test(test_json_cut_envelope_so_far),
-        cmocka_unit_test(test_json_cut_long_values),
-        cmocka_unit_test(test_json_cut_long_names),
-        cmocka_unit_test(test_json_cut_utf8),
-        cmocka_unit_test(test_json_cut_longest_paths),
-        cmocka_unit_test(test_json_cut_depth),
+        cmocka_unit_test(test_json_cut_records),       cmocka_unit_test(test_json_cut_scalars),
+        cmocka_unit_test(test_json_cut_long_scalars),  cmocka_unit_test(test_json_cut_bad_scalars),
+        cmocka_unit_test(test_json_cut_errors),        cmocka_unit_test(test_json_cut_nul_bytes),
+        cmocka_unit_test(test_json_cut_fields),        cmocka_unit_test(test_json_cut_long_values),
+        cmocka_unit_test(test_json_cut_long_names),    cmocka_unit_test(test_json_cut_utf8),
+        cmocka_unit_test(test_json_cut_longest_paths), cmocka_unit_test(test_json_cut_depth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,22 +15,35 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static const struct sc_json_spec specs[] = {
-    {.records = "[]",                                  .fields = {"id", "actor.id", "uuid"}, .envelope = {"next"}},
+    {.records = "[]",                                                   .fields = {"id", "actor.id", "uuid"}, .envelope = {"next"}},
     {.records = "items[]",
      .fields = {"id", "data.items", "actor"},
-     .envelope = {"next", "meta.id", "count", "last"}},
+     .envelope = {"next", "meta.id", "count", "last", "meta", "items"}},
     {.records = "data.items[]",
      .fields = {"uuid", "actor.actor.id"},
-     .envelope = {"next", "data.next", "data.last", "data.meta.count", "meta"}},
+     .envelope = {"next", "data.next", "data.last", "data.meta.count", "meta", "data.meta",
+                  "data"}},
     {.records = "a\\.b.items[]",
      .fields = {"a\\.b", "id", "id.id", "data.id"},
-     .envelope = {"a\\.b", "a\\.b.count", "x"}},
+     .envelope = {"a\\.b", "a\\.b.count", "x", "meta", "meta.data.actor", "meta.data"}},
     {.records = "a.b.c.d[]",
      .fields = {"id", "id"},
-     .envelope = {"a.e", "a.b.e", "a.b.c.e"},
+     .envelope = {"a.e", "a.b.e", "a.b.c.e", "a.b.c", "a.b.c.d", "a.b.meta", "a.b.x", "x"},
      .max_depth = 20},
-    {.records = "[]",                                                .max_depth = 1                                                              },
+    {.records = "[]",                                                                 .max_depth = 1                                                                               },
 };
+
+static size_t raw_whole, raw_cut; /* arrays and objects captured in the texts below */
+
+static void count_raw(const struct seen *seen)
+{
+    for (unsigned i = 0; i < SC_CUT_ENVELOPE; i++) {
+        const struct seen_value *v = &seen->envelope[i];
+
+        if ((v->kind == SC_CUT_ARRAY || v->kind == SC_CUT_OBJECT) && v->len)
+            *(v->cut ? &raw_cut : &raw_whole) += 1;
+    }
+}
 
 /* A text made on purpose: its records are where they were put, whatever the reference says. */
 static void check_built(const struct built *built, const struct sc_json_spec *spec, struct how how)
@@ -43,6 +56,7 @@ static void check_built(const struct built *built, const struct sc_json_spec *sp
     harness_compare(&seen, &reference, spec, built->text, built->len, how);
     CHECK_TEXT("a good text", seen.err.text, "");
     CHECK_INT("all records", seen.count, built->count);
+    count_raw(&seen);
     for (size_t i = 0; i < seen.count; i++) {
         CHECK_INT("where it was put", seen.records[i].at, built->records[i].at);
         CHECK_INT("where it was put", seen.records[i].len, built->records[i].len);
@@ -92,6 +106,8 @@ static void test_json_cut_random_pieces(void **state)
                     (struct how){.random_chunks = true, .pause_percent = 40, .seed = round});
         built_done(&built);
     }
+    print_message("%zu arrays and objects captured whole, %zu cut\n", raw_whole, raw_cut);
+    CHECK_TRUE("the texts have enough of both", raw_whole > 1000 && raw_cut > 100);
 }
 
 /* A text that is cut short is never taken for a whole one. */
@@ -127,9 +143,10 @@ static void test_json_cut_every_prefix(void **state)
  * reference's. */
 static void test_json_cut_every_corruption(void **state)
 {
-    static const char body[] = "\xEF\xBB\xBF {\"next\":\"a\\u00e9\\ud83d\\ude00\",\"items\":[ "
-                               "{\"id\":\"x\xC3\xA9\\n\",\"actor\":[{}]},-1.5e+7,true,"
-                               "\"\xF0\x9F\x98\x80\"],\"meta\":{\"id\":[null,false]},\"count\":3} ";
+    static const char body[] =
+        "\xEF\xBB\xBF {\"next\":\"a\\u00e9\\ud83d\\ude00\",\"items\":[ "
+        "{\"id\":\"x\xC3\xA9\\n\",\"actor\":[{}]},-1.5e+7,true,"
+        "\"\xF0\x9F\x98\x80\"],\"meta\":{ \"id\":[null,false,{}]},\"count\":[]} ";
     char *copy = malloc(sizeof(body));
 
     (void)state;

@@ -221,7 +221,10 @@ static void test_json_cut_reset(void **state)
                                         "\xEF\xBB",
                                         "[[[[[\"\xFF\xC3",
                                         "{\"a\":{\"b\"",
-                                        "{\"a\":{\"b\":[{\"id\":7},[[[[[[\"\xFF"};
+                                        "{\"a\":{\"b\":[{\"id\":7},[[[[[[\"\xFF",
+                                        "{\"next\":[",
+                                        "{\"next\":{\"x\":[1",
+                                        "{\"next\":[{\"x\":{}},}"};
     static const int pauses[] = {0, 0, 0, SC_CUT_PAUSE, 0, 0, 0, 0};
     struct sc_json_spec spec = {
         .records = "a.b[]", .fields = {"id"}, .envelope = {"next"}, .max_depth = 4};
@@ -260,6 +263,42 @@ static void test_json_cut_reset(void **state)
         CHECK_TEXT("third body", err.text, "no member \"a.b\": the body is an array");
         CHECK_INT("third body", sc_json_cut_envelope(cut, 0)->kind, SC_CUT_ABSENT);
         sc_json_cut_free(cut);
+    }
+}
+
+/* Bodies that end in the middle of what is captured leave nothing open, however many come. */
+static void test_json_cut_reset_captures(void **state)
+{
+    static const char *const first[] = {"{\"next\":[1,{\"x\":[", "{\"next\":{\"x\":{\"y\":[\"z",
+                                        "{\"next\":{\"x\":[2]", "{\"next\":[}"};
+    struct sc_json_spec spec = {
+        .records = "a.b[]", .envelope = {"next", "next.x", "next.x.y"}
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(first); i++) {
+        for (unsigned times = 1; times < 20; times++) {
+            struct script script = {0};
+            struct sc_error err = SC_ERROR_INIT;
+            struct sc_json_cut *cut = sc_json_cut_new(
+                &spec, (struct sc_cut_sink){&script, script_begin, script_data, script_end}, &err);
+            const struct sc_cut_value *next = sc_json_cut_envelope(cut, 0);
+            size_t used;
+
+            for (unsigned n = 0; n < times; n++) {
+                (void)!FEED(first[i]);
+                sc_json_cut_reset(cut);
+            }
+            sc_error_clear(&err);
+            CHECK_INT("good body",
+                      FEED("{\"next\":[1],\"a\":{\"c\":[5,6],\"b\":[[2],{}]},\"c\":[3]}"), 0);
+            CHECK_INT("good body", sc_json_cut_finish(cut, &err), 0);
+            CHECK_TEXT("good body", script.said, "<([2])><({})>");
+            CHECK_BYTES("its own", next->text.ptr, next->text.len, "[1]", 3);
+            CHECK_INT("not there", sc_json_cut_envelope(cut, 1)->kind, SC_CUT_ABSENT);
+            CHECK_INT("not there", sc_json_cut_envelope(cut, 2)->kind, SC_CUT_ABSENT);
+            sc_json_cut_free(cut);
+        }
     }
 }
 
@@ -335,8 +374,12 @@ static void test_json_cut_big_specs(void **state)
 
 static void test_json_cut_out_of_memory(void **state)
 {
-    static const char body[] = "{\"next\":\"\\u0041\",\"a\":[{\"id\":\"x\\u0041\"}]}";
-    struct sc_json_spec spec = {.records = "a[]", .fields = {"id"}, .envelope = {"next"}};
+    static const char body[] =
+        "{\"next\":\"\\u0041\",\"e\":{\"f\":[1,{}]},\"a\":[{\"id\":\"x\\u0041\"}]}";
+    struct sc_json_spec spec = {
+        .records = "a[]", .fields = {"id"  },
+             .envelope = { "next", "e", "e.f"}
+    };
     long n = 1, failed = 1;
 
     (void)state;
@@ -354,6 +397,7 @@ static void test_json_cut_out_of_memory(void **state)
             failalloc_arm(1);
             CHECK_INT("feed", sc_json_cut_feed(cut, body, sizeof(body) - 1, &used, &err), 0);
             CHECK_INT("finish", sc_json_cut_finish(cut, &err), 0);
+            CHECK_INT("captured", sc_json_cut_envelope(cut, 1)->text.len, 12);
             sc_json_cut_reset(cut);
         }
         failed = failalloc_disarm();
@@ -375,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_json_cut_abort_after_pause),
         cmocka_unit_test(test_json_cut_no_record),
         cmocka_unit_test(test_json_cut_reset),
+        cmocka_unit_test(test_json_cut_reset_captures),
         cmocka_unit_test(test_json_cut_bad_specs),
         cmocka_unit_test(test_json_cut_big_specs),
         cmocka_unit_test(test_json_cut_out_of_memory),

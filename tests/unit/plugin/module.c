@@ -40,9 +40,9 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
     (void)host, (void)in, (void)out;
 }
 
-static enum sc_more page(struct sc_host *host, const struct sc_page *in, char *detail)
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
-    (void)host, (void)in, (void)detail;
+    (void)host, (void)in, (void)out;
     return SC_WALKED;
 }
 
@@ -50,8 +50,8 @@ static const struct sc_connector_ops ops = {request, response, page};
 static const char *const aliases[] = {"zulu_time", NULL};
 
 static const struct sc_connector connector = {
-    .abi = VARIANT == NEWER   ? 2
-           : VARIANT == OLDER ? 0
+    .abi = VARIANT == NEWER   ? SC_CONNECTOR_ABI + 1
+           : VARIANT == OLDER ? SC_CONNECTOR_ABI - 1
                               : SC_CONNECTOR_ABI,
     .size = VARIANT == SHORT ? 16 : sizeof connector,
     .name = VARIANT == ALPHA   ? "alpha"
@@ -71,7 +71,7 @@ __attribute__((visibility("default"))) const struct sc_connector *sc_connector_e
 
 const struct sc_connector *sc_connector_entry(uint32_t host_abi)
 {
-    return VARIANT == NEWER && host_abi >= 2 ? &connector : NULL;
+    return VARIANT == NEWER && host_abi > SC_CONNECTOR_ABI ? &connector : NULL;
 }
 #elif VARIANT == STRANGER
 __attribute__((visibility("default"))) const struct sc_connector *not_the_entry(void);

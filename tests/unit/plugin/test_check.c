@@ -20,9 +20,9 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
     (void)host, (void)in, (void)out;
 }
 
-static enum sc_more page(struct sc_host *host, const struct sc_page *in, char *detail)
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
-    (void)host, (void)in, (void)detail;
+    (void)host, (void)in, (void)out;
     return SC_WALKED;
 }
 
@@ -34,6 +34,8 @@ struct tables {
     struct sc_pool pools[3];
     struct sc_data_type types[3];
     const char *aliases[3], *choices[3];
+    struct sc_oauth2 oauth2;
+    struct sc_oauth2_error token_errors[3];
 };
 
 static void make_good(struct tables *t)
@@ -85,6 +87,25 @@ static void make_good(struct tables *t)
         .data_types = t->types,
         .ops = &t->ops,
     };
+}
+
+/* The same with the other kind of authentication. */
+static void make_oauth2(struct tables *t)
+{
+    t->oauth2 = (struct sc_oauth2){
+        .token_url = "/{region}/token",
+        .body = SC_OAUTH2_JSON,
+        .client = SC_OAUTH2_CLIENT_BASIC,
+        .client_id = "client_id",
+        .client_secret = "api_token",
+        .params = {{"grant_type", "client_credentials"}, {"scope", "{scope}/.default"}, {"who", "{client_id}@{region}"}},
+        .pool = "logs",
+        .errors = t->token_errors,
+    };
+    t->token_errors[0] = (struct sc_oauth2_error){400, "invalid_client", SC_REASON_OAUTH_INVALID_CLIENT, NULL};
+    t->token_errors[1] = (struct sc_oauth2_error){-1, NULL, SC_REASON_VENDOR_ERROR, NULL};
+    t->types[0].scope = "https://logs.example";
+    t->connector.auth = (struct sc_auth){SC_AUTH_OAUTH2_CLIENT, "Authorization", "Bearer {token}", &t->oauth2};
 }
 
 #define MISTAKE(name, ...)                                                                                                                 \
@@ -141,6 +162,36 @@ MISTAKE(url_scheme, t->connector.base_url = "{fqdn}")
 MISTAKE(url_name, t->connector.base_url = "https://{host}")
 MISTAKE(url_secret, t->connector.base_url = "https://{api_token}.x")
 MISTAKE(source_credential, t->connector.source = "{client_id}")
+MISTAKE(pool_throttle, t->pools[0].throttle_s = 86401)
+MISTAKE(auth_spare, t->connector.auth.oauth2 = &t->oauth2)
+MISTAKE(auth_spare_scope, t->types[1].scope = "x")
+MISTAKE(oauth2, make_oauth2(t))
+MISTAKE(oauth2_plain, make_oauth2(t); t->oauth2.params[1].name = NULL; t->types[0].scope = NULL; t->oauth2.errors = NULL;
+        t->oauth2.pool = NULL; t->oauth2.token_url = "https://login.example/{region}/token")
+MISTAKE(oauth2_table, make_oauth2(t); t->connector.auth.oauth2 = NULL)
+MISTAKE(oauth2_value, make_oauth2(t); t->connector.auth.value = "Bearer {api_token}")
+MISTAKE(oauth2_value_field, make_oauth2(t); t->connector.auth.value = "Bearer {token}{other}")
+MISTAKE(oauth2_header, make_oauth2(t); t->connector.auth.header = NULL)
+MISTAKE(oauth2_body, make_oauth2(t); t->oauth2.body = (enum sc_oauth2_body)7)
+MISTAKE(oauth2_client, make_oauth2(t); t->oauth2.client = (enum sc_oauth2_client)7)
+MISTAKE(oauth2_url, make_oauth2(t); t->oauth2.token_url = "oauth2/token")
+MISTAKE(oauth2_url_none, make_oauth2(t); t->oauth2.token_url = NULL)
+MISTAKE(oauth2_url_http, make_oauth2(t); t->oauth2.token_url = "http://login.example/token")
+MISTAKE(oauth2_url_host, make_oauth2(t); t->oauth2.token_url = "//login.example/token")
+MISTAKE(oauth2_url_secret, make_oauth2(t); t->oauth2.token_url = "/token?s={api_token}")
+MISTAKE(oauth2_id, make_oauth2(t); t->oauth2.client_id = "fqdn")
+MISTAKE(oauth2_secret_none, make_oauth2(t); t->oauth2.client_secret = NULL)
+MISTAKE(oauth2_secret_open, make_oauth2(t); t->oauth2.client_secret = "client_id")
+MISTAKE(oauth2_pool, make_oauth2(t); t->oauth2.pool = "token")
+MISTAKE(oauth2_param, make_oauth2(t); t->oauth2.params[0].value = "")
+MISTAKE(oauth2_param_name, make_oauth2(t); t->oauth2.params[0].name = "a=b")
+MISTAKE(oauth2_param_twice, make_oauth2(t); t->oauth2.params[2].name = "scope")
+MISTAKE(oauth2_param_field, make_oauth2(t); t->oauth2.params[2].value = "{audience}")
+MISTAKE(oauth2_scope_lost, make_oauth2(t); t->oauth2.params[1].value = "all")
+MISTAKE(oauth2_scope_none, make_oauth2(t); t->types[0].scope = NULL)
+MISTAKE(oauth2_scope_empty, make_oauth2(t); t->types[0].scope = "")
+MISTAKE(oauth2_error_status, make_oauth2(t); t->token_errors[1].status = 42)
+MISTAKE(oauth2_error_reason, make_oauth2(t); t->token_errors[1].reason = SC_REASON_OK)
 MISTAKE(no_url, t->connector.base_url = NULL)
 MISTAKE(no_ops, t->connector.ops = NULL)
 MISTAKE(no_page, t->ops.page = NULL)
@@ -197,6 +248,35 @@ static const struct {
     {url_name, "base_url names {host}, which is no field"},
     {url_secret, "base_url names {api_token}, which is a credential"},
     {source_credential, "source names {client_id}, which is a credential"},
+    {pool_throttle, "pool logs: a wait of 86401 s after a throttle is over a day"},
+    {auth_spare, "auth.oauth2 and the scopes of data types belong to another kind"},
+    {auth_spare_scope, "auth.oauth2 and the scopes of data types belong to another kind"},
+    {oauth2, NULL},
+    {oauth2_plain, NULL},
+    {oauth2_table, "auth.oauth2 is missing"},
+    {oauth2_value, "auth.value \"Bearer {api_token}\" does not name {token}"},
+    {oauth2_value_field, "auth.value names {other}, which is no field"},
+    {oauth2_header, "auth needs a header's name and value"},
+    {oauth2_body, "auth.oauth2: unknown body or client"},
+    {oauth2_client, "auth.oauth2: unknown body or client"},
+    {oauth2_url, "auth.oauth2.token_url \"oauth2/token\" is no path and no https URL"},
+    {oauth2_url_none, "auth.oauth2.token_url \"\" is no path and no https URL"},
+    {oauth2_url_http, "auth.oauth2.token_url \"http://login.example/token\" is no path and no https URL"},
+    {oauth2_url_host, "auth.oauth2.token_url \"//login.example/token\" is no path and no https URL"},
+    {oauth2_url_secret, "auth.oauth2.token_url names {api_token}, which is a credential"},
+    {oauth2_id, "auth.oauth2: client_id and client_secret name credentials"},
+    {oauth2_secret_none, "auth.oauth2: client_id and client_secret name credentials"},
+    {oauth2_secret_open, "auth.oauth2: credentials.client_id is not secret"},
+    {oauth2_pool, "auth.oauth2.pool: there is no pool token"},
+    {oauth2_param, "auth.oauth2.params: \"grant_type\" needs a plain name and a value"},
+    {oauth2_param_name, "auth.oauth2.params: \"a=b\" needs a plain name and a value"},
+    {oauth2_param_twice, "auth.oauth2.params: scope stands there twice"},
+    {oauth2_param_field, "auth.oauth2.params names {audience}, which is no field"},
+    {oauth2_scope_lost, "auth.oauth2.params and the data types do not agree: a scope is given and no parameter takes {scope}"},
+    {oauth2_scope_none, "auth.oauth2.params and the data types do not agree: {scope} is named and none has one"},
+    {oauth2_scope_empty, "log.scope is empty"},
+    {oauth2_error_status, "auth.oauth2.errors: 42 is no status"},
+    {oauth2_error_reason, "auth.oauth2.errors: status -1 has no reason"},
     {no_url, NULL},
     {no_ops, "ops needs request, response and page"},
     {no_page, "ops needs request, response and page"},

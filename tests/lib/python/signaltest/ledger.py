@@ -38,11 +38,16 @@ class Offers:
     def add(self, identity, sha256, required=True):
         (self.required if required else self.tolerated)[identity].add(sha256)
 
-    def add_lines(self, lines):
+    def add_lines(self, lines, superseded=True):
         """Lines of the simulator's ledger: {"id", "sha256", "altered"?}. Bytes that a misbehaviour changed may come
-        or not; the vendor's own must."""
+        or not; the vendor's own must.
+
+        Of a record that changes ("last", "whole": VersionLedger) the present version must come, and each that went out
+        in a complete reply; one that was only in a reply cut short, and then superseded, may. `superseded` False: any
+        superseded one only may, for a client that dies between reply and publication cannot ask for it again."""
         for line in lines:
-            self.add(line["id"], line["sha256"], required=not line.get("altered"))
+            owed = line.get("last", True) or (superseded and line.get("whole", True))
+            self.add(line["id"], line["sha256"], required=owed and not line.get("altered"))
         return self
 
     def __len__(self):
@@ -134,7 +139,8 @@ class Ledger:
 
 
 def _judge_one(offers, found, verdict):
-    hashed = {"h:" + hashlib.sha256(i.encode()).hexdigest()[:32]: i for i in offers.required if _is_hashed(i)}
+    hashed = {"h:" + hashlib.sha256(i.encode()).hexdigest()[:32]: i for i in (*offers.required, *offers.tolerated)
+              if _is_hashed(i)}
     by_msg_id, by_identity, by_body = defaultdict(list), defaultdict(list), defaultdict(list)
     for recipe_id, copy in found:
         identity = hashed.get(recipe_id) or offers.identity_of(recipe_id)

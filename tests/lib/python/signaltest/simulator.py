@@ -52,10 +52,16 @@ class Simulator(Process):
         state = get_json(self.port, "/_sim/state")
         return state["vendors"][vendor] if vendor else state
 
-    def ledger(self, vendor, everything=False):
-        """Records offered; with `everything` those never offered too, so that they are missed."""
+    def ledger(self, vendor, everything=False, data_type=None):
+        """Records offered; with `everything` those never offered too, so that they are missed. `data_type`: only those
+        of this one, where the vendor has several."""
         query = {"all": 1} if everything else {}
-        return _lines(http_request(self.port, f"/_sim/ledger/{vendor}{_query(query)}", timeout=120))
+        lines = _lines(http_request(self.port, f"/_sim/ledger/{vendor}{_query(query)}", timeout=120))
+        return [line for line in lines if data_type is None or line.get("type", data_type) == data_type]
+
+    def tokens(self, vendor):
+        """The log of token requests of a vendor with OAuth2: {"n", "wall", "status", "outcome", "left", …}."""
+        return _lines(http_request(self.port, f"/_sim/tokens/{vendor}"))
 
     def requests(self, vendor, since=0):
         """The log of requests numbered above `since`: {"n", "wall", "target", "status", "page", "body_sent", …}."""
@@ -75,10 +81,10 @@ class Simulator(Process):
         """No misbehaviour from now on. what: violations, ledger, requests = True clear those too."""
         http_request(self.port, f"/_sim/{vendor}/clear", "POST", what)
 
-    def offers(self, vendor, prefix, everything=True):
-        """What the vendor has, as the oracle takes it."""
+    def offers(self, vendor, prefix, everything=True, data_type=None, superseded=True):
+        """What the vendor has, as the oracle takes it; `superseded`: see Offers.add_lines."""
         identity_of = snapshot_identity if vendor == "cisa-kev" else (lambda recipe_id: recipe_id)
-        return Offers(prefix, identity_of).add_lines(self.ledger(vendor, everything))
+        return Offers(prefix, identity_of).add_lines(self.ledger(vendor, everything, data_type), superseded)
 
 
 def _option_text(value):

@@ -1,0 +1,507 @@
+/* The reply to one request: what its headers say of budgets, judging the head, cutting the body, judging the end.
+ * io thread of the poller. */
+#include "poll/poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- what headers say of budgets and waits --------------------------------------------------------------------------------------- */
+
+static int64_t header_number(const struct sc_poller *p, const char *name)
+{
+    int64_t n = -1;
+    if (name && !sc_parse_int(sc_http_header(p->transfer, name, 0), &n))
+        n = -1;
+    return n;
+}
+
+/* Milliseconds from now until the pool's reset header says; SC_TIME_NONE when it says nothing believable. Epochs are compared with the
+ * vendor's own Date. */
+static int64_t reset_after_ms(const struct sc_poller *p, const struct sc_pool *pool, int64_t vendor_now)
+{
+    if (!pool->reset_header || pool->reset_unit == SC_RESET_NONE)
+        return SC_TIME_NONE;
+    int64_t ms = sc_parse_seconds_ms(sc_http_header(p->transfer, pool->reset_header, 0));
+    if (ms < 0)
+        return SC_TIME_NONE;
+    switch (pool->reset_unit) {
+    case SC_RESET_EPOCH_S:
+        ms -= vendor_now;
+        break;
+    case SC_RESET_EPOCH_MS:
+        ms = ms / 1000 - vendor_now;
+        break;
+    case SC_RESET_MILLISECONDS:
+        ms /= 1000;
+        break;
+    case SC_RESET_SECONDS:
+    case SC_RESET_NONE:
+        break;
+    }
+    return ms >= 0 && ms <= 86400000 ? ms : SC_TIME_NONE;
+}
+
+static void learn_budgets(struct sc_poller *p, const struct sc_http_result *result)
+{
+    int64_t now = p->inst->io->now;
+    int64_t vendor_now = result->date_ms != SC_TIME_NONE ? result->date_ms : sc_source_now(p->inst->source);
+    for (unsigned i = 0; p->request_pools[i]; i++) {
+        struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
+        if (!b)
+            continue;
+        sc_budget_release(b);
+        if (!result->status || result->status == 429)
+            continue; /* a concurrency limit answers 429 with numbers that mean nothing */
+        int64_t after = reset_after_ms(p, b->pool, vendor_now);
+        sc_budget_learn(b, header_number(p, b->pool->limit_header), header_number(p, b->pool->remaining_header),
+                        after == SC_TIME_NONE ? SC_TIME_NONE : now + after, now);
+    }
+}
+
+/* When throttled: Retry-After, else the reset header of one of the request's pools. After a failure of the vendor's: Retry-After alone. A refused
+ * credential or a wrong setting does not get better by waiting. */
+static struct sc_wait named_wait(struct sc_poller *p, const struct sc_http_result *result, enum sc_class cls)
+{
+    if (cls != SC_CLASS_THROTTLED && cls != SC_CLASS_RETRY)
+        return (struct sc_wait){.until_ms = SC_TIME_NONE};
+    struct sc_str retry_after = sc_http_header(p->transfer, "Retry-After", 0), reset = {0};
+    const char *name = NULL;
+    enum sc_reset_unit unit = SC_RESET_NONE;
+    for (unsigned i = 0; cls == SC_CLASS_THROTTLED && p->request_pools[i] && !name; i++) {
+        struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
+        if (b && b->pool->reset_header) {
+            name = b->pool->reset_header;
+            unit = b->pool->reset_unit;
+            reset = sc_http_header(p->transfer, name, 0);
+        }
+    }
+    return sc_read_wait(retry_after, reset, name, unit, sc_real_ms(), result->date_ms);
+}
+
+/* ---- the head ------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_success(int status)
+{
+    return status >= 200 && status < 300;
+}
+
+static void open_page(struct sc_poller *p)
+{
+    if (p->page)
+        return; /* the same page again */
+    uint32_t at = (p->page_head + p->page_count++) % SC_OPEN_PAGES;
+    p->page = &p->pages[at];
+    *p->page = (struct sc_open_page){.number = p->next_page++,
+                                     .floor = sc_publisher_known_seq(p->inst->io->config.publisher),
+                                     .newest_ms = SC_TIME_NONE};
+}
+
+/* For records, or for what the request's list holds. */
+static bool take_cutter(struct sc_poller *p)
+{
+    const struct sc_reply *reply = p->reply;
+    if (reply && p->list_reply != reply) {
+        sc_json_cut_free(p->list_cut);
+        p->list_spec = (struct sc_json_spec){.records = reply->items, .fields = {reply->item}};
+        for (unsigned i = 0; i < SC_MAX_ENVELOPE && i < SC_CUT_ENVELOPE && reply->envelope[i]; i++)
+            p->list_spec.envelope[i] = reply->envelope[i];
+        p->list_cut = sc_json_cut_new(&p->list_spec, sc_items_sink(p), &p->cut_error);
+        p->list_reply = p->list_cut ? reply : NULL;
+    }
+    if (!reply && !p->cut)
+        p->cut = sc_json_cut_new(&p->cut_spec, sc_record_sink(p), &p->cut_error);
+    p->cut_now = reply ? p->list_cut : p->cut;
+    p->spec_now = reply ? &p->list_spec : &p->cut_spec;
+    return p->cut_now != NULL;
+}
+
+void sc_reply_forget_page(struct sc_poller *p)
+{
+    sc_items_clear(&p->items);
+    json_decref(p->page_keep);
+    p->page_keep = NULL;
+    p->list_hash = 0;
+    if (p->page)
+        p->page->part_records = p->page->part_bytes = 0;
+}
+
+static bool ready_to_cut(struct sc_poller *p)
+{
+    if (!take_cutter(p))
+        return false;
+    sc_json_cut_reset(p->cut_now);
+    sc_record_drop_partial(p);
+    open_page(p);
+    p->page->records = p->page->part_records;
+    p->page->bytes = p->page->part_bytes;
+    p->page_new = 0;
+    if (p->reply) {
+        sc_items_clear(&p->items);
+        return true;
+    }
+    if (p->type->shape == SC_SHAPE_SNAPSHOT) {
+        sc_map_begin(&p->map);
+        if (!p->second_pass)
+            p->version_known = p->scan_only = p->older = false;
+    }
+    return true;
+}
+
+/* Date has whole seconds: the middle of the second is the best guess. */
+static void learn_clock(struct sc_source *source, int64_t date_ms)
+{
+    if (date_ms == SC_TIME_NONE)
+        return;
+    source->offset_ms = date_ms + 500 - sc_real_ms();
+    source->offset_known = true;
+}
+
+bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status)
+{
+    struct sc_poller *p = arg;
+    struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
+    struct sc_response response = {.status = status};
+    if (p->transfer != transfer)
+        return false;
+    learn_clock(p->inst->source, sc_time_parse_http(sc_http_header(transfer, "Date", 0)));
+    sc_host_release(p);
+    p->inst->config->connector->ops->response(&p->host, &response, &verdict);
+    p->cutting = verdict.action == SC_CUT || (verdict.action == SC_BY_STATUS && is_success(status));
+    return p->cutting && ready_to_cut(p);
+}
+
+/* ---- the body -------------------------------------------------------------------------------------------------------------------- */
+
+ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len)
+{
+    struct sc_poller *p = arg;
+    size_t used = 0;
+    if (p->transfer != transfer)
+        return -1;
+    int rc = sc_json_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error);
+    if (rc < 0)
+        return -1;
+    if (rc == SC_CUT_PAUSE && !p->paused) { /* paused for something else than a batch (the anchor) */
+        p->paused = true;
+        p->pause_began = p->inst->io->now;
+        p->inst->io->waiting++;
+    }
+    return (ptrdiff_t)used;
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------------- */
+
+static int count_matches(struct sc_poller *p)
+{
+    int64_t count;
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->type->count)
+        return 0;
+    struct sc_str text = sc_host_services.envelope(&p->host, p->type->count);
+    if (text.ptr && sc_parse_int(text, &count) && (uint64_t)count == p->page_records)
+        return 0;
+    return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "the document says %s = %.*s, but holds %llu records: not counted, asked again",
+                   p->type->count, text.ptr ? (int)text.len : 4, text.ptr ? text.ptr : "none", (unsigned long long)p->page_records);
+}
+
+/* The document said its version only behind the records: once more, now that it is known. */
+static int needs_second_pass(struct sc_poller *p)
+{
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->scan_only)
+        return 0;
+    for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
+        struct sc_str v = sc_host_services.envelope(&p->host, p->type->version[i]);
+        if (!v.ptr)
+            return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "the document has no member \"%s\"", p->type->version[i]);
+    }
+    return p->page_records > 0;
+}
+
+/* What was taken for the document's version before its records is still what it says. */
+static int version_holds(struct sc_poller *p)
+{
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || !p->version_known)
+        return 0;
+    for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
+        struct sc_str v = sc_host_services.envelope(&p->host, p->type->version[i]);
+        if (!v.ptr || !sc_str_is(v, p->version[i]))
+            return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "the document changed its version while it was read: asked again");
+    }
+    return 0;
+}
+
+static void repeats_itself(struct sc_poller *p)
+{
+    char detail[256];
+    snprintf(detail, sizeof detail, "page %llu of this walk holds the same %llu records as the one before: stopped", (unsigned long long)p->walk_page + 1,
+             (unsigned long long)p->page_records);
+    p->walk_failed = p->finish = true;
+    sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, detail, NULL);
+}
+
+static void answered_well(struct sc_poller *p)
+{
+    p->attempts = p->again = p->throttles = 0;
+    p->hold = (struct sc_hold){0};
+    p->inst->source->failures = 0;
+    p->inst->source->hold = (struct sc_hold){0};
+}
+
+static void page_read(struct sc_poller *p)
+{
+    struct sc_open_page *page = p->page;
+    p->walk_page++;
+    p->walk_pages++;
+    page->complete = true;
+    page->position = json_deep_copy(p->position);
+    page->walk = json_deep_copy(p->walk);
+    page->walk_page = p->walk_page;
+    sc_request_remember(p);
+    if (p->list_hash)
+        p->last_list = p->items.hash;
+    sc_reply_forget_page(p);
+    p->page = NULL;
+    p->second_pass = false;
+    answered_well(p);
+    if (p->page_halvings && ++p->good_pages >= 10) {
+        p->page_halvings--;
+        p->good_pages = 0;
+    }
+    bool same = p->type->shape == SC_SHAPE_LOG && p->page_records > 0 && p->page_new == 0 && p->last_page_hashed && p->page_hash == p->last_page_hash;
+    p->last_page_hashed = p->page_records > 0;
+    p->last_page_hash = p->page_hash;
+    if (same && !p->finish)
+        repeats_itself(p);
+}
+
+static void keep_version(struct sc_poller *p)
+{
+    if (p->type->shape != SC_SHAPE_SNAPSHOT || p->older)
+        return;
+    for (unsigned i = 0; i < 2 && p->type->version[i]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "version%u", i);
+        sc_host_services.set(&p->host, SC_POSITION, name, p->version[i]);
+    }
+    p->commit_map = true;
+}
+
+static void say_older(struct sc_poller *p)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    const char *stored = json_string_value(json_object_get(p->cp.reached, "version0"));
+    SC_LOG(SC_INFO, &cx, NULL, "the document is older (%s) than the one that was read before (%s): ignored, as a mirror may lag", p->version[0],
+           stored ? stored : "?");
+}
+
+/* One of several requests of a page: what it brought is published, the page goes on. Nothing may be remembered before its end, or a restart
+ * would begin behind what was not fetched yet. */
+static void part_read(struct sc_poller *p, const json_t *position, const json_t *walk)
+{
+    if (!json_equal(p->position, position) || !json_equal(p->walk, walk)) {
+        sc_poller_fail(p, SC_REASON_INTERNAL, SC_TIME_NONE, NULL, "the connector moved its position in the middle of a page", NULL);
+        return;
+    }
+    answered_well(p);
+    p->page->part_records = p->page->records;
+    p->page->part_bytes = p->page->bytes;
+    if (p->reply)
+        p->list_hash = p->request_hash;
+    sc_poller_wake(p);
+}
+
+/* A scroll's address says nothing: what it lists has to differ. */
+static bool lists_the_same(struct sc_poller *p)
+{
+    bool same = p->reply && p->may_repeat && p->items.count && p->items.hash == p->last_list;
+    if (same) {
+        char detail[160];
+        snprintf(detail, sizeof detail, "the vendor lists the same %u items twice in a row: stopped, the next poll goes on from its position", p->items.count);
+        p->walk_failed = p->finish = true;
+        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, detail, NULL);
+        sc_poller_wake(p);
+    }
+    return same;
+}
+
+static void ask_connector(struct sc_poller *p)
+{
+    struct sc_page in = {.records = p->reply ? p->items.count : p->page_records,
+                         .number = p->walk_page + 1,
+                         .newest_time = p->walk_newest,
+                         .newest_text = sc_str_of(p->walk_newest_text),
+                         .reply = p->reply,
+                         .items = p->reply ? p->items.count : 0};
+    struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
+    if (lists_the_same(p))
+        return;
+    json_t *position = json_deep_copy(p->position), *walk = json_deep_copy(p->walk);
+    enum sc_more more = p->inst->config->connector->ops->page(&p->host, &in, &verdict);
+    switch (more) {
+    case SC_MORE:
+        break;
+    case SC_WALKED:
+        p->finish = p->walk_whole = true;
+        keep_version(p);
+        break;
+    case SC_LOOP:
+        p->walk_failed = p->finish = true;
+        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, verdict.detail, NULL);
+        break;
+    case SC_BROKEN:
+        sc_poller_fail(p, verdict.reason ? verdict.reason : SC_REASON_BAD_RESPONSE, verdict.wait_until, NULL, verdict.detail,
+                       verdict.advice[0] ? verdict.advice : NULL);
+        break;
+    case SC_PART:
+        part_read(p, position, walk);
+        break;
+    }
+    json_decref(position);
+    json_decref(walk);
+    if (more == SC_BROKEN || more == SC_PART)
+        return;
+    page_read(p);
+    sc_poller_page_done(p);
+}
+
+static void page_complete(struct sc_poller *p)
+{
+    sc_record_post(p);
+    if (p->reply) {
+        ask_connector(p);
+        return;
+    }
+    int second = needs_second_pass(p);
+    if (second > 0) {
+        snprintf(p->version[0], sizeof p->version[0], "%.*s", (int)sc_host_services.envelope(&p->host, p->type->version[0]).len,
+                 sc_host_services.envelope(&p->host, p->type->version[0]).ptr);
+        if (p->type->version[1])
+            snprintf(p->version[1], sizeof p->version[1], "%.*s", (int)sc_host_services.envelope(&p->host, p->type->version[1]).len,
+                     sc_host_services.envelope(&p->host, p->type->version[1]).ptr);
+        sc_snapshot_judge(p);
+        p->scan_only = false;
+        p->second_pass = true;
+        sc_poller_wake(p);
+        return;
+    }
+    if (second < 0 || count_matches(p) || version_holds(p)) {
+        p->second_pass = false;
+        sc_poller_fail(p, p->cut_error.reason, SC_TIME_NONE, NULL, p->cut_error.text, NULL);
+        return;
+    }
+    if (p->older) {
+        say_older(p);
+        p->finish = true;
+        page_read(p);
+        sc_poller_page_done(p);
+        return;
+    }
+    ask_connector(p);
+}
+
+static void page_failed(struct sc_poller *p, const struct sc_http_result *result)
+{
+    p->second_pass = false;
+    const struct sc_error *e = &p->cut_error;
+    bool ours = e->reason != SC_REASON_OK;
+    sc_record_drop_partial(p);
+    sc_record_post(p); /* complete records of it count, whatever became of the page */
+    enum sc_reason reason = ours ? e->reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
+    if (p->page_new) /* the vendor got further than last time: not the same failure again and again */
+        p->attempts = 0;
+    sc_poller_fail(p, reason, SC_TIME_NONE, NULL, ours ? e->text : result->text, NULL);
+}
+
+static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    if (++p->again > SC_MAX_AGAIN) {
+        sc_poller_fail(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, NULL, verdict->detail, NULL);
+        return;
+    }
+    SC_LOG(sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
+    if (verdict->reason == SC_REASON_CURSOR_EXPIRED) {
+        sc_request_forget_asked(p); /* pages of this walk may rightly come again */
+        p->last_page_hashed = false;
+        p->last_list = 0;
+        sc_reply_forget_page(p);
+        sc_poller_read_back(p);
+    }
+    sc_poller_wake(p);
+}
+
+static void judge_refusal(struct sc_poller *p, const struct sc_http_result *result)
+{
+    struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
+    struct sc_response response = {.status = result->status, .transport = result->reason, .body_prefix = result->prefix, .body_complete = true};
+    struct sc_wait wait = {.until_ms = SC_TIME_NONE};
+    char detail[640];
+    sc_host_release(p);
+    if (p->asked_with != p->inst->credential && (result->status == 401 || result->status == 403)) {
+        sc_poller_wake(p); /* the old credential's refusal does not count against the new one */
+        return;
+    }
+    p->inst->config->connector->ops->response(&p->host, &response, &verdict);
+    if (verdict.action == SC_AGAIN) {
+        ask_again(p, &verdict);
+        return;
+    }
+    if (verdict.action == SC_FINISHED) {
+        sc_poller_give_up_page(p); /* of an attempt that was cut; what was published of it keeps the checkpoint open */
+        p->finish = true;
+        p->attempts = p->again = p->throttles = 0;
+        sc_poller_page_done(p);
+        return;
+    }
+    enum sc_reason reason = verdict.action == SC_REFUSE ? verdict.reason : SC_REASON_OK;
+    bool about_token = result->status == 401 && (reason == SC_REASON_OK || reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED);
+    if (about_token && sc_token_refused(p)) {
+        sc_poller_wake(p);
+        return;
+    }
+    if (result->status == 0) {
+        reason = reason ? reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
+        snprintf(detail, sizeof detail, "%s%s%s", verdict.detail, verdict.detail[0] ? "; " : "", result->text);
+    } else {
+        struct sc_status_reading reading = sc_read_status(result->status, p->asked_with && p->asked_with->worked);
+        reason = reason ? reason : reading.reason ? reading.reason : SC_REASON_BAD_RESPONSE;
+        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, verdict.detail[0] ? ": " : "", verdict.detail);
+        wait = named_wait(p, result, sc_reason_class(reason));
+    }
+    if (verdict.wait_until != SC_TIME_NONE)
+        wait.until_ms = verdict.wait_until;
+    if (wait.disbelieved) {
+        struct sc_log_cx cx = sc_poller_cx(p);
+        SC_LOG(SC_WARN, &cx, NULL, "the vendor's %s is not believed (in the past, or over 24 h ahead)", wait.header ? wait.header : "Retry-After");
+    }
+    sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, verdict.advice[0] ? verdict.advice : NULL);
+}
+
+void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result)
+{
+    struct sc_poller *p = result->arg;
+    struct sc_io *io = p->inst->io;
+    p->out--;
+    if (p->transfer != transfer) { /* abandoned */
+        sc_poller_wake(p);
+        return;
+    }
+    if (p->paused) {
+        p->paused = false;
+        io->waiting--;
+    }
+    learn_budgets(p, result);
+    p->timing = result->timing;
+    if (is_success(result->status) && p->asked_with) {
+        p->asked_with->worked = true;
+        p->renewed = false;
+    }
+    if (!p->cutting)
+        judge_refusal(p, result);
+    else if (result->reason != SC_REASON_OK || result->aborted || sc_json_cut_finish(p->cut_now, &p->cut_error))
+        page_failed(p, result);
+    else
+        page_complete(p);
+    p->transfer = NULL;
+    sc_host_release(p);
+    sc_poller_wake(p);
+}

@@ -1,0 +1,317 @@
+/* Tokens: fetched when a request needs one, shared by everything with the same credential and scope, renewed ahead of their end and once when
+ * the vendor refuses one. One call at a time for each token, with its own time limit, back-off and budget. A token lives in memory alone.
+ * io thread of the source. */
+#include "poll/poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_BYTE_S 30
+
+static struct sc_log_cx token_cx(const struct sc_token *t)
+{
+    return (struct sc_log_cx){t->connector, t->integration, NULL};
+}
+
+static void forget(char **value)
+{
+    if (*value)
+        sc_redact_remove(*value, strlen(*value));
+    sc_secret_free(*value);
+    *value = NULL;
+}
+
+static void drop_value(struct sc_token *t)
+{
+    if (!t->value)
+        return;
+    forget(&t->old);
+    t->old = t->value;
+    t->value = NULL;
+}
+
+void sc_tokens_free(struct sc_credential *credential)
+{
+    while (credential->tokens) {
+        struct sc_token *t = credential->tokens;
+        credential->tokens = t->next;
+        forget(&t->value);
+        forget(&t->old);
+        free(t->scope);
+        free(t->integration);
+        free(t);
+    }
+}
+
+static struct sc_token *token_of(struct sc_poller *p)
+{
+    struct sc_credential *credential = p->inst->credential;
+    const struct sc_oauth2 *table = p->inst->config->connector->auth.oauth2;
+    const char *scope = p->type->scope ? p->type->scope : "";
+    for (struct sc_token *t = credential->tokens; t; t = t->next) {
+        if (strcmp(t->scope, scope) == 0 && t->table == table)
+            return t;
+    }
+    struct sc_token *t = calloc(1, sizeof *t);
+    if (!t || !(t->scope = sc_dup(scope))) {
+        free(t);
+        return NULL;
+    }
+    t->credential = credential;
+    t->io = p->inst->io;
+    t->table = table;
+    t->connector = p->inst->config->connector->name;
+    t->next = credential->tokens;
+    credential->tokens = t;
+    return t;
+}
+
+/* ---- what came of a call ------------------------------------------------------------------------------------------------------------- */
+
+static void wake_all(struct sc_token *t, bool good)
+{
+    for (struct sc_instance *i = t->io->instances; i; i = i->next) {
+        if (i->credential != t->credential)
+            continue;
+        for (unsigned k = 0; k < i->poller_count; k++) {
+            struct sc_poller *p = i->pollers[k];
+            if (p->phase != SC_WALKING || p->transfer)
+                continue;
+            if (good && p->facts.reason == t->hold.reason && p->facts.reason != SC_REASON_OK)
+                sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
+            sc_poller_wake(p);
+        }
+    }
+}
+
+/* Renewed ahead of its end by a tenth of its life, at most a minute: nothing is asked with a token about to end. */
+static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
+{
+    int64_t now = t->io->now, ahead = reply->lifetime_ms / 10;
+    struct sc_log_cx cx = token_cx(t);
+    drop_value(t);
+    sc_redact_add(reply->token, strlen(reply->token));
+    t->value = reply->token;
+    reply->token = NULL;
+    t->serial++;
+    t->expires_ms = now + reply->lifetime_ms;
+    t->renew_ms = t->expires_ms - (ahead < 60000 ? ahead : 60000);
+    t->attempts = t->throttles = 0;
+    SC_LOG(SC_DEBUG, &cx, NULL, "token received, good for %lld s%s", (long long)(reply->lifetime_ms / 1000),
+           reply->lifetime_said ? "" : " (not said by the vendor: assumed)");
+    wake_all(t, true);
+    t->hold = (struct sc_hold){0};
+}
+
+static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_real)
+{
+    int64_t named = until_real == SC_TIME_NONE ? 0 : until_real - sc_real_ms(), wait;
+    switch (sc_reason_class(reason)) {
+    case SC_CLASS_THROTTLED:
+        wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, t->budget ? t->budget->pool->throttle_s : 0);
+        return wait < 3600000 ? wait : 3600000; /* one probe an hour */
+    case SC_CLASS_AUTH:
+        return 900000;
+    case SC_CLASS_CONFIG:
+        return 3600000;
+    case SC_CLASS_LOCAL:
+    case SC_CLASS_BROKER:
+        return 30000;
+    case SC_CLASS_OK:
+    case SC_CLASS_RETRY:
+    case SC_CLASS_DATA:
+    case SC_CLASS_NOTICE:
+        break;
+    }
+    wait = sc_wait_retry(t->io, t->attempts++);
+    return named > wait ? named : wait;
+}
+
+static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wait named, const char *detail, const char *advice)
+{
+    char at[SC_TIME_TEXT];
+    int64_t wait = hold_ms(t, reason, named.until_ms), real = sc_real_ms() + wait;
+    t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
+    if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
+        sc_budget_wait(t->budget, t->hold.until_ms, real);
+    snprintf(t->detail, sizeof t->detail, "token request: %s, next one at %s%s%s%s", detail, sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
+             named.header ? named.header : "", named.header ? ")" : "");
+    snprintf(t->advice, sizeof t->advice, "%s", advice ? advice : "");
+    if (t->value && t->io->now < t->expires_ms) { /* the old one is still good: nobody else says it */
+        struct sc_log_cx cx = token_cx(t);
+        SC_LOG(SC_WARN, &cx, NULL, "%s; the token at hand is used until it ends", t->detail);
+    }
+    wake_all(t, false);
+}
+
+static struct sc_wait named_wait(const struct sc_token *t, const struct sc_http_result *result, enum sc_class cls)
+{
+    if (cls != SC_CLASS_THROTTLED && cls != SC_CLASS_RETRY)
+        return (struct sc_wait){.until_ms = SC_TIME_NONE};
+    const struct sc_pool *pool = t->budget ? t->budget->pool : NULL;
+    const char *name = cls == SC_CLASS_THROTTLED && pool ? pool->reset_header : NULL;
+    struct sc_str reset = name ? sc_http_header(t->transfer, name, 0) : (struct sc_str){0};
+    return sc_read_wait(sc_http_header(t->transfer, "Retry-After", 0), reset, name, pool ? pool->reset_unit : SC_RESET_NONE, sc_real_ms(), result->date_ms);
+}
+
+static void on_done(struct sc_transfer *transfer, const struct sc_http_result *result)
+{
+    struct sc_token *t = result->arg;
+    struct sc_oauth2_reply reply = {0};
+    (void)transfer;
+    if (t->budget)
+        sc_budget_release(t->budget);
+    if (result->reason != SC_REASON_OK || result->aborted || result->status == 0) {
+        call_failed(t, result->reason ? result->reason : SC_REASON_CONNECTION_LOST, (struct sc_wait){.until_ms = SC_TIME_NONE}, result->text, NULL);
+        t->transfer = NULL;
+        return;
+    }
+    sc_oauth2_read(t->table, result->status, result->prefix, result->bytes_decoded > result->prefix.len, &reply);
+    if (reply.reason == SC_REASON_OK) {
+        take_token(t, &reply);
+    } else {
+        char detail[340];
+        struct sc_status_reading reading = sc_read_status(result->status, false);
+        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, reply.detail[0] ? ": " : "", reply.detail);
+        call_failed(t, reply.reason, named_wait(t, result, sc_reason_class(reply.reason)), detail, reply.advice[0] ? reply.advice : NULL);
+    }
+    t->transfer = NULL;
+    sc_secret_free(reply.token);
+}
+
+/* ---- a call --------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *lookup(void *arg, const char *name)
+{
+    const struct sc_poller *p = arg;
+    if (strcmp(name, "scope") == 0)
+        return p->type->scope ? p->type->scope : "";
+    if (strcmp(name, "base_url") == 0)
+        return p->inst->config->base_url;
+    return sc_integration_value(p->inst->config, name);
+}
+
+static bool keep_prefix(void *arg, struct sc_transfer *transfer, int status)
+{
+    (void)arg;
+    (void)transfer;
+    (void)status;
+    return false;
+}
+
+static void call(struct sc_poller *p, struct sc_token *t)
+{
+    const struct sc_integration *config = p->inst->config;
+    struct sc_oauth2_request request;
+    struct sc_error err = SC_ERROR_INIT;
+    char shown[512];
+    free(t->integration);
+    t->integration = sc_dup(config->name);
+    t->connector = config->connector->name;
+    int rc = sc_oauth2_compose(t->table, (struct sc_oauth2_values){lookup, p}, &request, &err);
+    if (rc == 0) {
+        struct sc_http_request hr = {
+            .method = "POST",
+            .url = request.url,
+            .headers = (const char *const *)request.headers,
+            .content = sc_buf_str(&request.body),
+            .proxy = config->proxy,
+            .ca_file = config->ca_file,
+            .verify = config->tls_verify,
+            .allow_plain_http = config->allow_insecure_http,
+            .max_body = SC_OAUTH2_BODY_MAX,
+            .first_byte_timeout_s = FIRST_BYTE_S,
+            .no_redirects = true, /* the body is the secret */
+            .arg = t,
+            .done = on_done,
+            .head = keep_prefix,
+        };
+        t->transfer = sc_http_start(t->io->http, &hr, &err);
+        rc = t->transfer ? 0 : -1;
+    }
+    if (rc == 0) {
+        struct sc_log_cx cx = token_cx(t);
+        SC_LOG(SC_DEBUG, &cx, NULL, "token request %s", sc_redact_url(request.url, shown, sizeof shown));
+        if (t->budget)
+            sc_budget_take(t->budget, t->io->now);
+    } else {
+        call_failed(t, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, (struct sc_wait){.until_ms = SC_TIME_NONE}, err.text, NULL);
+    }
+    sc_oauth2_request_done(&request);
+}
+
+static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, int64_t until_real, const char *detail, const char *advice)
+{
+    if (!advice && sc_reason_class(reason) == SC_CLASS_AUTH)
+        advice = p->inst->config->connector->auth_advice;
+    sc_poller_say(p, reason, until_real, detail, advice);
+    sc_heap_set(&p->inst->io->heap, &p->timer, until);
+}
+
+bool sc_token_ready(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    struct sc_token *t = token_of(p);
+    if (!t) {
+        wait_for(p, SC_REASON_MEMORY_LIMIT, io->now + 1000, SC_TIME_NONE, "out of memory for a token", NULL);
+        return false;
+    }
+    p->asked_token = t;
+    bool usable = t->value && io->now < t->expires_ms;
+    if (usable && io->now < t->renew_ms)
+        return true;
+    if (t->transfer)
+        return false;
+    if (t->hold.until_ms > io->now) {
+        if (!usable)
+            wait_for(p, t->hold.reason, t->hold.until_ms, t->hold.until_real, t->detail, t->advice[0] ? t->advice : NULL);
+        return usable;
+    }
+    t->budget = t->table->pool ? sc_budget_of(p, t->table->pool) : NULL;
+    int64_t when = t->budget ? sc_budget_when(t->budget, io->now) : io->now;
+    if (when > io->now) {
+        char until[SC_TIME_TEXT], detail[160];
+        int64_t next = when == INT64_MAX ? io->now + 250 : when, real = sc_real_ms() + (next - io->now);
+        snprintf(detail, sizeof detail, "waits for the budget of token requests until %s", sc_time_short(real, sc_real_ms(), until));
+        if (!usable)
+            wait_for(p, SC_REASON_BUDGET_WAIT, next, real, detail, NULL);
+        return usable;
+    }
+    call(p, t);
+    return t->transfer == NULL && usable;
+}
+
+bool sc_token_refused(struct sc_poller *p)
+{
+    struct sc_token *t = p->asked_token;
+    struct sc_log_cx cx = sc_poller_cx(p);
+    if (!t || p->inst->config->connector->auth.kind != SC_AUTH_OAUTH2_CLIENT)
+        return false;
+    if (!t->value || t->serial != p->asked_serial) /* somebody was faster */
+        return true;
+    drop_value(t); /* never asked with again, also not by the probe after a wait */
+    if (p->renewed)
+        return false;
+    p->renewed = true;
+    SC_LOG(SC_DEBUG, &cx, NULL, "401: the vendor no longer takes the token; a new one is fetched, once");
+    return true;
+}
+
+void sc_token_put(struct sc_instance *inst)
+{
+    struct sc_credential *credential = inst->credential;
+    bool refused = sc_reason_class(credential->hold.reason) == SC_CLASS_AUTH && credential->hold.until_ms;
+    for (unsigned i = 0; i < inst->poller_count; i++) {
+        const struct sc_hold *hold = &inst->pollers[i]->hold;
+        refused = refused || (hold->until_ms && sc_reason_class(hold->reason) == SC_CLASS_AUTH);
+        inst->pollers[i]->renewed = false;
+    }
+    for (struct sc_token *t = credential->tokens; t; t = t->next) {
+        if (refused && !t->transfer) /* rights may have changed, and a token carries those of its day */
+            drop_value(t);
+        if (t->hold.until_ms && !t->hold.named && sc_reason_class(t->hold.reason) != SC_CLASS_THROTTLED) {
+            t->hold = (struct sc_hold){0};
+            t->attempts = 0;
+        }
+    }
+}

@@ -1,0 +1,375 @@
+/* Pages by offset and by a cursor in the body, in one step or in two (a list, then the details of what it names).
+ *
+ * Offsets over a list that is sorted by the very time that changes. A record that is updated while the walk is open leaves its place
+ * and goes to the end; all behind it move up by one, and the next offset skips one that was never read: lost. (Alerts 0 to 999 are
+ * read, number 500 is edited, offset 1000 is now the alert that was number 1001.) So the filter follows the time: behind a full page
+ * the walk goes on from the newest time seen, offset 0, and what comes again is recognised by its identity. Offsets are used only
+ * while the time does not move, when more than a page lies in one millisecond; each such page begins one item early, with the last one
+ * of the page before (SC_WALK "last"): another one there means that the list has moved, and the walk goes back to offset 0. Every
+ * other page is asked one item shorter than what came before ("fewer"), so that a page that rightly comes again (all of it within one
+ * millisecond) is no repetition to the agent.
+ *
+ * Details are younger than their list: a record edited between the two comes with a time that the list had not reached, and a position
+ * there would pass everything between. So times after the list was made, less the data type's lag, do not count (newest_until). */
+#include "rest/parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_SHIFTS     8  /* how often a walk goes back because the list moved */
+#define MAX_LOST       5  /* how often a cursor may be lost without getting further */
+#define LOST_PAUSE_MS  (15 * 60 * 1000)
+
+static const struct rest_data_type *row_of(const struct sc_host *host)
+{
+    return host->type->engine;
+}
+
+int64_t rest_get_number(const struct sc_host *host, enum sc_keep keep, const char *name, int64_t none)
+{
+    int64_t n;
+    return rest_number(sc_str_of(host->api->get(host, keep, name)), &n) ? n : none;
+}
+
+bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, int64_t value)
+{
+    const char *text = host->api->text(host, "%lld", (long long)value);
+    return text && host->api->set(host, keep, name, text);
+}
+
+/* Keeps the lower one: clocks may be corrected between two looks, and the earlier time is the safe one. */
+static bool keep_lower(struct sc_host *host, enum sc_keep keep, const char *name, int64_t value)
+{
+    int64_t known = rest_get_number(host, keep, name, INT64_MAX);
+    return known <= value || rest_set_number(host, keep, name, value);
+}
+
+static int64_t lag_ms(const struct sc_host *host)
+{
+    return (int64_t)host->type->lag_s * 1000;
+}
+
+static enum sc_more no_memory(struct sc_verdict *out)
+{
+    out->reason = SC_REASON_MEMORY_LIMIT;
+    snprintf(out->detail, sizeof out->detail, "memory is short: the page is asked again");
+    return SC_BROKEN;
+}
+
+/* ---- request ------------------------------------------------------------------------------------------------------------- */
+
+bool rest_in_details(const struct sc_host *host)
+{
+    return row_of(host)->list && rest_get_number(host, SC_PAGE, "at", INT64_MAX) < host->api->items(host);
+}
+
+/* How many items the next details request takes. */
+static uint32_t batch_size(const struct sc_host *host)
+{
+    const char *text = host->api->setting(host, row_of(host)->list->batch);
+    int64_t n, most = rest_get_number(host, SC_WALK, "batch", INT64_MAX);
+    if (!rest_number(sc_str_of(text), &n) || n < 1)
+        n = row_of(host)->page_size;
+    int64_t left = host->api->items(host) - rest_get_number(host, SC_PAGE, "at", 0);
+    n = n < most ? n : most;
+    return (uint32_t)(n < left ? n : left);
+}
+
+static void ask_details(struct sc_host *host, struct sc_request *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    const char *path = rest_expand(host, row->path), *query = row->query ? rest_expand(host, row->query) : "";
+    uint32_t count = batch_size(host);
+    const char *items = host->api->items_json(host, (uint32_t)rest_get_number(host, SC_PAGE, "at", 0), count);
+    const char *body = items && rest_set_number(host, SC_PAGE, "count", count) ? rest_body(host, row->body, items) : NULL;
+    out->method = row->method;
+    out->body = sc_str_of(body);
+    out->url = path && query && body ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
+    out->may_repeat = true; /* one that was listed again may stand alone in a batch */
+    if (!row->unordered)
+        out->newest_until = rest_get_number(host, SC_PAGE, "listed", lag_ms(host) + 1) - lag_ms(host);
+}
+
+static const char *page_url(struct sc_host *host, const char *path_text, const char *query_text)
+{
+    const struct rest_data_type *row = row_of(host);
+    bool whole = rest_is_whole(host) || !row->filter;
+    const char *path = rest_expand(host, path_text), *query = query_text ? rest_expand(host, query_text) : "",
+               *filter = whole ? "" : rest_expand(host, row->filter), *cursor = host->api->get(host, SC_WALK, "cursor"),
+               *at = cursor ? rest_encode(host, cursor) : "";
+    if (!path || !query || !filter || !at)
+        return NULL;
+    return host->api->text(host, "%s%s%s%s%s%s%s%s%s", path, *query || *filter || cursor ? "?" : "", query, *query && *filter ? "&" : "",
+                           filter, cursor && (*query || *filter) ? "&" : "", cursor ? row->cursor_param : "", cursor ? "=" : "", at);
+}
+
+void rest_page_request(struct sc_host *host, struct sc_request *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t now = host->api->now(host);
+    if (rest_in_details(host)) {
+        ask_details(host, out);
+        return;
+    }
+    out->reply = row->list ? &row->list->reply : NULL;
+    out->method = row->list ? SC_GET : row->method;
+    out->may_repeat = row->may_repeat || row->next == REST_NEXT_OFFSET;
+    if ((!row->unordered || keep_lower(host, SC_WALK, "began", now)) && (!row->list || keep_lower(host, SC_PAGE, "asked", now)))
+        out->url = row->list ? page_url(host, row->list->path, row->list->query) : page_url(host, row->path, row->query);
+}
+
+/* ---- the end of a walk, and of a page ------------------------------------------------------------------------------------- */
+
+/* Without order, at the end of each page: when the walk began, by the vendor's clock as soon as that is known, and the newest time of the
+ * whole walk, over restarts. */
+static bool note_walk(struct sc_host *host, const struct sc_page *in)
+{
+    int64_t known = rest_get_number(host, SC_WALK, "newest", INT64_MIN), now = host->api->now(host);
+    if (!keep_lower(host, SC_WALK, "began", row_of(host)->list ? rest_get_number(host, SC_PAGE, "listed", now) : now))
+        return false;
+    return in->newest_time == SC_TIME_NONE || in->newest_time < 0 || in->newest_time <= known ||
+           rest_set_number(host, SC_WALK, "newest", in->newest_time);
+}
+
+/* The whole of an unordered walk is read: it covers what was there when it began. What changed since then may have been read, or not:
+ * a record at the beginning of the walk changes again behind the walk's back while one at its end comes with a later time. */
+static bool remember_end(struct sc_host *host)
+{
+    int64_t known = rest_position_time(host), newest = rest_get_number(host, SC_WALK, "newest", SC_TIME_NONE);
+    int64_t most = rest_get_number(host, SC_WALK, "began", 0) - lag_ms(host);
+    int64_t time = newest < most ? newest : most;
+    const char *since = host->api->get(host, SC_WALK, "since");
+    if (newest == SC_TIME_NONE && known == SC_TIME_NONE && since)
+        return host->api->set(host, SC_POSITION, "since", since);
+    if (newest == SC_TIME_NONE || (known != SC_TIME_NONE && time <= known))
+        return true;
+    const char *text = host->api->rfc3339(host, time);
+    return text && host->api->set(host, SC_POSITION, "time", text);
+}
+
+static enum sc_more end_walk(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    if (!row_of(host)->unordered)
+        rest_remember_time(host, in);
+    else if (!note_walk(host, in) || !remember_end(host))
+        return no_memory(out);
+    return SC_WALKED;
+}
+
+static enum sc_more too_deep(const struct sc_host *host, struct sc_verdict *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    const char *since = host->api->get(host, SC_WALK, "since");
+    out->reason = SC_REASON_BAD_RESPONSE;
+    snprintf(out->detail, sizeof out->detail,
+             "more than %u %s have one and the same time, %s, or changed in the last %u s: the vendor shows no more of them than that; nothing is "
+             "skipped, the page is asked again",
+             row->offset_limit, host->type->noun, since ? since : "?", host->type->lag_s);
+    snprintf(out->advice, sizeof out->advice,
+             "It passes by itself after a mass change. If it stays, report it: the times of that many records cannot be told apart.");
+    return SC_BROKEN;
+}
+
+static bool alternate(struct sc_host *host, uint64_t count)
+{
+    bool fewer = host->api->get(host, SC_WALK, "fewer");
+    return fewer || count < 2 ? host->api->set(host, SC_WALK, "fewer", NULL) : rest_set_number(host, SC_WALK, "fewer", (int64_t)count - 1);
+}
+
+static bool drop_offset(struct sc_host *host, uint64_t count)
+{
+    host->api->set(host, SC_WALK, "cursor", NULL);
+    host->api->set(host, SC_WALK, "last", NULL);
+    return alternate(host, count);
+}
+
+/* Behind a page that is not the last. What is removed cannot fail, and whatever is set after a failure is asked again from further back. */
+static enum sc_more go_on_by_offset(struct sc_host *host, const struct sc_page *in, uint64_t count, struct sc_verdict *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t offset = rest_get_number(host, SC_WALK, "cursor", 0);
+    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
+    int64_t from = since.ptr ? host->api->parse_time(host, since, SC_TIME_RFC3339) : SC_TIME_NONE;
+    if (in->newest_time != SC_TIME_NONE && in->newest_time > from) {
+        const char *time = host->api->rfc3339(host, in->newest_time);
+        rest_remember_time(host, in);
+        host->api->set(host, SC_WALK, "shifts", NULL);
+        return drop_offset(host, count) && time && host->api->set(host, SC_WALK, "since", time) ? SC_MORE : no_memory(out);
+    }
+    struct sc_str last = row->list ? host->api->item(host, host->api->items(host) - 1) : (struct sc_str){0};
+    int64_t next = offset + (int64_t)count - (last.len ? 1 : 0);
+    if (row->offset_limit && (next >= row->offset_limit || row->offset_limit - next < (int64_t)row->page_size))
+        return too_deep(host, out);
+    const char *text = last.len ? host->api->text(host, "%.*s", (int)last.len, last.ptr) : NULL;
+    rest_remember_time(host, in);
+    bool kept = (!last.len || (text && host->api->set(host, SC_WALK, "last", text))) && rest_set_number(host, SC_WALK, "cursor", next) &&
+                alternate(host, count);
+    return kept ? SC_MORE : no_memory(out);
+}
+
+static enum sc_more go_on_by_cursor(struct sc_host *host, const struct sc_page *in, const char *next, struct sc_verdict *out)
+{
+    if (!row_of(host)->unordered)
+        rest_remember_time(host, in);
+    else if (!note_walk(host, in))
+        return no_memory(out);
+    if (!rest_set_number(host, SC_WALK, "pages", rest_get_number(host, SC_WALK, "pages", 0) + 1) || !host->api->set(host, SC_WALK, "cursor", next))
+        return no_memory(out);
+    return SC_MORE;
+}
+
+/* ---- what a reply says of the next page -------------------------------------------------------------------------------------- */
+
+struct step {
+    bool last;
+    const char *next; /* cursor; "": none, or by offset */
+};
+
+static bool read_cursor(struct sc_host *host, uint64_t count, struct step *ret, struct sc_verdict *out)
+{
+    struct sc_str cursor = host->api->envelope(host, row_of(host)->cursor);
+    *ret = (struct step){.last = cursor.len == 0 || count == 0, .next = ""};
+    if (ret->last)
+        return true;
+    bool fits = cursor.len <= REST_MAX_CURSOR && !memchr(cursor.ptr, '\0', cursor.len);
+    ret->next = fits ? host->api->text(host, "%.*s", (int)cursor.len, cursor.ptr) : NULL;
+    if (!ret->next)
+        snprintf(out->detail, sizeof out->detail, "the cursor of the next page cannot be kept: %zu bytes (at most %d), or memory is short",
+                 cursor.len, REST_MAX_CURSOR);
+    return ret->next;
+}
+
+/* A vendor that gives less than was asked for says by its total that there is more. */
+static bool is_last(const struct sc_host *host, uint64_t count)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t total, offset = rest_get_number(host, SC_WALK, "cursor", 0);
+    if (count == 0)
+        return true;
+    if (row->total && rest_number(host->api->envelope(host, row->total), &total))
+        return offset + (int64_t)count >= total;
+    return count < rest_limit(host);
+}
+
+static bool read_step(struct sc_host *host, uint64_t count, struct step *ret, struct sc_verdict *out)
+{
+    if (row_of(host)->next == REST_NEXT_BODY_CURSOR)
+        return read_cursor(host, count, ret, out);
+    *ret = (struct step){.last = is_last(host, count), .next = ""};
+    return true;
+}
+
+/* The page by offset does not begin with the one that the page before ended with. */
+static bool has_moved(const struct sc_host *host, const struct sc_page *in)
+{
+    const char *last = host->api->get(host, SC_WALK, "last");
+    return last && (in->items == 0 || !sc_str_is(host->api->item(host, 0), last));
+}
+
+/* Back to offset 0; when the list never stands still the walk ends here, and the next one begins an overlap before. */
+static enum sc_more begin_again(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    int64_t shifts = rest_get_number(host, SC_WALK, "shifts", 0) + 1;
+    const char *since = host->api->get(host, SC_WALK, "since");
+    host->api->trace(host, "the list has moved while it was read (%lld times): %s %s", (long long)shifts,
+                     shifts > MAX_SHIFTS ? "the next poll begins before" : "again from", since ? since : "?");
+    if (shifts > MAX_SHIFTS)
+        return SC_WALKED;
+    return drop_offset(host, in->items) && rest_set_number(host, SC_WALK, "shifts", shifts) ? SC_MORE : no_memory(out);
+}
+
+static enum sc_more list_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    struct step step;
+    int64_t now = host->api->now(host), asked = rest_get_number(host, SC_PAGE, "asked", now);
+    if (!read_step(host, in->items, &step, out))
+        return SC_BROKEN;
+    if (has_moved(host, in))
+        return begin_again(host, in, out);
+    if (in->items == 0)
+        return end_walk(host, in, out);
+    bool kept = rest_set_number(host, SC_PAGE, "listed", asked < now ? asked : now) &&
+                host->api->set(host, SC_PAGE, "next", step.last ? NULL : step.next) &&
+                host->api->set(host, SC_PAGE, "got", "0") && host->api->set(host, SC_PAGE, "at", "0");
+    return kept ? SC_PART : no_memory(out);
+}
+
+static enum sc_more go_on(struct sc_host *host, const struct sc_page *in, uint64_t count, const struct step *step, struct sc_verdict *out)
+{
+    if (step->last)
+        return end_walk(host, in, out);
+    if (row_of(host)->next == REST_NEXT_BODY_CURSOR)
+        return go_on_by_cursor(host, in, step->next, out);
+    return go_on_by_offset(host, in, count, out);
+}
+
+static enum sc_more details_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    uint32_t items = host->api->items(host);
+    int64_t at = rest_get_number(host, SC_PAGE, "at", 0) + rest_get_number(host, SC_PAGE, "count", 0);
+    int64_t got = rest_get_number(host, SC_PAGE, "got", 0) + (int64_t)in->records;
+    if (at < items)
+        return rest_set_number(host, SC_PAGE, "got", got) && rest_set_number(host, SC_PAGE, "at", at) ? SC_PART : no_memory(out);
+    if (got < items)
+        host->api->trace(host, "%lld of %u listed %s have no details: passed over", (long long)(items - got), items, host->type->noun);
+    const char *kept = host->api->get(host, SC_PAGE, "next"), *next = kept ? host->api->text(host, "%s", kept) : "";
+    if (!next)
+        return no_memory(out);
+    return go_on(host, in, items, &(struct step){.last = !kept, .next = next}, out);
+}
+
+enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    struct step step;
+    if (in->reply)
+        return list_read(host, in, out);
+    if (row_of(host)->list)
+        return details_read(host, in, out);
+    return read_step(host, in->records, &step, out) ? go_on(host, in, in->records, &step, out) : SC_BROKEN;
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------------------------------ */
+
+/* Kept for the walk. The agent lets a request be changed 8 times in a row: 1000, 500, 250, 125, 62, 12, 2, 1. */
+bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
+{
+    if (in->status != 400 || !rest_in_details(host) || rest_is_web_page(in->body_prefix))
+        return false;
+    int64_t asked = rest_get_number(host, SC_PAGE, "count", 0), less = asked > 100 ? asked / 2 : asked >= 5 ? asked / 5 : 1;
+    if (asked < 2 || !rest_set_number(host, SC_WALK, "batch", less))
+        return false;
+    char said[100];
+    snprintf(said, sizeof said, "%.99s", out->detail);
+    out->action = SC_AGAIN;
+    out->reason = SC_REASON_BAD_RESPONSE;
+    snprintf(out->detail, sizeof out->detail,
+             "400 to a request for %lld details (%s): asked for %lld at a time; if this comes with each poll, lower %s", (long long)asked,
+             said, (long long)less, row_of(host)->list->batch);
+    return true;
+}
+
+bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t pages = rest_get_number(host, SC_WALK, "pages", 0), reached = rest_get_number(host, SC_WALK, "reached", 0);
+    int64_t lost = pages > reached ? 1 : rest_get_number(host, SC_WALK, "lost", 0) + 1;
+    const char *since = row->unordered ? host->api->get(host, SC_WALK, "since") : host->api->rfc3339(host, rest_lower_bound(host));
+    bool spins = lost > MAX_LOST;
+    if (!row->unordered && (!since || !host->api->set(host, SC_WALK, "since", since)))
+        return false;
+    if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", spins ? 0 : lost) ||
+        !rest_set_number(host, SC_WALK, "pages", 0))
+        return false;
+    out->action = spins ? SC_REFUSE : SC_AGAIN;
+    out->reason = spins ? SC_REASON_VENDOR_BUSY : SC_REASON_CURSOR_EXPIRED;
+    out->wait_until = spins ? host->api->now(host) + LOST_PAUSE_MS : SC_TIME_NONE;
+    const char *from = rest_is_whole(host) ? "the beginning" : since ? since : "its lower bound";
+    snprintf(out->detail, sizeof out->detail,
+             "%d: the vendor no longer knows the cursor behind page %lld: the walk is read again from %.40s%s", in->status,
+             (long long)pages, from, spins ? ", later: it was lost there again and again" : "; what was read before is recognised");
+    if (spins)
+        snprintf(out->advice, sizeof out->advice,
+                 "Cursors expire faster than pages are read: set a smaller page_size, and look at what slows down NATS or the network.");
+    host->api->set(host, SC_WALK, "cursor", NULL);
+    return true;
+}
