@@ -65,6 +65,7 @@ static const struct sc_option_row completion_options[] = {
     {"list", "connectors|integrations|data-types|settings", "no script, but these names, one a line: what it asks for while you type", NULL,
      SC_COMPLETE_OWN_WORDS},
     {"of", "TYPE", "only the data types of this connector", "all", SC_COMPLETE_CONNECTORS},
+    {"patient", NULL, "wait for NATS as long as other commands do", "300 ms, then no names of integrations"},
     {0},
 };
 

@@ -6,11 +6,12 @@
 #include "nats/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,7 +54,8 @@ static const char bash_end[] =
     "    local all=() glue=\"\" word=\"\" i candidate file current typed prefix=\"\"\n"
     "    for ((i = 1; i <= COMP_CWORD; i++)); do # bash cuts words at '='\n"
     "        word=\"${COMP_WORDS[i]}\"\n"
-    "        if [ ${#all[@]} -gt 0 ] && { [ \"$word\" = \"=\" ] || [ -n \"$glue\" ]; }; then all[${#all[@]}-1]+=\"$word\"; else all+=(\"$word\"); fi\n"
+    "        if [ ${#all[@]} -gt 0 ] && { [ \"$word\" = \"=\" ] || [ -n \"$glue\" ]; }; then all[${#all[@]}-1]+=\"$word\"\n"
+    "        else all+=(\"$word\"); fi\n"
     "        if [ \"$word\" = \"=\" ]; then glue=1; else glue=\"\"; fi\n"
     "    done\n"
     "    current=\"${all[${#all[@]}-1]}\"\n"
@@ -314,13 +316,14 @@ static int print_integrations(struct sc_cli *cli)
 {
     struct sc_buf out SC_AUTO_BUF = {0};
     struct sc_error err = SC_ERROR_INIT;
-    struct sc_session *session = load(cli, false) ? sc_open_nats(cli, NAMES_MS, &err) : NULL;
-    int rc = session ? sc_kv_each(session, SC_INTEGRATIONS, add_key, &out, &err) : -1;
+    struct sc_session *session = load(cli, false) ? sc_open_nats(cli, SC_TIMEOUT_MS, &err) : NULL;
+    int rc = session && sc_kv_each(session, SC_INTEGRATIONS, add_key, &out, &err) == 0 ? sc_print(&out) : SC_EXIT_BAD;
+    close(STDOUT_FILENO); /* the end of the list: nobody need wait for the connection to close */
     sc_session_close(session);
-    return rc ? SC_EXIT_BAD : sc_print(&out);
+    return rc;
 }
 
-/* Everything that the child writes before it ends well and in time, else nothing. */
+/* Everything that the child writes, if its end comes in time, else nothing. */
 static int relay(int fd, pid_t child)
 {
     struct sc_buf out SC_AUTO_BUF = {0};
@@ -341,23 +344,25 @@ static int relay(int fd, pid_t child)
     return complete ? sc_print(&out) : SC_EXIT_GOOD;
 }
 
-/* A name that does not resolve, a server that does not answer: only another process can be left alone in time. The child goes on
- * here as the command itself, with the pipe as its output, and ends with it. */
+/* A name that does not resolve, a server that does not answer: only another process can be left alone in time. It is this program
+ * again, without the limit, with a pipe as its output. */
 static int list_integrations(struct sc_cli *cli)
 {
-    int ends[2];
-    if (pipe(ends))
+    char *argv[] = {(char *)(uintptr_t)cli->argv0, (char *)(uintptr_t)"completion", (char *)(uintptr_t)"--list",
+                    (char *)(uintptr_t)"integrations", (char *)(uintptr_t)"--patient", NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2], rc = SC_EXIT_GOOD;
+    pid_t child;
+    if (pipe2(ends, O_CLOEXEC))
         return SC_EXIT_GOOD;
-    pid_t parent = getpid(), child = fork();
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        bool good = getppid() == parent && dup2(ends[1], STDOUT_FILENO) >= 0;
-        close(ends[0]);
-        close(ends[1]);
-        return good ? print_integrations(cli) : SC_EXIT_BAD;
-    }
+    posix_spawn_file_actions_init(&actions);
+    bool good = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) == 0 &&
+                posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+                posix_spawn(&child, "/proc/self/exe", &actions, NULL, argv, environ) == 0;
+    posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
-    int rc = child > 0 ? relay(ends[0], child) : SC_EXIT_GOOD;
+    if (good)
+        rc = relay(ends[0], child);
     close(ends[0]);
     return rc;
 }
@@ -375,7 +380,7 @@ int sc_command_completion(struct sc_cli *cli)
     if (strcmp(list, "connectors") == 0)
         return list_connectors(cli);
     if (strcmp(list, "integrations") == 0)
-        return list_integrations(cli);
+        return sc_args_get(&args, "patient") ? print_integrations(cli) : list_integrations(cli);
     if (strcmp(list, "data-types") == 0)
         return list_data_types(cli, sc_args_get(&args, "of"));
     if (strcmp(list, "settings") == 0)

@@ -4,7 +4,7 @@
 #include "cli/tail.h"
 
 #include "base/clock.h"
-#include "nats/internal.h"
+#include "nats/consumer.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -16,9 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_SHIFTS     8  /* how often a walk goes back because the list moved */
-#define MAX_LOST       5  /* how often a cursor may be lost without getting further */
-#define LOST_PAUSE_MS  (15 * 60 * 1000)
+#define MAX_SHIFTS 8 /* how often a walk goes back because the list moved */
+#define MAX_LOST   5 /* how often a cursor may be lost without getting further */
 
 static const struct rest_data_type *row_of(const struct sc_host *host)
 {
@@ -321,6 +320,13 @@ static enum sc_more details_read(struct sc_host *host, const struct sc_page *in,
 enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     struct step step;
+    if (rest_get_number(host, SC_WALK, "lost", 0) > MAX_LOST) {
+        snprintf(out->detail, sizeof out->detail,
+                 "the vendor forgot the walk's cursor %d times behind page %lld or before: cursors expire faster than pages are read; look at what slows "
+                 "down NATS or the network, or set a smaller page_size; the next poll begins again",
+                 MAX_LOST + 1, (long long)rest_get_number(host, SC_WALK, "reached", 0));
+        return SC_LOOP;
+    }
     if (in->reply)
         return list_read(host, in, out);
     if (row_of(host)->list)
@@ -348,28 +354,24 @@ bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct
     return true;
 }
 
+/* Once too often: the page that follows ends the walk (rest_page_read). */
 bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t pages = rest_get_number(host, SC_WALK, "pages", 0), reached = rest_get_number(host, SC_WALK, "reached", 0);
     int64_t lost = pages > reached ? 1 : rest_get_number(host, SC_WALK, "lost", 0) + 1;
     const char *since = row->unordered ? host->api->get(host, SC_WALK, "since") : host->api->rfc3339(host, rest_lower_bound(host));
-    bool spins = lost > MAX_LOST;
     if (!row->unordered && (!since || !host->api->set(host, SC_WALK, "since", since)))
         return false;
-    if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", spins ? 0 : lost) ||
+    if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", lost) ||
         !rest_set_number(host, SC_WALK, "pages", 0))
         return false;
-    out->action = spins ? SC_REFUSE : SC_AGAIN;
-    out->reason = spins ? SC_REASON_VENDOR_BUSY : SC_REASON_CURSOR_EXPIRED;
-    out->wait_until = spins ? host->api->now(host) + LOST_PAUSE_MS : SC_TIME_NONE;
+    out->action = SC_AGAIN;
+    out->reason = SC_REASON_CURSOR_EXPIRED;
     const char *from = rest_is_whole(host) ? "the beginning" : since ? since : "its lower bound";
     snprintf(out->detail, sizeof out->detail,
-             "%d: the vendor no longer knows the cursor behind page %lld: the walk is read again from %.40s%s", in->status,
-             (long long)pages, from, spins ? ", later: it was lost there again and again" : "; what was read before is recognised");
-    if (spins)
-        snprintf(out->advice, sizeof out->advice,
-                 "Cursors expire faster than pages are read: set a smaller page_size, and look at what slows down NATS or the network.");
+             "%d: the vendor no longer knows the cursor behind page %lld: the walk is read again from %.40s; what was read before is recognised",
+             in->status, (long long)pages, from);
     host->api->set(host, SC_WALK, "cursor", NULL);
     return true;
 }

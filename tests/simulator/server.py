@@ -82,8 +82,9 @@ class Server:
     def stop(self):
         """From any thread, or from a signal handler."""
         if not self.stopping.is_set():
-            self.stopping.set()
+            # In this order: once it is set, serve() may end at any moment and close what is written to here.
             self._wake_out.send(b"x")
+            self.stopping.set()
 
     def forget(self, connection):
         with self._lock:

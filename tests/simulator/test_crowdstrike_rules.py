@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pickle
+import socket
 import sys
 import time
 import unittest
@@ -23,6 +24,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from signaltest.copier import Copy                  # noqa: E402  (the path comes first)
 from signaltest.ledger import Ledger, Offers        # noqa: E402
 from signaltest.nats import encode_headers          # noqa: E402
+from signaltest.tools import wait_until             # noqa: E402
 
 
 class AuthenticationTest(FalconTest):
@@ -104,6 +106,18 @@ class AuthenticationTest(FalconTest):
         reply = self.token()
         self.assertEqual((reply.status, reply.headers["X-RateLimit-RetryAfter"], reply.headers["Retry-After"]), (429, None, None))
         self.assertEqual((self.ask(ALERTS).status, self.token().status), (200, 201))
+
+    def test_token_endpoint_names_a_time(self):
+        self.misbehave("throttle", V, seconds=20, match="/oauth2/token")
+        reply = self.token()
+        self.assertEqual(reply.status, 429)
+        self.assertTrue(19 <= int(reply.headers["X-RateLimit-RetryAfter"]) - time.time() <= 21)
+        self.assertEqual((self.ask(ALERTS).status, self.violations()), (200, []))
+        self.token()
+        self.assertEqual(self.violations(), ["before_named_time"])
+        entries = [json.loads(line) for line in self.get(f"/_sim/tokens/{V}").body.splitlines()]
+        self.assertEqual([entry["outcome"] for entry in entries], ["issued", "429", "issued"])
+        self.assertEqual((entries[2]["violations"], entries[1]["since_refusal"]), (["before_named_time"], None))
 
     def test_token_budget(self):
         self.set(token_rate=2)
@@ -209,6 +223,16 @@ class RulesTest(FalconTest):
         with self.assertRaises(http.client.IncompleteRead):
             self.ask(HOSTS, limit=20)
         self.assertEqual({(line["sent"], line["whole"]) for line in self.lines("hosts", "")}, {(True, False)})
+
+    def test_client_that_goes_away(self):
+        self.begin("alerts=1", "devices=10000")
+        with socket.create_connection(self.host.split(":"), timeout=5) as connection:
+            connection.sendall(f"GET /{V}{HOSTS}?limit=10000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.bearer}\r\n\r\n".encode())
+            connection.recv(1000)
+        wait_until(lambda: not self.state(V)["in_flight"], 10, "the end of the reply")
+        lines = self.lines("hosts", "")
+        self.assertTrue(len(lines) == 10000 and 0 < sum(line["sent"] for line in lines) < 10000)
+        self.assertFalse(any(line["whole"] for line in lines))
 
     def test_bad_utf8(self):
         self.misbehave("bad_utf8", V, record=2)

@@ -72,7 +72,7 @@ class Forms(ImportTest):
         self.assertEqual(self.bucket.keys(), [])
 
     def test_no_form(self):
-        rows = [("{", "it is no valid JSON: line 1"), ("3", "it is no valid JSON: line 1, column 1: '[' or '{' expected"), ("{}", "there is no integration in it"),
+        rows = [("{", "it is no valid JSON: line 1"), ("3", "line 1, column 1: '[' or '{' expected"), ("{}", "there is no integration in it"),
                 ("[]", "there is no integration in it"), ([acme()], 'element 1 has no "key" that names it'),
                 (acme(), "this is one integration without its name: `signal-client integrations put NAME --file FILE`"),
                 ('{"a": 1, "a": 2}', "duplicate object key"), ('{"a": {"credentials": {"api_token": "%s" oops' % TOKEN, "it is no valid JSON")]

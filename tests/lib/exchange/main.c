@@ -117,7 +117,8 @@ static int play_files(struct run *run, const char *connectors, char **files)
         one_file(run, *files);
     clock_gettime(CLOCK_MONOTONIC, &ended);
     double seconds = (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9;
-    printf("%llu exchanges in %.3f s: %.0f a second\n", (unsigned long long)run->exchanges, seconds, (double)run->exchanges / (seconds > 0 ? seconds : 1));
+    printf("%llu exchanges in %.3f s: %.0f a second\n", (unsigned long long)run->exchanges, seconds,
+           (double)run->exchanges / (seconds > 0 ? seconds : 1));
     printf("exchange: %u passed, %u failed\n", run->passed, run->failed);
     sc_plugins_free(plugins);
     unlink(node);

@@ -118,9 +118,10 @@ static void fill_checkpoint(struct ex_play *play, json_t *cp, const struct sc_in
     char saved[SC_TIME_TEXT];
     json_int_t last = (json_int_t)ex_broker_last_seq(play->broker);
     sc_time_rfc3339(ex_clock_real(), saved);
-    json_t *full = json_pack("{s:i, s:s, s:s, s:i, s:b, s:{s:I, s:I}, s:{s:s}, s:{s:s, s:i, s:i}, s:s}", "v", 1, "connector", integration->connector->name,
-                             "source", integration->source, "recipe", (int)type->recipe, "open", 0, "floor", "page", last, "walk", last, "proof",
-                             "stream_created", ex_broker_created(play->broker), "writer", "agent", "earlier", "epoch", 1, "n", 1, "saved", saved);
+    json_t *full = json_pack("{s:i, s:s, s:s, s:i, s:b, s:{s:I, s:I}, s:{s:s}, s:{s:s, s:i, s:i}, s:s}", "v", 1, "connector",
+                             integration->connector->name, "source", integration->source, "recipe", (int)type->recipe, "open", 0, "floor",
+                             "page", last, "walk", last, "proof", "stream_created", ex_broker_created(play->broker), "writer", "agent",
+                             "earlier", "epoch", 1, "n", 1, "saved", saved);
     json_object_update_missing(cp, full);
     json_decref(full);
 }
@@ -136,8 +137,8 @@ int ex_given_checkpoint(struct ex_play *play, const char *key, const char *json)
         return ex_wrong(play, "not a JSON object: line %d: %s", why.line, why.text);
     }
     for (size_t i = 0; i < play->put_count && !found; i++) {
-        struct sc_integration *integration =
-            sc_integration_parse(play->puts[i].name, sc_str_of(play->puts[i].json), 1, find_connector, (void *)(uintptr_t)play->options->plugins, &err);
+        struct sc_integration *integration = sc_integration_parse(play->puts[i].name, sc_str_of(play->puts[i].json), 1, find_connector,
+                                                                  (void *)(uintptr_t)play->options->plugins, &err);
         for (size_t k = 0; integration && k < integration->type_count && !found; k++) {
             SC_AUTO_BUF struct sc_buf own = {0};
             sc_checkpoint_key(integration->name, integration->types[k].type->name, NULL, &own);
@@ -183,14 +184,20 @@ int ex_agent_start(struct ex_play *play)
     struct sc_error err = SC_ERROR_INIT;
     if (!play->settings.states && load_settings(play))
         return -1;
-    struct sc_io_config config = {&play->settings,          play->broker, ex_broker_reader(play->broker), ex_broker_status(play->broker), &play->retiring,
-                                  play->settings.appliance_id, 0,            1};
+    struct sc_io_config config = {.settings = &play->settings,
+                                  .publisher = play->broker,
+                                  .reader = ex_broker_reader(play->broker),
+                                  .status = ex_broker_status(play->broker),
+                                  .retiring = &play->retiring,
+                                  .agent = play->settings.appliance_id,
+                                  .threads = 1};
     play->io = sc_io_new(&config, &err);
     if (!play->io)
         return ex_wrong(play, "%s", err.text);
     play->io->random = 0; /* every jitter at its least: the same times in every play */
     ex_vendor_chunk(play->io->http, play->chunk);
-    play->registry = sc_registry_new(&play->settings, play->options->plugins, &play->io, 1, ex_broker_status(play->broker), play->settings.appliance_id);
+    play->registry = sc_registry_new(&play->settings, play->options->plugins, &play->io, 1, ex_broker_status(play->broker),
+                                     play->settings.appliance_id);
     sc_publisher_subscribe(play->broker, &play->io->box);
     for (size_t i = 0; i < play->put_count; i++)
         sc_registry_event(play->registry, SC_WATCH_PUT, play->puts[i].name, sc_str_of(play->puts[i].json), play->puts[i].rev);

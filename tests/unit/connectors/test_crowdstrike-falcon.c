@@ -469,11 +469,10 @@ static void test_falcon_scroll_expired(void **state)
         CHECK_INT("details", details(&f, 2, NULL), SC_MORE);
     }
     fake_request(&f);
-    CHECK_INT("it never gets further: later", fake_reply(&f, 404, "{}"), SC_REFUSE);
-    CHECK_INT("by a quarter of an hour", f.verdict.wait_until, f.now + 900000);
-    CHECK_TRUE("and why", strstr(f.verdict.advice, "page_size"));
-    fake_request(&f);
-    CHECK_TEXT("then from the beginning", f.url, SCROLL);
+    CHECK_INT("once more", fake_reply(&f, 404, "{}"), SC_AGAIN);
+    CHECK_INT("it never gets further: the walk ends as an error", list(&f, "a b", OFFSET, "x1", NULL), SC_LOOP);
+    CHECK_TRUE("and why", strstr(f.page.detail, "6 times behind page 1") && strstr(f.page.detail, "page_size"));
+    CHECK_TEXT("no position", fake_show(&f, FAKE_POSITION), "");
     fake_close(&f);
     open_falcon(&f, "devices", 0);
     fake_set(&f, FAKE_POSITION, "time", "2026-05-01T09:00:00Z");
