@@ -12,7 +12,8 @@
  *   read again from its own beginning, and known versions are recognised. Hosts come whole, with a cursor `next`.
  * - devices and hosts: the order is not relied on (a device changes while the walk is open), so the position moves when a walk has
  *   been read to its end, and never past the time at which it began. The first walk has no filter: the whole inventory once, then
- *   what changed. Interrupted, it goes on at its cursor; with the cursor lost it begins again.
+ *   what changed. Interrupted, it goes on at its cursor; with the cursor lost it begins again. modified_timestamp has whole seconds:
+ *   of two changes within one second only the first that was seen is published.
  * - An error may stand inside a 200 (`errors` not empty: a shard failed): such a page does not count. The codes in it are
  *   statuses; the texts are not relied on.
  * - Token: 201, no grant_type. A wrong client is a 400, 401 or 403. Requests with a bad token are allowed 15 times a minute and

@@ -189,6 +189,18 @@ static const char *host_items_json(struct sc_host *host, uint32_t from, uint32_t
     return whole ? arena_keep(poller(host), whole) : NULL;
 }
 
+static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
+{
+    struct sc_poller *p = poller(host);
+    struct sc_log_cx cx = sc_poller_cx(p);
+    char from[SC_TIME_TEXT], to[SC_TIME_TEXT];
+    sc_time_rfc3339(from_ms, from);
+    sc_time_rfc3339(to_ms, to);
+    sc_poller_add_gap(p, from, to, sc_reason_code(SC_REASON_RETENTION_PASSED), true);
+    SC_LOG(SC_ERROR, &cx, NULL, "%s: %s to %s can no longer be asked from the vendor: recorded as a gap; %s", sc_reason_code(SC_REASON_RETENTION_PASSED), from, to,
+           sc_reason_row(SC_REASON_RETENTION_PASSED)->advice);
+}
+
 const struct sc_host_api sc_host_services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -208,4 +220,5 @@ const struct sc_host_api sc_host_services = {
     .items = host_items,
     .item = host_item,
     .items_json = host_items_json,
+    .passed = host_passed,
 };

@@ -57,15 +57,15 @@ void sc_poller_read_back(struct sc_poller *p)
     sc_reader_post(p->inst->io->config.reader, &job->job);
 }
 
-static void add_gap(struct sc_poller *p, const struct sc_recover *job)
+void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain)
 {
     if (!p->cp.gaps)
         p->cp.gaps = json_array();
     if (!p->cp.gaps || json_array_size(p->cp.gaps) >= SC_GAPS_MAX)
         return;
     json_array_append_new(p->cp.gaps, json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:b}", "integration", p->inst->config->name, "data_type",
-                                                p->type->name, "partition", "from", job->gap_from, "to", job->gap_to, "reason",
-                                                job->gap_reason, "certain", 0));
+                                                p->type->name, "partition", "from", from, "to", to, "reason", reason, "certain",
+                                                certain));
     p->dirty = true;
 }
 
@@ -109,8 +109,7 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     p->loose_floor = p->cp.floor.page;
     p->disk_open = p->exists && job->was_open;
     p->disk_walk = p->exists && p->cp.walk;
-    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
-    p->covered_ms = time ? sc_time_parse_rfc3339(sc_str_of(time)) : SC_TIME_NONE;
+    p->covered_ms = sc_poller_position_time(p);
     p->mark_count = 0;
     p->marks[p->mark_count++] = (struct sc_floor_mark){p->covered_ms, p->cp.floor.walk};
     p->unsaved_acks = 0;
@@ -175,7 +174,7 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             sc_publisher_prove(io->config.publisher, p->generation, p->cp.proof_seq, p->cp.proof_msg_id);
         tell_loaded(p, job);
         if (job->gap_from[0])
-            add_gap(p, job);
+            sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, false);
         restore_waits(p);
         p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);

@@ -219,9 +219,8 @@ static void begin_walk(struct sc_poller *p)
     p->last_list = 0;
     sc_reply_forget_page(p);
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
-    p->walk_newest = p->covered_ms;
-    const char *time = json_string_value(json_object_get(p->cp.position, "time"));
-    snprintf(p->walk_newest_text, sizeof p->walk_newest_text, "%s", time ? time : "");
+    p->walk_newest = SC_TIME_NONE;
+    p->walk_newest_text[0] = '\0';
     sc_request_forget_asked(p);
     p->again = 0;
     p->budget_wait_ms = p->nats_wait_ms = 0;
@@ -233,6 +232,8 @@ static bool gap_under_way(struct sc_poller *p)
 {
     if (!p->cp.gaps || json_array_size(p->cp.gaps) == 0)
         return false;
+    if (p->page) /* it will not be read on: what comes after the gap is asked anew */
+        sc_poller_give_up_page(p);
     if (p->page_count) /* handed over: its outcome comes */
         return true;
     if (!p->anchored) {
@@ -295,6 +296,14 @@ static void mark_floor(struct sc_poller *p, const struct sc_open_page *page)
     p->marks[p->mark_count++] = (struct sc_floor_mark){page->newest_ms, page->floor};
 }
 
+/* What the position says, not what was seen: a walk in no order covers nothing before its end. */
+int64_t sc_poller_position_time(const struct sc_poller *p)
+{
+    struct sc_str text = sc_str_of(json_string_value(json_object_get(p->cp.position, "time")));
+    int64_t ms = text.ptr ? sc_time_parse_rfc3339(text) : SC_TIME_NONE;
+    return text.ptr && ms == SC_TIME_NONE ? sc_time_parse_date(text) : ms;
+}
+
 static void cover(struct sc_poller *p, struct sc_open_page *page)
 {
     SC_FAULT("page.acked");
@@ -308,15 +317,16 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     p->cp.records += page->published;
     p->cp.bytes += page->bytes;
     p->cp.pages++;
-    if (page->newest_ms > p->covered_ms)
-        p->covered_ms = page->newest_ms;
+    int64_t reached = p->type->shape == SC_SHAPE_SNAPSHOT ? page->newest_ms : sc_poller_position_time(p);
+    if (reached > p->covered_ms)
+        p->covered_ms = reached;
     mark_floor(p, page);
     *page = (struct sc_open_page){0};
     p->page_head = (p->page_head + 1) % SC_OPEN_PAGES;
     p->page_count--;
 }
 
-void sc_poller_page_done(struct sc_poller *p)
+static bool cover_pages(struct sc_poller *p)
 {
     bool covered = false;
     while (p->page_count) {
@@ -328,6 +338,12 @@ void sc_poller_page_done(struct sc_poller *p)
     }
     if (covered && p->type->shape == SC_SHAPE_LOG)
         sc_save_want(p);
+    return covered;
+}
+
+void sc_poller_page_done(struct sc_poller *p)
+{
+    bool covered = cover_pages(p);
     if (covered || p->finish || p->phase != SC_WALKING)
         sc_poller_wake(p);
 }
@@ -614,8 +630,8 @@ static void step_closing(struct sc_poller *p)
 {
     if (p->page)
         sc_poller_give_up_page(p);
-    sc_poller_page_done(p);
-    if (p->page_count)
+    cover_pages(p);
+    if (p->page_count) /* the acknowledgements wake it */
         return;
     sc_save_step(p);
     if (sc_save_settled(p))

@@ -291,6 +291,7 @@ bool sc_poller_should_run(const struct sc_poller *p);
 void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
 
 void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
+int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the saved position; SC_TIME_NONE */
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
  * doubling. Jittered. */
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
@@ -300,6 +301,8 @@ int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s);
 void sc_poller_load(struct sc_poller *p);
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+/* To be published before anything else; frozen from now on. */
+void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain);
 
 /* request.c: one request */
 void sc_request_send(struct sc_poller *p);

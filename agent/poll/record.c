@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MAX_TWINS  64u   /* states of one id in one document that are told apart */
 #define FIRST_ROOM 4096u /* least room for a new record before another batch is taken */
 
 static uint32_t record_limit(const struct sc_poller *p)
@@ -228,10 +229,14 @@ static void find_in_set(struct sc_poller *p, struct identity *id, size_t base_le
     }
 }
 
-static void snapshot_identity(const struct sc_poller *p, struct identity *id, const struct sc_str *parts, unsigned count, const unsigned char hash[16])
+/* twin: the document holds the id more than once with different bytes; its nth state is known as id#n. */
+static void snapshot_identity(const struct sc_poller *p, struct identity *id, const struct sc_str *parts, unsigned count, unsigned twin,
+                              const unsigned char hash[16])
 {
-    char own[SC_RECIPE_ID_MAX + 1], version[SC_RECIPE_ID_MAX + 1], hex[33];
+    char own[SC_RECIPE_ID_MAX + 16], version[SC_RECIPE_ID_MAX + 1], hex[33];
     size_t len = sc_recipe_id(parts, count, own);
+    if (twin > 1)
+        len += (size_t)snprintf(own + len, sizeof own - len, "#%u", twin);
     struct sc_str v = sc_str_of(p->version[0]);
     size_t version_len = sc_recipe_id(&v, 1, version);
     sc_hex(hash, 16, hex);
@@ -420,8 +425,18 @@ static bool snapshot_record_is_new(struct sc_poller *p, struct identity *id, con
     if (p->scan_only || p->older)
         return false;
     sc_content_hash(batch->bytes + p->record_at, batch->used - p->record_at, id->content);
-    snapshot_identity(p, id, parts, count, id->content);
-    return !sc_map_is_same(&p->map, id->fingerprint, id->content);
+    unsigned free_twin = 0;
+    for (unsigned twin = 1; twin <= MAX_TWINS; twin++) {
+        snapshot_identity(p, id, parts, count, twin, id->content);
+        if (sc_map_is_same(&p->map, id->fingerprint, id->content))
+            return false;
+        if (!free_twin && !sc_map_is_met(&p->map, id->fingerprint))
+            free_twin = twin;
+        if (!sc_map_has(&p->map, id->fingerprint))
+            break;
+    }
+    snapshot_identity(p, id, parts, count, free_twin ? free_twin : MAX_TWINS, id->content);
+    return true;
 }
 
 static int snapshot_take_in(struct sc_poller *p, struct identity *id)

@@ -220,6 +220,10 @@ void sc_request_send(struct sc_poller *p)
         sc_poller_page_done(p);
         return;
     }
+    if (p->cp.gaps && json_array_size(p->cp.gaps)) { /* a gap was found while the request was made: it goes first */
+        sc_poller_wake(p);
+        return;
+    }
     if (!p->exists && !p->anchored) { /* the very first walk: what it froze stands before anything is asked */
         sc_save_anchor(p);
         return;

@@ -47,7 +47,7 @@ static int rebuild(struct sc_map *map, uint32_t size)
     return 0;
 }
 
-static struct sc_map_entry *find(struct sc_map *map, uint64_t fingerprint)
+static struct sc_map_entry *find(const struct sc_map *map, uint64_t fingerprint)
 {
     if (!map->size)
         return NULL;
@@ -113,6 +113,17 @@ bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned cha
         return false;
     e->walk = map->walk;
     return true;
+}
+
+bool sc_map_has(const struct sc_map *map, uint64_t fingerprint)
+{
+    return find(map, fingerprint) != NULL;
+}
+
+bool sc_map_is_met(const struct sc_map *map, uint64_t fingerprint)
+{
+    const struct sc_map_entry *e = find(map, fingerprint);
+    return e && e->walk == map->walk;
 }
 
 uint32_t sc_map_unmet(const struct sc_map *map)

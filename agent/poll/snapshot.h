@@ -50,6 +50,9 @@ int sc_map_found(struct sc_map *map, uint64_t fingerprint, const unsigned char h
 uint32_t sc_map_unmet(const struct sc_map *map);
 /* Would sc_map_meet() say SC_MAP_SAME? Marks it met then, changes nothing else. */
 bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]);
+/* Is there an entry that the present walk has met already? */
+bool sc_map_is_met(const struct sc_map *map, uint64_t fingerprint);
+bool sc_map_has(const struct sc_map *map, uint64_t fingerprint);
 /* The walk is complete: entries that it did not meet are dropped (returns how many), the others are committed. */
 uint32_t sc_map_commit(struct sc_map *map);
 

@@ -322,8 +322,8 @@ enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, stru
     struct step step;
     if (rest_get_number(host, SC_WALK, "lost", 0) > MAX_LOST) {
         snprintf(out->detail, sizeof out->detail,
-                 "the vendor forgot the walk's cursor %d times behind page %lld or before: cursors expire faster than pages are read; look at what slows "
-                 "down NATS or the network, or set a smaller page_size; the next poll begins again",
+                 "the vendor forgot the walk's cursor %d times behind page %lld or before: cursors expire faster than pages are read; look at "
+                 "what slows down NATS or the network, or set a smaller page_size; the next poll begins again",
                  MAX_LOST + 1, (long long)rest_get_number(host, SC_WALK, "reached", 0));
         return SC_LOOP;
     }
@@ -360,8 +360,8 @@ bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, stru
     const struct rest_data_type *row = row_of(host);
     int64_t pages = rest_get_number(host, SC_WALK, "pages", 0), reached = rest_get_number(host, SC_WALK, "reached", 0);
     int64_t lost = pages > reached ? 1 : rest_get_number(host, SC_WALK, "lost", 0) + 1;
-    const char *since = row->unordered ? host->api->get(host, SC_WALK, "since") : host->api->rfc3339(host, rest_lower_bound(host));
-    if (!row->unordered && (!since || !host->api->set(host, SC_WALK, "since", since)))
+    const char *since = row->unordered ? host->api->get(host, SC_WALK, "since") : rest_freeze_since(host);
+    if (!row->unordered && !since)
         return false;
     if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", lost) ||
         !rest_set_number(host, SC_WALK, "pages", 0))

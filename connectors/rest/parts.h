@@ -21,6 +21,9 @@ const char *rest_body(struct sc_host *host, const char *text, const char *items)
 uint32_t rest_limit(const struct sc_host *host);
 /* template.c: the walk's lower bound as text, frozen in SC_WALK when it is not yet. NULL: out of memory. */
 const char *rest_since(struct sc_host *host);
+/* template.c: freezes it in any case, from the position as it is now; a gap where the vendor's reach does not go back so far. NULL: out
+ * of memory. */
+const char *rest_freeze_since(struct sc_host *host);
 /* template.c: the lower bound that the position gives: newest record time less the overlap; the first walk's bound while there was
  * no record; else the lookback. */
 int64_t rest_lower_bound(const struct sc_host *host);

@@ -167,8 +167,8 @@ static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *i
         return false;
     if (is_paged(host))
         return rest_forget_cursor(host, in, out);
-    const char *since = host->api->rfc3339(host, rest_lower_bound(host)), *time = host->api->get(host, SC_POSITION, "time");
-    if (!since || !host->api->set(host, SC_WALK, "since", since))
+    const char *since = rest_freeze_since(host), *time = host->api->get(host, SC_POSITION, "time");
+    if (!since)
         return false;
     out->action = SC_AGAIN;
     out->reason = SC_REASON_CURSOR_EXPIRED;

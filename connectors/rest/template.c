@@ -44,8 +44,18 @@ const char *rest_since(struct sc_host *host)
     const char *frozen = host->api->get(host, SC_WALK, "since");
     if (frozen)
         return frozen;
-    const char *bound = host->api->rfc3339(host, rest_lower_bound(host));
-    return bound && host->api->set(host, SC_WALK, "since", bound) ? bound : NULL;
+    return rest_freeze_since(host);
+}
+
+const char *rest_freeze_since(struct sc_host *host)
+{
+    int64_t bound = rest_lower_bound(host), position = rest_position_time(host);
+    const char *since = host->api->rfc3339(host, bound);
+    if (!since || !host->api->set(host, SC_WALK, "since", since))
+        return NULL;
+    if (position != SC_TIME_NONE && position < bound) /* the vendor's reach cut it */
+        host->api->passed(host, position, bound);
+    return since;
 }
 
 /* ---- templates ---------------------------------------------------------------------------------------------------------- */

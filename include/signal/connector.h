@@ -312,6 +312,9 @@ struct sc_host_api {
     struct sc_str (*item)(const struct sc_host *, uint32_t n);
     /* `count` items from `from` on as a JSON array of strings, like text(). */
     const char *(*items_json)(struct sc_host *, uint32_t from, uint32_t count);
+    /* Records between these times can no longer be asked for: a gap artifact says so before the walk goes on, and the log. Call
+     * it once, when the walk's lower bound is frozen. */
+    void (*passed)(struct sc_host *, int64_t from_ms, int64_t to_ms);
     /* since 2 ends here */
 };
 

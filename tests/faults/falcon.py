@@ -1,4 +1,5 @@
-"""CrowdStrike Falcon: lists and details, records that change while they are read, tokens: falcon_walk, falcon_weather.
+"""CrowdStrike Falcon: lists and details, records that change while they are read, tokens: falcon_walk, falcon_weather,
+falcon_lost_scroll.
 
 One integration polls all three data types. What the vendor served and then replaced by a newer version cannot be asked for
 again: an agent that is killed between its arrival and its acknowledgement misses it, as anybody would who asks a moment
@@ -40,7 +41,8 @@ def ledger(world, excused=frozenset()):
     offers = {kind: Offers(f"{NAME}.{kind}.", lambda recipe_id: hashed.get(recipe_id, recipe_id)) for kind in TYPES}
     for line in lines(world):
         hashed["h:" + hashlib.sha256(line["id"].encode()).hexdigest()[:32]] = line["id"]
-        offers[line["type"]].add(line["id"], line["sha256"], required=line["last"] or (line["whole"] and key(line) not in excused))
+        required = line["last"] or (line["whole"] and key(line) not in excused)
+        offers[line["type"]].add(line["id"], line["sha256"], required)
     return Ledger(*offers.values())
 
 
@@ -117,7 +119,8 @@ def falcon_walk(options, size):
         killed = end(world, served)
         conclude(world, "")
         for which in ("page", "any"):
-            world.simulator.set(VENDOR, churn={"pages": 20, "alerts": 3, "updates": 3, "modified": 2, "new_devices": 1, "which": which})
+            world.simulator.set(VENDOR, churn={"pages": 20, "alerts": 3, "updates": 3, "modified": 2, "new_devices": 1,
+                                               "which": which})
             polls(world)
             settle(world)
         world.simulator.set(VENDOR, append=3 * size.page, update=2 * size.page, modify=size.page)
@@ -131,14 +134,15 @@ def falcon_weather(options, size):
     """No kills, but everything else: errors inside a 200, replies cut, tokens revoked, scrolls expired, batches refused, a
     throttle; records change meanwhile. Every version that was served whole is there once."""
     vendors = {VENDOR: {"alerts": size.alerts, "devices": size.devices, "detail_limit": 4, "scroll_token": "same",
-                        "scroll_end": "page", "fraction": "mixed", "odd_every": 7, "shapes": ["escapes", "utf8", "numbers", "empty", "nested", "long"],
-                        **FREELY}}
+                        "scroll_end": "page", "fraction": "mixed", "odd_every": 7, **FREELY,
+                        "shapes": ["escapes", "utf8", "numbers", "empty", "nested", "long"]}}
     with World("falcon_weather", options, vendors, stream=BRIEF) as world:
         world.put_raw(NAME, value(world, size.page, size.batch))
         world.new_agent().start()
         for _ in range(size.rounds):
             world.simulator.set(VENDOR, churn={"pages": 12, "alerts": 2, "updates": 2, "modified": 1, "which": "page"})
-            world.simulator.misbehave(VENDOR, {"kind": "partial", "count": 2, "skip": 3}, {"kind": "cut", "count": 2, "skip": 5},
+            world.simulator.misbehave(VENDOR, {"kind": "partial", "count": 2, "skip": 3},
+                                      {"kind": "cut", "count": 2, "skip": 5},
                                       {"kind": "throttle", "header": "reset", "seconds": 2, "skip": 8})
             hold(1)
             world.simulator.set(VENDOR, revoke_tokens=True)
@@ -147,3 +151,32 @@ def falcon_weather(options, size):
             settle(world)
         verdict = end(world)
         return conclude(world, str(verdict))
+
+
+@scenario("falcon_lost_scroll", {"devices": 20_000, "page": 1000, "losses": 3}, {"devices": 100_000, "page": 1000, "losses": 10})
+def falcon_lost_scroll(options, size):
+    """A first inventory of many devices whose scroll is lost again and again, far from its beginning and long after the stream
+    has forgotten its message ids, every other time with a kill: it begins again, and nothing of it comes twice."""
+    vendors = {VENDOR: {"alerts": 0, "devices": size.devices, "page_delay": 0.1, **FREELY}}
+    with World("falcon_scroll", options, vendors, stream=BRIEF) as world:
+        only = {kind: {"enabled": kind == "devices"} for kind in TYPES}
+        world.put_raw(NAME, {**value(world, size.page, 1000), "data_types": only})
+        agent = world.new_agent().start()
+        for loss in range(1, size.losses + 1):
+            world.copier.wait_count(size.devices * loss // (size.losses + 1), IDLE_S, lambda: describe(world),
+                                    alive=lambda: agent.alive)
+            world.simulator.set(VENDOR, expire_cursors=True)
+            if loss % 2 == 0:
+                agent.kill()
+                agent.start()
+        world.copier.wait_count(size.devices, IDLE_S, lambda: describe(world), alive=lambda: agent.alive)
+        before = world.simulator.state(VENDOR)["walks"]["devices"]
+        wait_until(lambda: world.simulator.state(VENDOR)["walks"]["devices"] >= before + 2, IDLE_S, lambda: describe(world))
+        offers = Offers(f"{NAME}.devices.")
+        for line in lines(world):
+            if line["type"] == "devices":
+                offers.add(line["id"], line["sha256"])
+        verdict = world.finish(settle=False, ledger=Ledger(offers))
+        lost = world.simulator.state(VENDOR)["expired_cursors"]
+        world.expect(lost > 0, "no scroll was lost: expire them earlier")
+        return conclude(world, f"{lost} lost; {verdict}")

@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import pickle
 import sys
 import time
 import unittest
@@ -12,8 +13,11 @@ from email.utils import formatdate, parsedate_to_datetime
 from unittest import mock
 from urllib.parse import quote
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib", "python")]
 
+from signaltest.copier import Copy              # noqa: E402  (the paths come first)
+from signaltest.ledger import Ledger, Offers    # noqa: E402
 from test_base import SimulatorTest, sha256     # noqa: E402
 from simulator import make_vendors              # noqa: E402
 from vendors import cisco_duo, duo_signature    # noqa: E402
@@ -93,6 +97,26 @@ class DuoTest(SimulatorTest):
 
 
 class LogTest(DuoTest):
+    def test_the_oracle_can_judge(self):
+        self.post("cisco-duo/set", {"append": {"type": "admin_logs", "count": 5}, "twin_every": 3})
+        self.post("cisco-duo/set", {"append": {"type": "admin_logs", "count": 6}})
+        for kind in ("auth_logs", "admin_logs"):
+            records = (self.walk(kind)[0] if kind in IDS else cut_records(self.ask(kind).body, '"response":['))
+            copies, equal = [], Counter()
+            for seq, record in enumerate(records, 1):
+                equal[record] += 1
+                own = json.loads(record)[IDS[kind]] if kind in IDS else f"h:{sha256(record)[:32]}"
+                own += f"#{equal[record]}" if equal[record] > 1 else ""
+                headers = f"NATS/1.0\r\nNats-Msg-Id: d.{kind}.{own}\r\nce-id: {own}\r\n\r\n".encode()
+                copies.append(Copy(seq, "data", headers, sha256(record), len(record), 0))
+
+            def judged(found):
+                return Ledger(Offers(f"d.{kind}.").add_lines(self.of(kind, "?all=1"))).judge(found)
+            self.assertTrue(judged(copies).exact, judged(copies).text())
+            self.assertEqual(max(equal.values()), 1 if kind in IDS else 2)
+            self.assertEqual(judged(copies[1:]).wrong(), ["missing"])
+            self.assertEqual(judged([*copies, copies[0]]).wrong(), ["doubled_by_id", "doubled_by_body"])
+
     def test_walk_matches_ledger(self):
         for kind, name in IDS.items():
             records, replies = self.walk(kind, self.window(limit=30))
@@ -218,7 +242,7 @@ class LogTest(DuoTest):
         self.assertGreaterEqual(self.state("cisco-duo")["records"]["auth_logs"], 1020)
         query = self.window(limit=10)
         following = self.ask(query=query).json()["response"]["metadata"]["next_offset"]
-        saved, pages = self.server.vendors["cisco-duo"].save(), self.server.vendors["cisco-duo"].ledger.pages
+        saved, pages = pickle.loads(pickle.dumps(self.server.vendors["cisco-duo"].save())), self.server.vendors["cisco-duo"].ledger.pages
         vendors = make_vendors(("cisco-duo",), 7, ())
         vendors[0].restore(saved)
         vendors[0].ledger.pages = pages
@@ -267,8 +291,7 @@ class SignatureTest(DuoTest):
 
     def test_canonical_query(self):
         for raw, wanted in (("", ""), ("b=2&a=1", "a=1&b=2"), ("a=2&a=10", "a=10&a=2"), ("x=a+b", "x=a%20b"), ("x=%7e%2a%2F", "x=~%2A%2F"),
-                            ("k=a,b:c", "k=a%2Cb%3Ac"), ("k=", "k="), ("k=æ".encode().decode("latin-1").replace("\xc3\xa6", "%c3%a6"), "k=%C3%A6"),
-                            ("B=1&a=2", "B=1&a=2")):
+                            ("k=a,b:c", "k=a%2Cb%3Ac"), ("k=", "k="), ("k=%c3%a6", "k=%C3%A6"), ("a=2&B=1", "B=1&a=2")):
             self.assertEqual(duo_signature.canonical_query(raw), wanted, raw)
 
     def test_forms(self):
@@ -293,7 +316,6 @@ class SignatureTest(DuoTest):
         self.assertEqual(self.refused(40103, ["signature"], skey="x" * 40)["message"], "Invalid signature in request credentials")
         self.refused(40103, ["signature"], host=self.host)          # with its port
         self.refused(40103, ["signature"], query=query, sent=query.replace("limit=100", "limit=99"))
-        self.refused(40103, ["signature"], query=query.replace("%3A", ":"), sent=query) if False else None
         self.refused(40102, ["authorization"], ikey="DIOTHER")
         self.refused(40105, ["date"], date="21 Aug 2026 17:29:18")
         self.refused(40105, ["date"], date=formatdate(time.time(), usegmt=True))
@@ -323,8 +345,7 @@ class SignatureTest(DuoTest):
             self.assertEqual(self.ask(query=query, sent=sent).status, 200)
             self.assertEqual(self.violations(), ["not_as_signed"], sent)
 
-    def test_signed_with_a_plus_for_a_blank(self):
-        """What the client signed was not canonical: the vendor computes another text."""
+    def test_signed_text_must_be_canonical(self):
         with mock.patch.object(duo_signature, "canonical_query", lambda raw: raw):
             headers = self.headers(PATHS["auth_logs"], "sort=ts:asc")
         self.assertEqual(self.get(f"/cisco-duo{PATHS['auth_logs']}?sort=ts:asc", headers).json()["code"], 40103)
@@ -347,7 +368,8 @@ class SignatureTest(DuoTest):
         query = encode(self.window())
         headers = self.headers(PATHS["auth_logs"], query)
         target = f"/cisco-duo{PATHS['auth_logs']}?{query}"
-        self.assertEqual([self.get(target, headers).status for _ in range(2)], [200, 200])
+        with mock.patch.object(cisco_duo, "SIGNATURE_AGE", 60.0):
+            self.assertEqual([self.get(target, headers).status for _ in range(2)], [200, 200])
         self.assertEqual(self.violations(), [])
         with mock.patch.object(cisco_duo, "SIGNATURE_AGE", 0.0):
             self.get(target, headers)
@@ -442,7 +464,8 @@ class RuleTest(DuoTest):
         self.post("cisco-duo/set", {"history": "refuse"})
         self.refused(40002, [], query=self.window(seconds=180 * 86400 + 3600))
 
-    def test_throttle_and_backoff(self):
+    @mock.patch.object(cisco_duo, "BACKOFF_TOLERANCE", 60.0)
+    def test_throttle(self):
         self.post("cisco-duo/set", {"rate_limit": 2, "rate_window": 30})
         self.assertEqual([self.ask(query=self.window()).status for _ in range(2)], [200, 200])
         reply = self.ask(query=self.window())
@@ -460,6 +483,17 @@ class RuleTest(DuoTest):
         self.post("cisco-duo/set", {"backoff": False, "rate_limit": 1000})
         self.assertEqual(self.ask(query=self.window()).status, 200)
         self.assertEqual(self.violations(), ["backoff"] * 2)
+
+    def test_backoff_grows(self):
+        throttles = self.server.vendors["cisco-duo"]._throttles
+        path = "/cisco-duo" + PATHS["auth_logs"]
+        for times, ago, violations in ((1, 1, []), (2, 2, []), (5, 1, ["backoff"]), (5, 15, []), (6, 15, ["backoff"]), (6, 29, []), (20, 29, []),
+                                       (20, 5, ["backoff"])):
+            self.post("cisco-duo/clear", {"violations": True})
+            throttles[path] = (times, time.monotonic() - ago)
+            self.assertEqual(self.ask(query=self.window()).status, 200)
+            self.assertEqual(self.violations(), violations, (times, ago))
+            self.assertEqual(throttles, {})
 
     def test_named_time(self):
         self.post("cisco-duo/set", {"backoff": False})

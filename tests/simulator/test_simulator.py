@@ -534,7 +534,8 @@ class ProcessTest(unittest.TestCase):
 
 def load_tests(loader, tests, _pattern):
     """The other test files of this folder too."""
-    return unittest.TestSuite([tests, loader.loadTestsFromNames(("test_oauth2", "test_crowdstrike", "test_crowdstrike_rules"))])
+    names = sorted(name[:-3] for name in os.listdir(HERE) if re.fullmatch(r"test_\w+\.py", name))
+    return unittest.TestSuite([tests, loader.loadTestsFromNames([name for name in names if name not in ("test_base", "test_simulator")])])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ REASONS = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not 
            415: "Unsupported Media Type", 500: "Internal Server Error"}
 MESSAGES = {401: "Invalid Credentials", 403: "You need ADMIN(64) user permissions to perform this action",
             404: "Export not found", 500: "An internal server error occurred"}
+# What does not come from the application itself is HTML.
+GATEWAY_TITLES = {429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 # Of libraries and tools: they say nothing about who is asking.
 NAMELESS_AGENTS = re.compile(r"(curl|libcurl|python|Python-urllib|Go-http-client|Java|okhttp|Wget)\b")
 DESCRIPTIVE_AGENT = re.compile(r"Integration/\S+ \([^;()]+; [^;()]+; Build/[^;()]+\)")
@@ -448,9 +450,9 @@ class Tenable(Vendor):
 
     def error(self, status, request, message=None):
         if status == 429 or status > 500:
-            text = {429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}.get(status, "Error")
-            return html_response(status, f"<html>\r\n<head><title>{status} {text}</title></head>\r\n<body>\r\n<center><h1>{status} {text}"
-                                         "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+            title = f"{status} {GATEWAY_TITLES.get(status, 'Error')}"
+            return html_response(status, f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+                                         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
         reason = REASONS.get(status, "Error")
         return json_response(status, _compact({"statusCode": status, "error": reason, "message": message or MESSAGES.get(status, reason)}))
 

@@ -240,6 +240,15 @@ static void host_trace(struct sc_host *host, const char *fmt, ...)
     (void)fmt;
 }
 
+static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
+{
+    struct fake *f = fake_of(host);
+    CHECK_TRUE("a gap has a length", from_ms < to_ms);
+    f->gaps++;
+    f->gap_from = from_ms;
+    f->gap_to = to_ms;
+}
+
 static const struct sc_host_api services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -259,6 +268,7 @@ static const struct sc_host_api services = {
     .items = host_items,
     .item = host_item,
     .items_json = host_items_json,
+    .passed = host_passed,
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */

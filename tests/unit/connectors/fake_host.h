@@ -51,6 +51,8 @@ struct fake {
     char **items; /* of the page's list */
     uint32_t item_count;
     /* what the connector said */
+    unsigned gaps; /* passed(): how often, and the last one */
+    int64_t gap_from, gap_to;
     enum sc_next next;
     char *url;
     struct fake_value headers[SC_MAX_REQUEST_HEADERS + 1];

@@ -224,10 +224,14 @@ static void test_okta_resume_by_time(void **state)
     fake_set(&f, FAKE_POSITION, "time", T1);
     fake_request(&f);
     CHECK_TEXT("not by the lookback", f.url, FIRST "2026-05-01T09%3A25%3A00.123Z");
+    CHECK_INT("nothing is left out", f.gaps, 0);
     f.now += 400 * 86400000LL;
     fake_new_walk(&f);
     fake_request(&f);
     CHECK_TEXT("after more than a year: as far back as Okta lets", fake_get(&f, FAKE_WALK, "since"), "2026-12-08T10:00:00.000Z");
+    CHECK_INT("what lies between is said, once", f.gaps, 1);
+    CHECK_INT("from the position", f.gap_from, FAKE_NOW - 1799877);
+    CHECK_INT("to the bound", f.gap_to, FAKE_NOW + 221 * 86400000LL);
     fake_new_walk(&f);
     fake_set(&f, FAKE_WALK, "since", "2026-04-01T00:00:00.000Z");
     fake_request(&f);
