@@ -101,6 +101,7 @@ run_python "simulator" python3 tests/simulator/test_simulator.py
 run_python "test library" python3 tests/lib/python/test_signaltest.py
 [ $size = quick ] || run_python "fault kernel's own test" python3 tests/faults/test_kernel.py
 run_python "docker files" python3 tests/integration/test_docker_files.py
+run_python "demo" python3 tests/integration/test_demo.py
 run_python "agent" python3 tests/integration/test_agent.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"

@@ -75,6 +75,12 @@ class TenableTest(SimulatorTest):
     def of(self, data_type, query="?all=1"):
         return [line for line in self.ledger("tenable", query) if line["type"] == data_type]
 
+    def age_named_times(self):
+        """No request can have been on its way any more when they were named."""
+        named = self.server.vendors["tenable"]._named
+        for pool, (path, moment) in named.items():
+            named[pool] = (path, moment - 1)
+
     def skew(self, seconds):
         """So many seconds later, by the vendor's clock."""
         self.set(clock_skew=seconds)
@@ -348,6 +354,10 @@ class FilterTest(TenableTest):
         for name, number in (("deleted_at", 3), ("terminated_at", 2)):
             records = self.records("assets", body={"chunk_size": 100, "filters": {name: before}})
             self.assertEqual([bool(json.loads(record)[name]) for record in records], [True] * number)
+        left = {json.loads(record)["asset"]["uuid"] for record in self.records(include_unlicensed=True)}
+        gone = {json.loads(record)["id"] for record in self.records("assets", body={"chunk_size": 100, "filters": {"deleted_at": before - 1}})}
+        self.assertEqual((len(left), left & gone), (117, set()))
+        self.assertFalse([line for line in self.of("vulnerabilities") if not line["offered"]])
 
     def test_refused_bodies(self):
         moment = int(time.time())
@@ -367,6 +377,7 @@ class FilterTest(TenableTest):
         self.refused(400, ["body"], include_unlicensed="yes")
         self.refused(400, ["body"], body="[1]")
         self.refused(400, ["body"], body="{")
+        self.refused(400, ["body"], body="[" * 100000)
         self.refused(400, ["content_type"], headers=TENABLE)
         self.refused(200, [], body={"filters": {"last_found": moment, "last_fixed": moment}})
         self.refused(200, [], body={})
@@ -449,12 +460,18 @@ class ConcurrencyTest(TenableTest):
         self.export(since=5)
         self.assertEqual(self.violations(), ["second_export"])
 
+    def test_exports_of_others_are_not_ours(self):
+        self.set(foreign_exports={"count": 9})
+        self.export()
+        self.assertEqual(self.violations(), [])
+
     def test_slots(self):
         others = self.set(foreign_exports={"count": 10})["foreign_exports"]
         self.assertEqual(len(set(others)), 10)
         reply = self.create()
         self.assertEqual((reply.status, reply.headers["retry-after"]), (429, "30"))
         self.assertIn(b"<html>", reply.body)
+        self.age_named_times()
         self.export("assets")
         self.assertEqual(self.status(others[0]).json()["status"], "QUEUED")
         self.assertEqual(self.violations(), [])     # the 429 was about exports of vulnerabilities alone
@@ -561,8 +578,7 @@ class RuleTest(TenableTest):
         uuid = self.export()
         self.misbehave("throttle", "tenable", header="retry_after", seconds=30)
         self.assertEqual(self.status(uuid).headers["Retry-After"], "30")
-        named = self.server.vendors["tenable"]._named
-        named["user"] = (named["user"][0], named["user"][1] - 1)        # not just now
+        self.age_named_times()
         self.chunk(uuid, 1)
         self.assertEqual(self.violations(), ["before_named_time"])
 

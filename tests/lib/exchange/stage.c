@@ -234,6 +234,7 @@ int ex_agent_stop(struct ex_play *play)
     for (unsigned turns = 0; runs && turns < TURNS_MAX; turns++) {
         bool did = ex_broker_turn(play->broker);
         runs = sc_io_turn(play->io);
+        did = ex_broker_turn(play->broker) || did; /* what this turn handed over is not waited for, it is answered */
         const struct sc_heap *heap = &play->io->heap;
         bool waits = runs && !did && !mail_waits(play->io) && !ex_vendor_busy(play->io->http);
         if (waits && (!heap->count || heap->nodes[0]->due_ms > until)) {

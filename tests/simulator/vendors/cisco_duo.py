@@ -118,6 +118,7 @@ class Duo(Vendor):
         Option("envelope", "sheet|stat_last|metadata_first", "sheet", "order of the members"),
         Option("rate_limit", "int", 30, "requests a window and endpoint; beyond: 429 without a time"),
         Option("rate_window", "float", MINUTE, "seconds of the sliding window"),
+        Option("polls", "int", 0, "first pages a minute and endpoint; beyond: violations; 0: not judged (Duo advises one)"),
         Option("backoff", "bool", True, "coming back earlier than 1, 2, 4 … 32 s after 429s in a row is a violation"),
         # Of records made from now on:
         Option("style", "compact|pretty|spaced", "compact", "blanks between tokens"),
@@ -139,6 +140,7 @@ class Duo(Vendor):
         self.walks = Counter()          # first pages, by data type
         self._used = {}                 # data type: the next_offset that was used last
         self._windows = {}              # by endpoint: times of its requests
+        self._polls = {}                # by endpoint: times of first pages
         self._refused = {}              # by ikey: times of refused credentials
         self._throttles = {}            # by endpoint: (429s in a row, when the last was)
         self._signatures = {}           # signature: when it was first seen
@@ -189,6 +191,7 @@ class Duo(Vendor):
             return refusal
         try:
             request.asked = self._check_query(request, endpoint)
+            self._check_polls(request)
         except BadQuery as bad:
             if bad.code:
                 self.violate(request, bad.code, str(bad))
@@ -202,13 +205,18 @@ class Duo(Vendor):
             self.violate(request, "backoff", f"{request.monotonic - last:.2f} s after {times} refusals with 429 in a row, {least:.0f} s are due")
 
     def _spend(self, request):
-        window = self._windows.setdefault(request.path, deque())
-        while window and window[0] <= request.monotonic - self.options.rate_window:
-            window.popleft()
+        window = _since(self._windows, request.path, request.monotonic - self.options.rate_window)
         if len(window) >= self.options.rate_limit:
             return self.error(429, request)
         window.append(request.monotonic)
         return None
+
+    def _check_polls(self, request):
+        if self.options.polls and request.note.get("first", True):
+            times = _since(self._polls, request.path, request.monotonic - MINUTE)
+            times.append(request.monotonic)
+            if len(times) > self.options.polls:
+                self.violate(request, "polled_often", f"{len(times)} first pages in a minute")
 
     # Credentials.
 
@@ -266,9 +274,7 @@ class Duo(Vendor):
 
     def _refuse(self, request, code, key, detail=None):
         self.counters["refused_credentials"] += 1
-        times = self._refused.setdefault(key, deque())
-        while times and times[0] <= request.monotonic - MINUTE:
-            times.popleft()
+        times = _since(self._refused, key, request.monotonic - MINUTE)
         times.append(request.monotonic)
         if len(times) > self.options.refused_limit:
             self.violate(request, "refused_again", f"{len(times)} refused credentials in a minute")
@@ -419,13 +425,15 @@ class Duo(Vendor):
     # State.
 
     def _must_be_offered(self):
-        """What can be seen now."""
-        self.account.advance()
-        now = self.now()
-        for kind, shelf in self.account.shelves.items():
-            oldest = 0 if kind in BY_SECOND else int((now - HISTORY) * 1000)
-            for _, _, number in shelf.between(None, None, now, oldest):
-                yield self._served(shelf.events[number])
+        """What can be seen now. The ledger is read without our lock."""
+        found = []
+        with self.lock:
+            self.account.advance()
+            now = self.now()
+            for kind, shelf in self.account.shelves.items():
+                oldest = 0 if kind in BY_SECOND else int((now - HISTORY) * 1000)
+                found += [shelf.events[number] for _, _, number in shelf.between(None, None, now, oldest)]
+        return map(self._served, found)
 
     def details(self):
         self.account.advance()
@@ -444,6 +452,14 @@ class Duo(Vendor):
         self.account.restore(saved["account"])
         self.cursors, self.generation, self.known_clients = saved["cursors"], saved["generation"], saved["known"]
         self.options.clients, self.options.weak_clients = saved["clients"], saved["weak_clients"]
+
+
+def _since(table, key, oldest):
+    """The times under a key of a table, without those up to `oldest`."""
+    times = table.setdefault(key, deque())
+    while times and times[0] <= oldest:
+        times.popleft()
+    return times
 
 
 def _terms(asked):

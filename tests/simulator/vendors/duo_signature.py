@@ -65,8 +65,8 @@ def matches(secret_key, signature, forms, request, hosts, paths):
 
 
 def date_of(request):
-    """The header that is signed as the first line."""
-    return request.header("Date") or request.header("X-Duo-Date")
+    """The header that is signed as the first line: the vendor's own goes before Date."""
+    return request.header("X-Duo-Date") or request.header("Date")
 
 
 def epoch_of(date, named_zones):

@@ -305,7 +305,7 @@ class Tenable(Vendor):
             raise BadExport("content_type", "Content-Type must be application/json")
         try:
             body = json.loads(request.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
             raise BadExport("body", "the body must be a JSON object")
@@ -477,9 +477,11 @@ class Tenable(Vendor):
 
     def _must_be_offered(self):
         """The present versions that an export may hold; of unlicensed assets only once somebody asked for them."""
-        self.container.advance()
-        assets, oldest = self.container.assets, int((self.now() - self.options.retention_days * 86400) * 1000)
-        for finding in self.container.findings:
+        with self.lock:         # the ledger is read without it
+            self.container.advance()
+            assets, findings = list(self.container.assets), list(self.container.findings)
+        oldest = int((self.now() - self.options.retention_days * 86400) * 1000)
+        for finding in findings:
             asset = assets[finding.asset]
             if (asset.licensed or self.unlicensed_asked) and not asset.deleted and max(finding.last_found, finding.last_fixed) >= oldest:
                 yield self._served(finding)
