@@ -226,7 +226,7 @@ static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
     p->timer = (struct sc_timer){.fire = on_timer, .arg = p};
     p->flush_timer = (struct sc_timer){.fire = sc_record_flush, .arg = p};
     p->save_timer = (struct sc_timer){.fire = on_save_timer, .arg = p};
-    p->covered_ms = p->walk_newest = SC_TIME_NONE;
+    p->covered_ms = p->newest_ms = SC_TIME_NONE;
     p->first_poll = true;
     p->facts = (struct sc_status_facts){.reason = SC_REASON_STARTING, .since_real = sc_real_ms()};
     sc_checkpoint_init(&p->cp);

@@ -219,8 +219,6 @@ static void begin_walk(struct sc_poller *p)
     p->last_list = 0;
     sc_reply_forget_page(p);
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
-    p->walk_newest = SC_TIME_NONE;
-    p->walk_newest_text[0] = '\0';
     sc_request_forget_asked(p);
     p->again = 0;
     p->budget_wait_ms = p->nats_wait_ms = 0;

@@ -187,8 +187,8 @@ struct sc_poller {
     uint32_t conflicts;     /* in a row */
     bool finish;            /* the connector said done */
     uint64_t walk_read, walk_published, walk_dead, walk_gaps, walk_pages;
-    int64_t walk_newest;
-    char walk_newest_text[64];
+    int64_t newest_ms;      /* of the page being read, in all of its replies */
+    char newest_text[64];
     uint64_t *walk_urls, request_hash; /* what was read to its end in this walk; the request under way */
     uint32_t url_count, url_cap;
     uint64_t page_hash, last_page_hash, page_new;

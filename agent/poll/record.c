@@ -320,9 +320,9 @@ static void note_time(struct sc_poller *p, const struct sc_cut_value *value, int
         return;
     if (ms > p->page->newest_ms)
         p->page->newest_ms = ms;
-    if (ms > p->walk_newest) {
-        p->walk_newest = ms;
-        snprintf(p->walk_newest_text, sizeof p->walk_newest_text, "%.*s", (int)value->text.len, value->text.ptr);
+    if (ms > p->newest_ms) {
+        p->newest_ms = ms;
+        snprintf(p->newest_text, sizeof p->newest_text, "%.*s", (int)value->text.len, value->text.ptr);
     }
 }
 

@@ -94,6 +94,8 @@ static void open_page(struct sc_poller *p)
     *p->page = (struct sc_open_page){.number = p->next_page++,
                                      .floor = sc_publisher_known_seq(p->inst->io->config.publisher),
                                      .newest_ms = SC_TIME_NONE};
+    p->newest_ms = SC_TIME_NONE;
+    p->newest_text[0] = '\0';
 }
 
 /* For records, or for what the request's list holds. */
@@ -327,8 +329,8 @@ static void ask_connector(struct sc_poller *p)
 {
     struct sc_page in = {.records = p->reply ? p->items.count : p->page_records,
                          .number = p->walk_page + 1,
-                         .newest_time = p->walk_newest,
-                         .newest_text = sc_str_of(p->walk_newest_text),
+                         .newest_time = p->newest_ms,
+                         .newest_text = sc_str_of(p->newest_text),
                          .reply = p->reply,
                          .items = p->reply ? p->items.count : 0};
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
