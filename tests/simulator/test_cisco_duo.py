@@ -2,6 +2,8 @@
 """The simulated Cisco Duo: python3 tests/simulator/test_cisco_duo.py"""
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 import pickle
@@ -280,6 +282,16 @@ class SignatureTest(DuoTest):
         text = duo_signature.canonical_text("sha1", "Fri, 21 Aug 2026 17:29:18 -0000", "get", HOST.upper(),
                                             "/admin/v2/logs/authentication", query)
         self.assertEqual(duo_signature.sign("k" * 40, text), "8b89c2a88f03b6e2737f2bbf2fef1fcb57310fef")
+
+    def test_seven_lines(self):
+        """The newer form, written out: the five lines, the hash of no body and that of the own headers."""
+        lines = ["Fri, 21 Aug 2026 17:29:18 -0000", "GET", HOST, "/admin/v1/logs/administrator", "mintime=1"]
+        headers = [("Host", HOST), ("X-Duo-B", "2"), ("x-duo-a", "One")]
+        for own, joined in ((headers[:1], b""), (headers, b"x-duo-a\0One\0x-duo-b\x002")):
+            text = "\n".join([*lines, hashlib.sha512(b"").hexdigest(), hashlib.sha512(joined).hexdigest()])
+            signed = duo_signature.canonical_text("sha512", *lines, b"", own)
+            self.assertEqual(signed, text)
+            self.assertEqual(duo_signature.sign("k" * 40, signed, "sha512"), hmac.digest(b"k" * 40, text.encode(), "sha512").hex())
 
     def test_vector_by_request(self):
         stamp = 1787333358

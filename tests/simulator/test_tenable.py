@@ -125,6 +125,7 @@ class ExportTest(TenableTest):
         finding = next(json.loads(record) for record in self.records() if b'"state":"FIXED"' in record)
         self.assertLessEqual({"asset", "output", "plugin", "port", "scan", "severity", "severity_id", "severity_modification_type", "state",
                               "first_found", "last_found", "last_fixed", "indexed"}, finding.keys())
+        self.assertLess(finding["last_found"], finding["last_fixed"])
         asset = json.loads(self.records("assets")[0])
         self.assertLessEqual({"id", "has_agent", "hostnames", "ipv4s", "fqdns", "operating_systems", "created_at", "updated_at",
                               "last_seen", "sources", "tags"}, asset.keys())
@@ -451,6 +452,13 @@ class ConcurrencyTest(TenableTest):
         self.assertEqual((self.violations(), self.state("tenable")["duplicates"]), ([], 2))
         self.skew(101)
         self.assertNotEqual(self.export(body=body), uuid)
+
+    def test_an_expired_export_is_no_duplicate(self):
+        self.set(queue_seconds=100)
+        first = self.export(body={})
+        self.set(expire_exports=True)
+        self.assertNotEqual(self.export(body={}), first)
+        self.assertEqual(self.violations(), [])
 
     def test_one_export_of_each_kind(self):
         self.set(queue_seconds=100)
