@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Gates over the tree itself: functions that C should not use, includes that reach around the layers, words that promise later work.
+# Gates over the tree itself: functions that C should not use, includes that reach around the layers, words that promise later work, links
+# that lead nowhere.
 # Ends with "gates: N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -22,5 +23,6 @@ gate "exit outside main and the fault points" "$(grep -rnE '\b(exit|_exit|abort)
 gate "promises of later work" "$(grep -rnE 'TODO|FIXME|\bXXX\b|HACK' $code tests docs README.md --include='*.c' --include='*.h' --include='*.py' --include='*.md')"
 gate "files over 800 lines" "$(find $code tests \( -name '*.c' -o -name '*.h' -o -name '*.py' \) -exec wc -l {} + | awk '$1 > 800 && $2 != "total"')"
 gate "sleeps in tests" "$(grep -rnE '\b(usleep|nanosleep|sleep)\(' tests --include='*.c' --include='*.py' | grep -vE 'tests/simulator/')"
+gate "links of README.md and of the pages" "$(python3 tests/links.py 2>&1 || echo "tests/links.py ended with $?")"
 echo "gates: $passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -69,6 +69,21 @@ static const struct sc_option_row completion_options[] = {
     {0},
 };
 
+static const struct sc_option_row config_options[] = {
+    {"markdown", NULL, "the tables of docs/configuration.md: settings, and the members of an integration"},
+    {0},
+};
+
+static const struct sc_option_row connectors_list_options[] = {
+    {"markdown", NULL, "all connectors as one page, docs/connectors.md"},
+    {0},
+};
+
+static const struct sc_option_row connectors_show_options[] = {
+    {"markdown", NULL, "its section of docs/connectors.md"},
+    {0},
+};
+
 static const struct sc_option_row help_options[] = {
     {"markdown", NULL, "all commands as one page"},
     {0},
@@ -210,6 +225,7 @@ const struct sc_command sc_commands[] = {
     {
         .name = "connectors list",
         .group = SC_GROUP_INTEGRATIONS,
+        .options = connectors_list_options,
         .summary = "The vendors that this agent knows",
         .examples = "  signal-client connectors list\n"
                     "  signal-client connectors list --json | jq -r '.[].name'\n",
@@ -223,6 +239,7 @@ const struct sc_command sc_commands[] = {
         .group = SC_GROUP_INTEGRATIONS,
         .words = "NAME",
         .candidates = SC_COMPLETE_CONNECTORS,
+        .options = connectors_show_options,
         .summary = "One vendor: fields, data types, intervals, budgets, permissions to grant",
         .examples = "  signal-client connectors show okta\n"
                     "  signal-client connectors show cisa-kev --json | jq .data_types\n",
@@ -325,6 +342,7 @@ const struct sc_command sc_commands[] = {
     {
         .name = "config",
         .group = SC_GROUP_MAINTAIN,
+        .options = config_options,
         .summary = "Every setting, its value and where it came from",
         .notes = "Each SETTING is also an option of every command: --nats.url=nats://nats:4222.\n",
         .examples = "  signal-client config\n"

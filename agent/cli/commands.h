@@ -48,6 +48,19 @@ int sc_help_on(char *const *words, int count);
 /* Says what is wrong with these words as a command. */
 int sc_unknown_command(char *const *words, int count);
 
+/* ---- markdown.c: pages of docs/ ---------------------------------------------------------------------------------------- */
+
+/* The two tables of docs/configuration.md, each between the marks that stand around it there. */
+void sc_markdown_configuration(struct sc_buf *out);
+/* One section of docs/connectors.md, and the whole page. */
+void sc_markdown_connector(const struct sc_connector *connector, struct sc_buf *out);
+void sc_markdown_connectors(const struct sc_plugins *plugins, struct sc_buf *out);
+
+/* ---- connectors.c: rows of a connector's tables in words ----------------------------------------------------------------- */
+
+void sc_describe_field(const struct sc_field *field, struct sc_buf *out);
+void sc_describe_pool(const struct sc_pool *pool, struct sc_buf *out);
+
 /* ---- args.c: what stands behind the command -------------------------------------------------------------------------- */
 
 struct sc_args {

@@ -27,12 +27,21 @@ static int print_table(const struct sc_settings *settings)
     return sc_print(&out);
 }
 
+static int print_page(void)
+{
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_markdown_configuration(&out);
+    return sc_print(&out);
+}
+
 int sc_command_config(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
     const struct sc_settings *settings = &cli->settings;
     if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
+    if (sc_args_get(&args, "markdown"))
+        return print_page();
     if (!cli->json)
         return print_table(settings);
     json_t *rows = json_array();

@@ -31,6 +31,13 @@ static int list_json(const struct sc_plugins *plugins)
     return sc_print_json(list);
 }
 
+static int list_page(const struct sc_plugins *plugins)
+{
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_markdown_connectors(plugins, &out);
+    return sc_print(&out);
+}
+
 int sc_command_connectors_list(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
@@ -40,6 +47,8 @@ int sc_command_connectors_list(struct sc_cli *cli)
         return SC_EXIT_USAGE;
     if (!sc_plugins_count(cli->plugins))
         return sc_say(SC_EXIT_BAD, "no connectors in %s: set connectors.path (SIGNAL_CLIENT_CONNECTORS)", cli->settings.connectors_path);
+    if (sc_args_get(&args, "markdown"))
+        return list_page(cli->plugins);
     if (cli->json)
         return list_json(cli->plugins);
     sc_table_add(&table, (const char *const[]){"NAME", "TITLE", "CATEGORY", "DATA TYPES"});
@@ -130,7 +139,7 @@ static int show_json(const struct sc_connector *c)
 
 /* ---- show as text ---------------------------------------------------------------------------------------------------- */
 
-static void describe_field(const struct sc_field *field, struct sc_buf *out)
+void sc_describe_field(const struct sc_field *field, struct sc_buf *out)
 {
     sc_buf_add_str(out, field->required ? "required" : "optional");
     sc_buf_addf(out, "%s", field->secret ? ", secret" : "");
@@ -158,7 +167,7 @@ static void add_fields(const char *heading, const struct sc_field *fields, struc
         return;
     for (; fields->name; fields++) {
         struct sc_buf text SC_AUTO_BUF = {0};
-        describe_field(fields, &text);
+        sc_describe_field(fields, &text);
         sc_table_add(&table, (const char *const[]){fields->name, fields->title, sc_buf_str(&text).ptr});
     }
     sc_buf_addf(out, "\n%s\n", heading);
@@ -181,6 +190,19 @@ static void add_data_types(const struct sc_data_type *type, struct sc_buf *out)
     }
 }
 
+void sc_describe_pool(const struct sc_pool *pool, struct sc_buf *out)
+{
+    if (pool->requests)
+        sc_buf_addf(out, "%u requests in %u s", pool->requests, pool->per_s);
+    else
+        sc_buf_add_str(out, "no fixed limit");
+    sc_buf_addf(out, " for each %s", scopes[pool->scope]);
+    if (pool->concurrency)
+        sc_buf_addf(out, ", %u at once", pool->concurrency);
+    if (pool->remaining_header || pool->limit_header)
+        sc_buf_addf(out, ", corrected by %s", pool->remaining_header ? pool->remaining_header : pool->limit_header);
+}
+
 static void add_pools(const struct sc_pool *pool, struct sc_buf *out)
 {
     if (!pool || !pool->name)
@@ -188,15 +210,7 @@ static void add_pools(const struct sc_pool *pool, struct sc_buf *out)
     sc_buf_add_str(out, "\nbudgets\n");
     for (; pool->name; pool++) {
         sc_buf_addf(out, "  %s: ", pool->name);
-        if (pool->requests)
-            sc_buf_addf(out, "%u requests in %u s", pool->requests, pool->per_s);
-        else
-            sc_buf_add_str(out, "no fixed limit");
-        sc_buf_addf(out, " for each %s", scopes[pool->scope]);
-        if (pool->concurrency)
-            sc_buf_addf(out, ", %u at once", pool->concurrency);
-        if (pool->remaining_header || pool->limit_header)
-            sc_buf_addf(out, ", corrected by %s", pool->remaining_header ? pool->remaining_header : pool->limit_header);
+        sc_describe_pool(pool, out);
         sc_buf_add_char(out, '\n');
     }
 }
@@ -219,6 +233,13 @@ static int show_text(const struct sc_connector *c)
     return sc_print(&out);
 }
 
+static int show_section(const struct sc_connector *c)
+{
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_markdown_connector(c, &out);
+    return sc_print(&out);
+}
+
 int sc_command_connectors_show(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
@@ -227,5 +248,7 @@ int sc_command_connectors_show(struct sc_cli *cli)
     const struct sc_connector *connector = sc_plugins_find(cli->plugins, args.words[0]);
     if (!connector)
         return sc_say(SC_EXIT_BAD, "there is no connector %s: `signal-client connectors list` shows what there is", args.words[0]);
+    if (sc_args_get(&args, "markdown"))
+        return show_section(connector);
     return cli->json ? show_json(connector) : show_text(connector);
 }

@@ -15,9 +15,9 @@
 /* What every connector has. */
 static const struct sc_field common[] = {
     {.name = "base_url", .title = "Address", .help = "Replaces the vendor's address", .kind = SC_URL},
-    {.name = "auth_url", .title = "Token address", .help = "Replaces the address of the token endpoint", .kind = SC_URL},
+    {.name = "auth_url", .title = "Token address", .help = "Replaces the address of the token endpoint, where the connector has one", .kind = SC_URL},
     {.name = "source", .title = "Source", .help = "Replaces the source key, so that positions survive a change of address"},
-    {.name = "page_size", .title = "Page size", .help = "Records asked for in one page", .kind = SC_INTEGER, .min = 1, .max = 1000000},
+    {.name = "page_size", .title = "Page size", .help = "Records asked for in one page, never more than the connector's own", .kind = SC_INTEGER, .min = 1, .max = 1000000},
     {.name = "allow_insecure_http", .title = "Allow plain http", .help = "Plain http to other machines is allowed", .kind = SC_BOOL},
     {0},
 };

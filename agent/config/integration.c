@@ -79,16 +79,13 @@ static int read_title(struct sc_parse *parse)
 
 static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(void *arg, const char *type), void *arg)
 {
-    static const char *const known[] = {
-        "integration_type", "name", "enabled", "poll_interval_minutes", "settings", "credentials", "data_types",
-        "rate_limit",       "tls",  "proxy",   "allow_insecure_http",   NULL};
     struct sc_integration *to = parse->integration;
     to->enabled = true;
     if (read_type(parse, find, arg) || read_title(parse) || sc_parse_bool(parse, parse->root, "", "enabled", &to->enabled) ||
         sc_parse_fields(parse) || sc_parse_data_types(parse) || sc_parse_rate_limit(parse) || sc_parse_tls_and_proxy(parse) ||
         sc_parse_derived(parse))
         return -1;
-    sc_parse_unknown(parse, parse->root, "", known);
+    sc_parse_unknown(parse, parse->root, "", "");
     if (parse->warnings.len) {
         to->warnings = sc_buf_take(&parse->warnings);
         if (!to->warnings)

@@ -55,6 +55,14 @@ const char *sc_integration_value(const struct sc_integration *integration, const
 /* "SSWS {api_token}" with {names} filled in. -1 + err: unknown name. */
 int sc_integration_expand(const struct sc_integration *integration, const char *template_text, struct sc_buf *out, struct sc_error *err);
 
+/* A member of the value beside the connector's fields; for docs. */
+struct sc_member {
+    const char *group; /* "", "data_types.T.", "rate_limit.", "tls." */
+    const char *name;  /* NULL ends */
+    const char *def;   /* what holds without it */
+    const char *help;
+};
+const struct sc_member *sc_integration_members(void);
 /* The fields that every connector has beside its own (base_url, auth_url, source, page_size, allow_insecure_http); name NULL ends. */
 const struct sc_field *sc_integration_common_fields(void);
 /* The row of a setting or credential: the connector's, else a common one; NULL: there is none. ret_credential may be NULL. */

@@ -56,7 +56,6 @@ static int read_start(struct sc_parse *parse, const json_t *object, const char *
 
 static int read_type(struct sc_parse *parse, const json_t *value, struct sc_integration_type *type)
 {
-    static const char *const known[] = {"enabled", "poll_interval_minutes", "lookback_hours", "start", NULL};
     char where[SC_WHERE_MAX];
     snprintf(where, sizeof where, "data_types.%s.", type->type->name);
     if (json_is_boolean(value)) {
@@ -65,7 +64,7 @@ static int read_type(struct sc_parse *parse, const json_t *value, struct sc_inte
     }
     if (!json_is_object(value))
         return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "data_types.%s must be an object {…}, true or false", type->type->name);
-    sc_parse_unknown(parse, value, where, known);
+    sc_parse_unknown(parse, value, where, "data_types.T.");
     return sc_parse_bool(parse, value, where, "enabled", &type->enabled) || read_interval(parse, value, where, &type->interval_ms) ||
                    read_lookback(parse, value, where, type) || read_start(parse, value, where, type)
                ? -1
@@ -145,7 +144,6 @@ int sc_parse_data_types(struct sc_parse *parse)
 
 int sc_parse_rate_limit(struct sc_parse *parse)
 {
-    static const char *const known[] = {"requests", "per_seconds", "reserve_percent", NULL};
     struct sc_integration *to = parse->integration;
     const json_t *object;
     to->reserve_percent = 10;
@@ -153,7 +151,7 @@ int sc_parse_rate_limit(struct sc_parse *parse)
         return -1;
     if (!object)
         return 0;
-    sc_parse_unknown(parse, object, "rate_limit.", known);
+    sc_parse_unknown(parse, object, "rate_limit.", "rate_limit.");
     if (sc_parse_uint(parse, object, "rate_limit.", "requests", 1, 1000000000, &to->rate_requests) ||
         sc_parse_uint(parse, object, "rate_limit.", "per_seconds", 1, 31 * 86400, &to->rate_per_s) ||
         sc_parse_uint(parse, object, "rate_limit.", "reserve_percent", 0, 90, &to->reserve_percent))
@@ -180,7 +178,6 @@ static int read_text(struct sc_parse *parse, const json_t *object, const char *p
 
 static int read_tls(struct sc_parse *parse)
 {
-    static const char *const known[] = {"ca_file", "verify", NULL};
     struct sc_integration *to = parse->integration;
     const json_t *object;
     to->tls_verify = true;
@@ -188,7 +185,7 @@ static int read_tls(struct sc_parse *parse)
         return -1;
     if (!object)
         return 0;
-    sc_parse_unknown(parse, object, "tls.", known);
+    sc_parse_unknown(parse, object, "tls.", "tls.");
     if (read_text(parse, object, "tls.", "ca_file", &to->ca_file) || sc_parse_bool(parse, object, "tls.", "verify", &to->tls_verify))
         return -1;
     if (to->ca_file && !*to->ca_file) {

@@ -45,19 +45,6 @@ int sc_parse_object(struct sc_parse *parse, const json_t *object, const char *wh
     return 0;
 }
 
-void sc_parse_unknown(struct sc_parse *parse, const json_t *object, const char *where, const char *const *known)
-{
-    void *at = json_object_iter((json_t *)(uintptr_t)object);
-    for (; at; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
-        const char *name = json_object_iter_key(at);
-        bool found = false;
-        for (const char *const *k = known; !found && *k; k++)
-            found = strcmp(*k, name) == 0;
-        if (!found)
-            sc_parse_warn(parse, "%s%.64s is unknown and ignored", where, name);
-    }
-}
-
 char *sc_parse_text(struct sc_parse *parse, const json_t *value, const char *where)
 {
     char *text;

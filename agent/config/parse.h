@@ -24,8 +24,6 @@ void sc_parse_warn(struct sc_parse *parse, const char *fmt, ...) SC_PRINTF(2, 3)
 const json_t *sc_parse_member(const json_t *object, const char *name);
 /* The same, which must be an object. -1 + err; *ret NULL when absent. */
 int sc_parse_object(struct sc_parse *parse, const json_t *object, const char *where, const char *name, const json_t **ret);
-/* Warns of members that are not in `known` (NULL-terminated). */
-void sc_parse_unknown(struct sc_parse *parse, const json_t *object, const char *where, const char *const *known);
 /* Text of a string, boolean or whole number in fresh memory; NULL + err otherwise. */
 char *sc_parse_text(struct sc_parse *parse, const json_t *value, const char *where);
 /* Each leaves *ret as it is when the member is absent. Booleans and numbers may be given as text. */
@@ -35,6 +33,11 @@ int sc_parse_uint(struct sc_parse *parse, const json_t *object, const char *wher
 /* A number, fractions allowed, times `unit`, rounded; min and max in units of *ret, `limits` says them to people. */
 int sc_parse_scaled(struct sc_parse *parse, const json_t *object, const char *where, const char *name, double unit, int64_t min,
                     int64_t max, const char *limits, int64_t *ret);
+
+/* ---- members.c ------------------------------------------------------------------------------------------------------- */
+
+/* Warns of members that no row of the group has; `where` is the group as the operator wrote it. */
+void sc_parse_unknown(struct sc_parse *parse, const json_t *object, const char *where, const char *group);
 
 /* ---- fields.c: settings and credentials by the connector's tables -------------------------------------------------- */
 

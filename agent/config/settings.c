@@ -42,11 +42,11 @@ const struct sc_setting_row sc_setting_rows[] = {
      .help = "PEM file of the certificate shown to NATS"},
     {"tls.client_key", SC_SET_TEXT, AT(tls_client_key), "", .node = {"client_key_path"}, .help = "PEM file of its key"},
     {"http.https_proxy", SC_SET_PROXY, AT(https_proxy), "", .env = {"https_proxy", "HTTPS_PROXY"}, .node = {"https_proxy", "HTTPS_PROXY"},
-     .help = "Proxy for https://, as http://user:password@host:port (node file: https_proxy)"},
+     .help = "Proxy for https://, as http://user:password@host:port"},
     {"http.http_proxy", SC_SET_PROXY, AT(http_proxy), "", .env = {"http_proxy", "HTTP_PROXY"}, .node = {"http_proxy", "HTTP_PROXY"},
-     .help = "Proxy for http:// (node file: http_proxy)"},
+     .help = "Proxy for http://"},
     {"http.no_proxy", SC_SET_TEXT, AT(no_proxy), "", .env = {"no_proxy", "NO_PROXY"}, .node = {"no_proxy", "NO_PROXY"},
-     .help = "Hosts that are reached without a proxy, comma-separated (node file: no_proxy)"},
+     .help = "Hosts that are reached without a proxy, comma-separated"},
     {"http.user_agent", SC_SET_TEXT, AT(user_agent), "signal-client/" SIGNAL_VERSION, .filled = true, .help = "User-Agent of all requests"},
     {"http.connect_timeout_s", SC_SET_INT, AT(http_connect_timeout_s), "20", .min = 1, .max = 600, .help = "Seconds for TCP and TLS"},
     {"http.first_byte_timeout_s", SC_SET_INT, AT(http_first_byte_timeout_s), "120", .min = 1, .max = 3600,
@@ -412,5 +412,18 @@ void sc_settings_each(const struct sc_settings *settings,
         else
             sc_buf_add_str(&value, state->text);
         row_fn(arg, row->key, sc_buf_str(&value).ptr, state->origin, state->source ? state->source : "", row->help, row->def);
+    }
+}
+
+_Static_assert(SC_SETTING_NAMES < 4, "names of a row and their end fit into sc_setting_facts");
+
+void sc_settings_describe(void (*row_fn)(void *arg, const struct sc_setting_facts *facts), void *arg)
+{
+    for (const struct sc_setting_row *row = sc_setting_rows; row < sc_setting_rows + sc_setting_count; row++) {
+        struct sc_setting_facts facts = {.key = row->key, .def = row->def, .help = row->help, .min = row->min, .max = row->max};
+        facts.choices = row->type == SC_SET_BOOL ? "true false" : row->choices;
+        memcpy(facts.env, row->env, sizeof row->env);
+        memcpy(facts.node, row->node, sizeof row->node);
+        row_fn(arg, &facts);
     }
 }

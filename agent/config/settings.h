@@ -71,4 +71,12 @@ void sc_settings_each(const struct sc_settings *settings,
                       void (*row)(void *arg, const char *key, const char *value, enum sc_setting_origin origin, const char *source,
                                   const char *help, const char *def),
                       void *arg);
+/* A row of the table, for docs: what may be set, and where. */
+struct sc_setting_facts {
+    const char *key, *def, *help;
+    const char *env[4], *node[4]; /* NULL ends; the first that is set holds */
+    const char *choices;          /* "debug info"; NULL: none */
+    int64_t min, max;             /* both 0: no number */
+};
+void sc_settings_describe(void (*row)(void *arg, const struct sc_setting_facts *facts), void *arg);
 const char *sc_setting_origin_name(enum sc_setting_origin origin);

@@ -22,7 +22,7 @@
 
 struct caught {
     int exit_code;
-    char out[65536], err[32768];
+    char out[1 << 20], err[32768];
 };
 
 static int ran; /* how often the agent was started, and with what */
@@ -100,7 +100,7 @@ static const struct {
     {"integrations", 2, "", "integrations what? There are:"},
     {"integrations lst", 2, "", "unknown command \"integrations lst\"; there are:"},
     {"--frobnicate", 2, "", "unknown option --frobnicate: `signal-client help` lists the commands"},
-    {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--json]"},
+    {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--markdown] [--json]"},
     {"config -x", 2, "", "unknown option -x"},
     {"config extra", 2, "", "unexpected argument \"extra\""},
     {"config --io.threads=x", 2, "", "option --io.threads: io.threads is \"x\": give a whole number from 1 to 64"},
@@ -258,19 +258,96 @@ static void test_commands_examples(void **state)
             check_example(row, at);
 }
 
-/* docs/commands.md is what `help --markdown` prints. */
-static void test_commands_page(void **state)
+/* ---- pages of docs/ made of tables --------------------------------------------------------------------------------------- */
+
+#define STALE "a page of docs/ is older than the tables: docs/refresh.py PATH-OF-SIGNAL-CLIENT"
+
+/* What the words print, and the page as it lies there. */
+static char *page_of(const char *words, const char *path, struct caught *caught)
 {
-    (void)state;
-    struct caught *caught = calloc(1, sizeof *caught);
     char *page = calloc(1, sizeof caught->out);
-    FILE *file = fopen(SOURCE_DIR "/docs/commands.md", "r");
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
     page[fread(page, 1, sizeof caught->out - 1, file)] = '\0';
     fclose(file);
-    call("help --markdown", caught);
+    call(words, caught);
+    CHECK_TEXT(words, caught->err, "");
+    CHECK_INT(words, caught->exit_code, 0);
     CHECK_TRUE("the whole page fits", strlen(caught->out) < sizeof caught->out - 1);
-    CHECK_TEXT("stale: `signal-client help --markdown > docs/commands.md`", page, caught->out);
+    return page;
+}
+
+/* Tells the first line that differs, not two whole pages. */
+static void check_same(const char *page, const char *printed)
+{
+    char is[200], want[200];
+    int line = 1;
+    size_t begin = 0, i = 0;
+    for (; page[i] && page[i] == printed[i]; i++)
+        if (page[i] == '\n') {
+            begin = i + 1;
+            line++;
+        }
+    if (page[i] == printed[i])
+        return;
+    snprintf(is, sizeof is, "line %d: %.*s", line, (int)strcspn(page + begin, "\n"), page + begin);
+    snprintf(want, sizeof want, "line %d: %.*s", line, (int)strcspn(printed + begin, "\n"), printed + begin);
+    fail_msg("%s\n  page:  %s\n  table: %s", STALE, is, want);
+}
+
+static void test_commands_page(void **state)
+{
+    static const char *const whole[][2] = {
+        {"help --markdown", SOURCE_DIR "/docs/commands.md"},
+        {"connectors list --markdown --connectors.path=" MODULES, SOURCE_DIR "/docs/connectors.md"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS(whole); i++) {
+        struct caught *caught = calloc(1, sizeof *caught);
+        char *page = page_of(whole[i][0], whole[i][1], caught);
+        check_same(page, caught->out);
+        free(page);
+        free(caught);
+    }
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+/* docs/configuration.md has prose between its tables: each block of `config --markdown` stands in it as it is, and no other. */
+static void test_commands_blocks(void **state)
+{
+    (void)state;
+    struct caught *caught = calloc(1, sizeof *caught);
+    char *page = page_of("config --markdown", SOURCE_DIR "/docs/configuration.md", caught);
+    CHECK_INT("two tables", count_of(caught->out, "<!-- begin "), 2);
+    CHECK_INT("and no other in the page", count_of(page, "<!-- begin "), 2);
+    for (char *at = caught->out; (at = strstr(at, "<!-- begin "));) {
+        char *end = strstr(at, "<!-- end ");
+        assert_non_null(end);
+        *end = '\0';
+        CHECK_TRUE(STALE, strstr(page, at) != NULL);
+        at = end + 1;
+    }
+    free(page);
+    free(caught);
+}
+
+/* A section alone is the one of the page. */
+static void test_commands_section(void **state)
+{
+    (void)state;
+    struct caught *caught = calloc(1, sizeof *caught);
+    char *page = page_of("connectors show okta --markdown --connectors.path=" MODULES, SOURCE_DIR "/docs/connectors.md", caught);
+    CHECK_TRUE(STALE, *caught->out && strstr(page, caught->out));
+    CHECK_TRUE("it is that vendor's", strncmp(caught->out, "## okta\n", 8) == 0);
+    CHECK_TRUE("its fields", strstr(caught->out, "| `credentials.api_token` | API token | required, secret."));
+    CHECK_TRUE("a line that can be pasted", strstr(caught->out, "put my-okta --type okta --set fqdn=acme.okta.com --secret api_token\n"));
     free(page);
     free(caught);
 }
@@ -296,6 +373,8 @@ int main(void)
         cmocka_unit_test(test_commands_table),
         cmocka_unit_test(test_commands_examples),
         cmocka_unit_test(test_commands_page),
+        cmocka_unit_test(test_commands_blocks),
+        cmocka_unit_test(test_commands_section),
         cmocka_unit_test(test_commands_span),
     };
     clearenv();

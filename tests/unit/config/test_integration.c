@@ -273,12 +273,49 @@ static void test_integration_no_memory(void **state)
     CHECK_TEXT("nothing is left known", redacted("tok-123456 proxypass"), "tok-123456 proxypass");
 }
 
+/* {"T":{"x":[]}} for "T." and "x"; the value fits no member. */
+static void add_unfit(struct sc_buf *out, const struct sc_member *row)
+{
+    static const char types[] = "data_types.T.";
+    const char *group = strcmp(row->group, types) == 0 ? "data_types\":{\"events" : strcmp(row->group, "rate_limit.") == 0 ? "rate_limit" : "tls";
+    int depth = !*row->group ? 0 : strcmp(row->group, types) == 0 ? 2 : 1;
+    if (depth)
+        sc_buf_addf(out, ",\"%s\":{\"%s\":[]%s", group, row->name, depth == 2 ? "}}" : "}");
+    else
+        sc_buf_addf(out, ",\"%s\":[]", row->name);
+}
+
+/* What the table says is read: each member, with a value that fits none, is refused by its name. */
+static void test_integration_members(void **state)
+{
+    static const char *const least[][2] = {
+        {"integration_type", "\"acme\""}, {"settings", "{\"fqdn\":\"a.acme.test\"}"}, {"credentials", "{\"api_token\":\"tok-123456\"}"}};
+    size_t rows = 0;
+    (void)state;
+    for (const struct sc_member *row = sc_integration_members(); row->name; row++, rows++) {
+        struct sc_error err = SC_ERROR_INIT;
+        struct sc_buf text SC_AUTO_BUF = {0};
+        sc_buf_add_str(&text, "{\"name\":\"x\"");
+        if (strcmp(row->name, "name") == 0)
+            text.len = 0, sc_buf_add_str(&text, "{\"enabled\":true");
+        for (size_t i = 0; i < ROWS(least); i++)
+            if (*row->group || strcmp(row->name, least[i][0]) != 0)
+                sc_buf_addf(&text, ",\"%s\":%s", least[i][0], least[i][1]);
+        add_unfit(&text, row);
+        sc_buf_add_char(&text, '}');
+        CHECK_TRUE(text.ptr, !sc_integration_parse("acme-prod", sc_buf_str(&text), 7, fixture_find, NULL, &err));
+        CHECK_TRUE(err.text, strstr(err.text, row->name) != NULL);
+        CHECK_TRUE("it is explained", *row->def && *row->help);
+    }
+    CHECK_TRUE("there are some", rows > 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integration_least),    cmocka_unit_test(test_integration_full),
         cmocka_unit_test(test_integration_source),   cmocka_unit_test(test_integration_credential_key),
-        cmocka_unit_test(test_integration_start),
+        cmocka_unit_test(test_integration_start),    cmocka_unit_test(test_integration_members),
         cmocka_unit_test(test_integration_warnings), cmocka_unit_test(test_integration_expand),
         cmocka_unit_test(test_integration_secrets),  cmocka_unit_test(test_integration_no_memory),
     };

@@ -264,12 +264,84 @@ static void test_settings_together(void **state)
     fixture_done();
 }
 
+static bool takes(const char *key, const char *value)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    return sc_settings_check_option(key, value, &err) == 0;
+}
+
+/* A value that the row's check takes. */
+static const char *value_for(const struct sc_setting_facts *facts)
+{
+    if (facts->choices)
+        return facts->def;
+    if (strcmp(facts->key, "nats.url") == 0)
+        return "nats://h:1";
+    return strstr(facts->key, "_proxy") ? "http://h:1" : "x";
+}
+
+static void check_names(const struct sc_setting_facts *facts)
+{
+    for (int i = 0; i < 4 && facts->env[i]; i++) {
+        struct sc_settings s;
+        struct seen seen = {.key = facts->key};
+        SC_AUTO_FREE char *source = sc_printf("environment %s", facts->env[i]);
+        fixture_clean_environment();
+        setenv("NATS_USER", "u", 1); /* a password needs one */
+        setenv(facts->env[i], value_for(facts), 1);
+        load(&s, NULL, 0);
+        sc_settings_each(&s, look, &seen);
+        CHECK_TEXT("found by that name", seen.source, source);
+        free(seen.value);
+        free(seen.origin);
+        free(seen.source);
+        sc_settings_done(&s);
+    }
+}
+
+static void check_number(const char *key, int64_t number, bool wanted)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    CHECK_INT(key, takes(key, text), wanted);
+}
+
+/* What is told of a row is what its check takes, and where it is looked for. */
+static void look_at_facts(void *arg, const struct sc_setting_facts *facts)
+{
+    int *rows = arg;
+    ++*rows;
+    CHECK_TRUE(facts->key, *facts->help && facts->def);
+    if (facts->min || facts->max) {
+        check_number(facts->key, facts->min, true);
+        check_number(facts->key, facts->max, true);
+        check_number(facts->key, facts->min - 1, false);
+        check_number(facts->key, facts->max + 1, false);
+    }
+    SC_AUTO_FREE char *choices = sc_dup(facts->choices ? facts->choices : "");
+    char *rest = choices, *choice;
+    while (facts->choices && (choice = strsep(&rest, " ")))
+        CHECK_TRUE(choice, takes(facts->key, choice));
+    CHECK_TRUE("no other", !facts->choices || !takes(facts->key, "neither"));
+    check_names(facts);
+}
+
+static void test_settings_facts(void **state)
+{
+    int rows = 0;
+    (void)state;
+    sc_settings_describe(look_at_facts, &rows);
+    CHECK_TRUE("all of them", rows > 30);
+    fixture_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings_defaults),         cmocka_unit_test(test_settings_precedence),
         cmocka_unit_test(test_settings_port_and_subject), cmocka_unit_test(test_settings_secrets),
         cmocka_unit_test(test_settings_refused),          cmocka_unit_test(test_settings_together),
+        cmocka_unit_test(test_settings_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
