@@ -241,6 +241,7 @@ static const struct sc_data_type data_types[] = {
                 .unordered = true,
                 .may_repeat = true,
                 .next = REST_NEXT_BODY_CURSOR,
+                .stop = REST_STOP_EMPTY_PAGE,
                 .cursor = "meta.pagination.offset",
                 .cursor_param = "offset",
                 .cursor_lost = {400, 404, 410},

@@ -304,6 +304,25 @@ int64_t sc_time_parse_rfc3339(struct sc_str text)
     return finish(&s, &at);
 }
 
+bool sc_time_is_rfc3339(struct sc_str text)
+{
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+    size_t i = 0, n = sizeof shape - 1;
+    for (; i < n && i < text.len; i++) {
+        bool digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+        if (shape[i] == 'd' ? !digit : text.ptr[i] != shape[i])
+            return false;
+    }
+    if (i == n && i + 1 < text.len && text.ptr[i] == '.')
+        for (i++; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
+            ;
+    bool zulu = i >= n && i + 1 == text.len && text.ptr[i] == 'Z';
+    bool offset = i >= n && i + 6 == text.len && strchr("+-", text.ptr[i]) && text.ptr[i + 3] == ':';
+    for (size_t k = 1; offset && k < 6; k++)
+        offset = k == 3 || (text.ptr[i + k] >= '0' && text.ptr[i + k] <= '9');
+    return (zulu || offset) && text.ptr[i - 1] != '.' && sc_time_parse_rfc3339(text) != SC_TIME_NONE;
+}
+
 int64_t sc_time_parse_date(struct sc_str text)
 {
     struct scan s = scan_of(text);

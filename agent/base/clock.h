@@ -17,6 +17,8 @@ const char *sc_time_short(int64_t ms, int64_t now_ms, char buf[SC_TIME_TEXT]);
 /* RFC 3339 with any zone and 0..9+ fraction digits (floored to ms), "YYYY-MM-DD", lower-case t/z and a blank for T allowed.
  * A time without zone is UTC; +hhmm is taken for +hh:mm; second 60 is .999 of second 59. SC_TIME_NONE when it is none. */
 int64_t sc_time_parse_rfc3339(struct sc_str text);
+/* Exactly RFC 3339, with T and a zone: what others may be given as it is. */
+bool sc_time_is_rfc3339(struct sc_str text);
 int64_t sc_time_parse_date(struct sc_str text);
 /* The three forms of RFC 9110 5.6.7. */
 int64_t sc_time_parse_http(struct sc_str text);

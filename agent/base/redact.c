@@ -13,6 +13,8 @@
  */
 #include "base/redact.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -397,6 +399,52 @@ void sc_redact_remove(const char *bytes, size_t len)
         atomic_fetch_sub(&secret_count, 1);
     }
     pthread_rwlock_unlock(&lock);
+}
+
+/* ---- replaced values, known for a while ---- */
+
+#define RETIRED_MAX 256
+#define RETIRED_MS  600000
+
+static struct retired {
+    char *value;
+    int64_t at_ms;
+} retired[RETIRED_MAX];
+static unsigned retired_first, retired_count;
+static pthread_mutex_t retired_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void let_go(struct retired *r)
+{
+    sc_redact_remove(r->value, strlen(r->value));
+    sc_secret_free(r->value);
+    *r = (struct retired){0};
+}
+
+void sc_redact_retire(const char *value, size_t len)
+{
+    int64_t now = sc_mono_ms();
+    char *copy = len >= MIN_SECRET ? sc_dup_str((struct sc_str){value, len}) : NULL;
+    pthread_mutex_lock(&retired_lock);
+    while (retired_count && (retired_count == RETIRED_MAX || now - retired[retired_first].at_ms >= RETIRED_MS)) {
+        let_go(&retired[retired_first]);
+        retired_first = (retired_first + 1) % RETIRED_MAX;
+        retired_count--;
+    }
+    if (copy)
+        retired[(retired_first + retired_count++) % RETIRED_MAX] = (struct retired){copy, now};
+    pthread_mutex_unlock(&retired_lock);
+    if (!copy)
+        sc_redact_remove(value, len);
+}
+
+void sc_redact_let_go(void)
+{
+    pthread_mutex_lock(&retired_lock);
+    for (; retired_count; retired_count--) {
+        let_go(&retired[retired_first]);
+        retired_first = (retired_first + 1) % RETIRED_MAX;
+    }
+    pthread_mutex_unlock(&retired_lock);
 }
 
 /* ---- replacing ---- */

@@ -8,6 +8,10 @@
  * bytes are ignored. 0, or -1 out of memory. */
 int sc_redact_add(const char *value, size_t len);
 void sc_redact_remove(const char *value, size_t len);
+/* As remove(), but later: answers to requests that went out with it may still quote it. After ten minutes, at the earliest when the next
+ * one is retired; at once when memory is short or 256 wait. */
+void sc_redact_retire(const char *value, size_t len);
+void sc_redact_let_go(void); /* all that were retired, now */
 /* Replaces each known value by "[redacted]" in place; the text may become shorter or longer within cap. Without room the
  * mark is cut, never the text after it. Terminated by a NUL when cap > len and something was replaced. Returns the new length.
  * Cheap when no secret is known or none occurs. */

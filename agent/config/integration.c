@@ -132,7 +132,7 @@ struct sc_integration *sc_integration_ref(struct sc_integration *integration)
 
 static int forget(const char *value, size_t len)
 {
-    sc_redact_remove(value, len);
+    sc_redact_retire(value, len);
     return 0;
 }
 
@@ -143,7 +143,7 @@ void sc_integration_unref(struct sc_integration *integration)
     for (size_t i = 0; i < integration->value_count; i++) {
         struct sc_value *value = &integration->values[i];
         if (value->secret)
-            sc_redact_remove(value->text, strlen(value->text));
+            sc_redact_retire(value->text, strlen(value->text));
         free(value->name);
         sc_secret_free(value->text);
     }

@@ -44,7 +44,7 @@ static const struct sc_reason_row rows[] = {
     ROW(WRONG_HOST, SC_ERROR, "Compare host and region in the settings with the address of your console at the vendor."),
     ROW(NOT_FOUND, SC_ERROR, "Copy the ids in the settings anew: what they name does not exist or belongs to another organisation."),
     ROW(CONFIG_INVALID, SC_ERROR, "Correct the named field and save the integration; the last good value stays in use meanwhile."),
-    ROW(DUPLICATE_INTEGRATION, SC_WARN, "Disable one of the two: each record is published twice."),
+    ROW(DUPLICATE_INTEGRATION, SC_WARN, "Disable one of the two."),
     ROW(DISABLED, SC_INFO, "Enable it before the vendor's retention has passed; the position is kept."),
     ROW(RATE_LIMITED, SC_WARN, "Nothing to do: nothing is lost, the next request waits as the vendor asked."),
     ROW(QUOTA_EXHAUSTED, SC_WARN, "Lengthen the poll interval, or ask the vendor for a higher limit."),

@@ -191,6 +191,11 @@ static void read_seen(struct reading *r, struct sc_checkpoint *cp, const json_t 
     cp->seen_end = read_small(r, seen, "end", true, INT32_MAX);
     if (cp->seen_end < cp->seen_first || cp->seen_end - cp->seen_first > SC_CHECKPOINT_SEGMENTS_MAX)
         bad(r, "seen", "names an impossible range of segments");
+    const json_t *tail = json_object_get(seen, "tail");
+    for (size_t i = 0; i < json_array_size(tail) && i < SC_SEEN_TAIL; i++) { /* absent in what an older version wrote */
+        json_int_t n = json_integer_value(json_array_get(tail, i));
+        cp->seen_tail[cp->seen_tail_count++] = n > 0 && n < INT32_MAX ? (uint32_t)n : 0;
+    }
 }
 
 static void read_gaps(struct reading *r, struct sc_checkpoint *cp, json_t *gaps)
@@ -395,7 +400,11 @@ static void add_walk(struct sc_buf *out, const struct sc_checkpoint *cp)
 static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
 {
     if (cp->seen_end) /* none as well: numbers go on, so that an old segment is never taken for a new one */
-        sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u},", cp->seen_first, cp->seen_end);
+        sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u", cp->seen_first, cp->seen_end);
+    for (uint32_t i = 0; cp->seen_end && i < cp->seen_tail_count; i++)
+        sc_buf_addf(out, "%s%u%s", i ? "," : ",\"tail\":[", cp->seen_tail[i], i + 1 == cp->seen_tail_count ? "]" : "");
+    if (cp->seen_end)
+        sc_buf_add_str(out, "},");
     if (cp->map)
         sc_buf_addf(out, "\"map\":%u,", cp->map);
     if (cp->reached && json_object_size(cp->reached)) {

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #define SC_TRAIL_MAX      40
+#define SC_SEEN_TAIL 4
 #define SC_TRAIL_STEP_MS  10000
 #define SC_TRAIL_KEEP_MS  300000
 #define SC_GAPS_MAX       8
@@ -42,6 +43,8 @@ struct sc_checkpoint {
     struct sc_trail_entry trail[SC_TRAIL_MAX]; /* oldest first */
     uint32_t trail_count;
     uint32_t seen_first, seen_end; /* segments; equal: none, but numbers go on from there */
+    uint32_t seen_tail[SC_SEEN_TAIL], seen_tail_count; /* entries of the newest ones, oldest first: fewer than that in the bucket is a bucket that
+                                                          went back */
     uint32_t map;                  /* 0: none */
     json_t *reached;               /* newest document version ("version0", "version1") that a walk began to publish, also one that was broken
                                       off; NULL: none */

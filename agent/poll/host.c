@@ -32,7 +32,7 @@ static uint32_t host_lookback_s(const struct sc_host *host)
     if (!p->never || type->start_ms == SC_TIME_NONE)
         return type->lookback_s;
     int64_t since_start = host_now(host) - type->start_ms;
-    return since_start <= 0 ? 0 : since_start / 1000 + 1 < UINT32_MAX ? (uint32_t)(since_start / 1000 + 1) : UINT32_MAX;
+    return since_start <= 0 ? 1 : since_start / 1000 + 1 < UINT32_MAX ? (uint32_t)(since_start / 1000 + 1) : UINT32_MAX;
 }
 
 static uint32_t host_page_size(const struct sc_host *host, uint32_t def)

@@ -409,6 +409,9 @@ static void end_waits(struct sc_poller *p, bool new_credential)
     }
     if (p->phase == SC_IDLE && (new_credential || p->due_ms > p->inst->io->now))
         p->due_ms = p->inst->io->now;
+    enum sc_class told = sc_reason_class(p->facts.reason);
+    if (told == SC_CLASS_AUTH || told == SC_CLASS_CONFIG) /* the next refusal is told anew, though it may be the same */
+        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "asks again with what was just saved", NULL);
     p->first_poll = true;
     sc_poller_wake(p);
 }

@@ -67,6 +67,7 @@ void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, co
                                                 p->type->name, "partition", "from", from, "to", to, "reason", reason, "certain",
                                                 certain));
     p->dirty = true;
+    p->anchored = false; /* it is saved before it is published */
 }
 
 static void restore_waits(struct sc_poller *p)

@@ -103,6 +103,34 @@ static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_
     return *ret_probe ? 3600000 : ms < 0 ? 0 : ms;
 }
 
+void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real)
+{
+    char text[SC_TIME_TEXT];
+    sc_time_rfc3339(until_real, text);
+    if (!p->cp.waits)
+        p->cp.waits = json_object();
+    const char *kept = json_string_value(json_object_get(p->cp.waits, pool));
+    if (!p->cp.waits || (kept && strcmp(kept, text) == 0))
+        return;
+    json_object_set_new(p->cp.waits, pool, json_string(text));
+    p->dirty = true;
+    sc_save_want(p);
+}
+
+const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, char *room)
+{
+    bool credential = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED || reason == SC_REASON_OAUTH_INVALID_CLIENT ||
+                      reason == SC_REASON_OAUTH_INVALID_GRANT;
+    bool right = reason == SC_REASON_PERMISSION_DENIED || reason == SC_REASON_CONSENT_MISSING;
+    if (credential)
+        return p->inst->config->connector->auth_advice;
+    if (!right || !p->type->permission)
+        return NULL;
+    snprintf(room, 256, "Grant \"%.120s\" at the vendor, where needed by an administrator, and save the integration; the other data types go on.",
+             p->type->permission);
+    return room;
+}
+
 static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
 {
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
@@ -110,14 +138,8 @@ static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
         if (b)
             sc_budget_wait(b, until, until_real);
     }
-    if (!p->cp.waits)
-        p->cp.waits = json_object();
-    char text[SC_TIME_TEXT];
-    sc_time_rfc3339(until_real, text);
-    for (unsigned i = 0; p->cp.waits && i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++)
-        json_object_set_new(p->cp.waits, p->request_pools[i], json_string(text));
-    p->dirty = true;
-    sc_save_want(p); /* a wait that the vendor named outlives a restart */
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++)
+        sc_poller_keep_wait(p, p->request_pools[i], until_real);
 }
 
 static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
@@ -129,7 +151,9 @@ static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t unti
     case SC_CLASS_AUTH:
         if (reason == SC_REASON_PERMISSION_DENIED)
             return 3600000;
-        *ret_shared = p->asked_with ? &p->asked_with->hold : NULL;
+        /* One data type that is refused while others are served with the same credential waits alone. */
+        if (p->asked_with && (p->asked_with->good_by == p || !p->asked_with->good_by || p->inst->io->now - p->asked_with->good_at > 60000))
+            *ret_shared = &p->asked_with->hold;
         return 900000;
     case SC_CLASS_CONFIG:
         return 3600000;
@@ -179,8 +203,9 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     }
     snprintf(line, sizeof line, "%s, next request at %s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason),
              sc_time_short(hold.until_real, sc_real_ms(), at), wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "", since);
-    if (!advice && sc_reason_class(reason) == SC_CLASS_AUTH && reason != SC_REASON_PROXY_AUTH)
-        advice = p->inst->config->connector->auth_advice;
+    char room[256];
+    if (!advice)
+        advice = sc_poller_advice(p, reason, room);
     p->facts.reason = p->facts.reason == reason && p->attempts <= 1 ? SC_REASON_OK : p->facts.reason; /* a new occurrence is told anew */
     sc_poller_say(p, reason, hold.until_real, line, advice);
     sc_heap_set(&io->heap, &p->timer, hold.until_ms);
@@ -225,6 +250,8 @@ static void begin_walk(struct sc_poller *p)
     sc_poller_phase(p, SC_WALKING);
 }
 
+static bool cover_pages(struct sc_poller *p);
+
 /* A frozen gap goes out as a page of its own before anything else, so that it is acknowledged before the position passes it. */
 static bool gap_under_way(struct sc_poller *p)
 {
@@ -232,9 +259,14 @@ static bool gap_under_way(struct sc_poller *p)
         return false;
     if (p->page) /* it will not be read on: what comes after the gap is asked anew */
         sc_poller_give_up_page(p);
+    cover_pages(p);
     if (p->page_count) /* handed over: its outcome comes */
         return true;
-    if (!p->anchored) {
+    if (!p->anchored) { /* everything before is covered: what the connector froze stands with the gap, so that a restart makes no second one */
+        json_decref(p->cp.position);
+        p->cp.position = json_deep_copy(p->position);
+        json_decref(p->cp.walk);
+        p->cp.walk = json_deep_copy(p->walk);
         sc_save_anchor(p);
         return true;
     }

@@ -31,6 +31,7 @@
 #define SC_ID_ROOM       1536u /* bytes kept free behind a body for message id, ids and times */
 #define SC_BOUNDED_ACKS  1000u /* exactness.md 5: streams whose past cannot be read */
 #define SC_MAX_AGAIN     8
+#define SC_TOKEN_REFUSALS 12u  /* in a minute: vendors count requests with a bad token, and some allow 15 */
 
 enum sc_phase {
     SC_OFF,
@@ -62,6 +63,11 @@ struct sc_token {
     struct sc_budget *budget;
     char *integration;      /* who asked, for the log */
     const char *connector;
+    char host[80];          /* of the endpoint, and the end of the client's id: for people */
+    struct sc_timer deadline; /* of the call */
+    bool overdue;
+    int64_t refusals[SC_TOKEN_REFUSALS]; /* when tokens were renewed for a 401, oldest first from refusal_head */
+    uint32_t refusal_head;
     uint32_t attempts, throttles;
     struct sc_hold hold;
     char detail[420], advice[256]; /* of the hold */
@@ -71,6 +77,8 @@ struct sc_credential {
     struct sc_credential *next;
     char key[33];
     bool worked;            /* a good reply since this start */
+    int64_t good_at;        /* the newest one, and whose */
+    const void *good_by;
     struct sc_hold hold;    /* authentication */
     struct sc_token *tokens;
 };
@@ -102,7 +110,7 @@ struct sc_open_page {
     uint64_t floor;         /* highest stream sequence known before its first publish */
     uint32_t outstanding;   /* batches at the publisher */
     bool complete;          /* the connector has seen its end */
-    uint64_t part_records, part_bytes; /* of its requests that are answered, where it takes several */
+    uint64_t part_records, part_bytes, part_hash; /* of its requests that are answered, where it takes several */
     json_t *position, *walk; /* after it; when complete */
     uint64_t walk_page;
     int64_t newest_ms;      /* newest record time in it */
@@ -165,6 +173,7 @@ struct sc_poller {
     bool never;                /* the bucket held no checkpoint when it was loaded: this data type begins */
     bool stopping_save;        /* the agent stops: do not wait for the next turn */
     uint32_t save_acks;
+    size_t save_gaps;          /* gaps in the checkpoint that is being written */
     int64_t saved_at, save_covered_ms;
     uint64_t save_covered_page;
     uint64_t *part_revs;       /* revisions of segments in bucket SEEN by slot */
@@ -291,6 +300,11 @@ bool sc_poller_should_run(const struct sc_poller *p);
 void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
 
 void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
+/* What to do, where the reply does not say better: the connector's word on new credentials, the permission that the data type needs, or NULL (the
+ * reason's own). `room` holds 256 bytes. */
+const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, char *room);
+/* A wait that the vendor named outlives a restart. */
+void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real);
 int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the saved position; SC_TIME_NONE */
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
  * doubling. Jittered. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define MAX_TWINS  64u   /* states of one id in one document that are told apart */
+#define MAX_HOLES  3u    /* places without a state in a row: nothing lies behind */
 #define FIRST_ROOM 4096u /* least room for a new record before another batch is taken */
 
 static uint32_t record_limit(const struct sc_poller *p)
@@ -268,7 +269,7 @@ static size_t time_text(const struct sc_poller *p, const struct sc_cut_value *va
     if (ms == SC_TIME_NONE)
         return 0;
     char utc[SC_TIME_TEXT];
-    bool own = p->type->time_format == SC_TIME_RFC3339 && value->text.len < 40 && memchr(value->text.ptr, 'T', value->text.len);
+    bool own = p->type->time_format == SC_TIME_RFC3339 && value->text.len < 40 && sc_time_is_rfc3339(value->text);
     struct sc_str text = value->text;
     if (p->type->time_format == SC_TIME_DATE) {
         int n = snprintf(utc, sizeof utc, "%.*sT00:00:00Z", (int)(text.len < 10 ? text.len : 10), text.ptr);
@@ -316,10 +317,10 @@ static void note_time(struct sc_poller *p, const struct sc_cut_value *value, int
 {
     if (ms == SC_TIME_NONE || ms > sc_source_now(p->inst->source)) /* dated in the future: published, not used for the position */
         return;
+    if (ms > p->page->newest_ms) /* how far a fall-back by time must reach to read it again */
+        p->page->newest_ms = ms;
     if (p->newest_until && ms > p->newest_until)
         return;
-    if (ms > p->page->newest_ms)
-        p->page->newest_ms = ms;
     if (ms > p->newest_ms) {
         p->newest_ms = ms;
         snprintf(p->newest_text, sizeof p->newest_text, "%.*s", (int)value->text.len, value->text.ptr);
@@ -425,18 +426,19 @@ static bool snapshot_record_is_new(struct sc_poller *p, struct identity *id, con
     if (p->scan_only || p->older)
         return false;
     sc_content_hash(batch->bytes + p->record_at, batch->used - p->record_at, id->content);
-    unsigned free_twin = 0;
-    for (unsigned twin = 1; twin <= MAX_TWINS; twin++) {
+    unsigned free_twin = 0, holes = 0;
+    bool published = false;
+    for (unsigned twin = 1; twin <= MAX_TWINS && holes < MAX_HOLES; twin++) {
         snapshot_identity(p, id, parts, count, twin, id->content);
         if (sc_map_is_same(&p->map, id->fingerprint, id->content))
             return false;
+        published = published || sc_map_was(&p->map, id->fingerprint, id->content);
         if (!free_twin && !sc_map_is_met(&p->map, id->fingerprint))
             free_twin = twin;
-        if (!sc_map_has(&p->map, id->fingerprint))
-            break;
+        holes = sc_map_has(&p->map, id->fingerprint) ? 0 : holes + 1;
     }
     snapshot_identity(p, id, parts, count, free_twin ? free_twin : MAX_TWINS, id->content);
-    return true;
+    return !published || sc_map_settle(&p->map, id->fingerprint, id->content);
 }
 
 static int snapshot_take_in(struct sc_poller *p, struct identity *id)

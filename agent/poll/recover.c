@@ -315,10 +315,14 @@ static int load_segments(struct sc_recover *r, struct sc_session *session, struc
             r->seen.first = n + 1;
         }
     }
-    if (missing && r->keeps_seen && !r->note[0])
+    uint32_t count = r->cp.seen_end - r->cp.seen_first;
+    for (uint32_t i = 0; i < r->cp.seen_tail_count && i < count; i++)
+        r->seen_stale = r->seen_stale || sc_seen_stored_in(&r->seen, r->cp.seen_end - r->cp.seen_tail_count + i) < r->cp.seen_tail[i];
+    r->seen_stale = r->keeps_seen && !r->rewound && (r->seen_stale || (missing && !r->cp.seen_tail_count));
+    if (r->seen_stale && !r->note[0])
         snprintf(r->note, sizeof r->note,
-                 "%u of %u segments of identities are missing in bucket SEEN: a fall-back by time reads the stream instead", missing,
-                 r->cp.seen_end - r->cp.seen_first);
+                 "bucket SEEN lacks identities that the checkpoint relies on (%u of %u segments are missing): they are read from the stream", missing,
+                 count);
     return 0;
 }
 
@@ -374,7 +378,7 @@ static void reset_results(struct sc_recover *r)
     sc_seen_done(&r->seen);
     sc_map_done(&r->map);
     r->read_ours = 0;
-    r->was_open = r->gap_seen = false;
+    r->was_open = r->gap_seen = r->seen_stale = false;
     r->exists = r->foreign = r->rewound = r->lost = r->floor_gone = r->by_get = false;
     r->note[0] = r->gap_from[0] = '\0';
 }
@@ -443,8 +447,9 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     /* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not
      * know of its newest records. Looked at where that costs little. */
     bool near = info.last_seq > r->cp.floor.page && info.last_seq - r->cp.floor.page <= READBACK_NEAR;
-    if (r->cp.open || near)
-        rc = read_back(r, session, r->cp.floor.page, info.last_seq, err);
+    uint64_t from = r->seen_stale && r->cp.floor.walk < r->cp.floor.page ? r->cp.floor.walk : r->cp.floor.page;
+    if (r->cp.open || near || r->seen_stale)
+        rc = read_back(r, session, from, info.last_seq, err);
     if (!r->cp.open)
         r->floor_gone = false; /* nothing depended on it */
     if (r->read_ours && rc == 0)

@@ -45,6 +45,7 @@ struct sc_recover {
     bool lost;            /* nothing of the trail verified, or another stream: lookback, and a gap */
     char gap_from[40], gap_to[40], gap_reason[200];
     bool was_open;        /* as the bucket says; cp.open may be set by what was found */
+    bool seen_stale;      /* segments went back, or are gone: everything that may be read again is read back */
     bool gap_seen;        /* a gap of the checkpoint was found in the stream and taken out */
     char note[400];       /* for the log, WARN; empty: none */
     /* out (both) */

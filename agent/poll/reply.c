@@ -242,8 +242,12 @@ static void repeats_itself(struct sc_poller *p)
 
 static void answered_well(struct sc_poller *p)
 {
+    enum sc_reason told = p->facts.reason;
     p->attempts = p->again = p->throttles = 0;
+    p->renewed = false;
     p->hold = (struct sc_hold){0};
+    if (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE) /* it is over, not only when the walk ends */
+        sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
     p->inst->source->failures = 0;
     p->inst->source->hold = (struct sc_hold){0};
 }
@@ -297,15 +301,20 @@ static void say_older(struct sc_poller *p)
 
 /* One of several requests of a page: what it brought is published, the page goes on. Nothing may be remembered before its end, or a restart
  * would begin behind what was not fetched yet. */
-static void part_read(struct sc_poller *p, const json_t *position, const json_t *walk)
+static void part_read(struct sc_poller *p, json_t *position, json_t *walk)
 {
     if (!json_equal(p->position, position) || !json_equal(p->walk, walk)) {
+        json_decref(p->position);
+        p->position = json_incref(position);
+        json_decref(p->walk);
+        p->walk = json_incref(walk);
         sc_poller_fail(p, SC_REASON_INTERNAL, SC_TIME_NONE, NULL, "the connector moved its position in the middle of a page", NULL);
         return;
     }
     answered_well(p);
     p->page->part_records = p->page->records;
     p->page->part_bytes = p->page->bytes;
+    p->page->part_hash = p->page_hash;
     if (p->reply)
         p->list_hash = p->request_hash;
     sc_poller_wake(p);
@@ -323,6 +332,16 @@ static bool lists_the_same(struct sc_poller *p)
         sc_poller_wake(p);
     }
     return same;
+}
+
+static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
+{
+    enum sc_reason reason = verdict->reason ? verdict->reason : SC_REASON_BAD_RESPONSE;
+    bool token = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED;
+    if (token && sc_token_refused(p))
+        sc_poller_wake(p);
+    else
+        sc_poller_fail(p, reason, verdict->wait_until, NULL, verdict->detail, verdict->advice[0] ? verdict->advice : NULL);
 }
 
 static void ask_connector(struct sc_poller *p)
@@ -347,11 +366,9 @@ static void ask_connector(struct sc_poller *p)
         break;
     case SC_LOOP:
         p->walk_failed = p->finish = true;
-        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, verdict.detail, NULL);
         break;
     case SC_BROKEN:
-        sc_poller_fail(p, verdict.reason ? verdict.reason : SC_REASON_BAD_RESPONSE, verdict.wait_until, NULL, verdict.detail,
-                       verdict.advice[0] ? verdict.advice : NULL);
+        broken(p, &verdict);
         break;
     case SC_PART:
         part_read(p, position, walk);
@@ -362,6 +379,8 @@ static void ask_connector(struct sc_poller *p)
     if (more == SC_BROKEN || more == SC_PART)
         return;
     page_read(p);
+    if (more == SC_LOOP)
+        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, verdict.detail, NULL);
     sc_poller_page_done(p);
 }
 
@@ -434,7 +453,10 @@ static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
 static void judge_refusal(struct sc_poller *p, const struct sc_http_result *result)
 {
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
-    struct sc_response response = {.status = result->status, .transport = result->reason, .body_prefix = result->prefix, .body_complete = true};
+    SC_AUTO_BUF struct sc_buf body = {0};
+    sc_buf_add(&body, result->prefix.ptr ? result->prefix.ptr : "", result->prefix.len);
+    sc_redact_buf(&body); /* before anybody cuts it: half a secret is not recognised */
+    struct sc_response response = {.status = result->status, .transport = result->reason, .body_prefix = sc_buf_str(&body), .body_complete = true};
     struct sc_wait wait = {.until_ms = SC_TIME_NONE};
     char detail[640];
     sc_host_release(p);
@@ -495,7 +517,8 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     p->timing = result->timing;
     if (is_success(result->status) && p->asked_with) {
         p->asked_with->worked = true;
-        p->renewed = false;
+        p->asked_with->good_at = io->now;
+        p->asked_with->good_by = p;
     }
     if (!p->cutting)
         judge_refusal(p, result);

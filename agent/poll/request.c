@@ -179,7 +179,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->newest_until = rq->newest_until;
         p->cutting = p->count_failed = false;
         p->page_records = 0;
-        p->page_hash = 0;
+        p->page_hash = p->page ? p->page->part_hash : 0;
         sc_error_clear(&p->cut_error);
         rc = start(p, rq, url.ptr, headers, &err);
         if (rc)

@@ -106,6 +106,10 @@ static int compose_segments(struct sc_poller *p, struct sc_kv_write **list)
         if (add_part(list, w, ok))
             return -1;
     }
+    uint32_t count = p->cp.seen_end - p->cp.seen_first, tail = count < SC_SEEN_TAIL ? count : SC_SEEN_TAIL;
+    p->cp.seen_tail_count = tail;
+    for (uint32_t i = 0; i < tail; i++)
+        p->cp.seen_tail[i] = sc_seen_stored_in(&p->seen, p->cp.seen_end - tail + i);
     return 0;
 }
 
@@ -185,7 +189,7 @@ static int compose(struct sc_poller *p)
     if (keeps_seen(p))
         rc = compose_segments(p, &parts);
     else
-        p->cp.seen_first = p->cp.seen_end = sc_seen_end(&p->seen);
+        p->cp.seen_first = p->cp.seen_end = sc_seen_end(&p->seen), p->cp.seen_tail_count = 0;
     if (rc == 0 && commit)
         rc = compose_map(p, &parts);
     if (rc == 0)
@@ -204,6 +208,7 @@ static int compose(struct sc_poller *p)
     p->save_walk = p->cp.walk != NULL;
     p->save_is_anchor = p->anchor_wanted;
     p->save_acks = p->unsaved_acks;
+    p->save_gaps = p->cp.gaps ? json_array_size(p->cp.gaps) : 0;
     p->save_covered_ms = p->covered_ms;
     p->save_covered_page = p->page_count ? p->pages[p->page_head].number : p->next_page;
     if (commit)
@@ -314,7 +319,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     p->conflicts = 0;
     if (p->save_is_anchor) {
         SC_FAULT("anchor.after");
-        p->anchored = true;
+        p->anchored = (p->cp.gaps ? json_array_size(p->cp.gaps) : 0) <= p->save_gaps; /* a gap found since then is not in it */
     }
     drop_identities(p);
     sc_status_touch(p->inst, false);

@@ -409,6 +409,12 @@ int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, ui
     return 0;
 }
 
+uint32_t sc_seen_stored_in(const struct sc_seen *seen, uint32_t segment)
+{
+    const struct sc_seen_segment *s = segment_of(seen, segment);
+    return s ? s->stored : 0;
+}
+
 uint32_t sc_seen_first(const struct sc_seen *seen)
 {
     return seen->first;

@@ -47,6 +47,7 @@ void sc_seen_mark_dirty(struct sc_seen *seen, uint32_t segment); /* the write fa
 /* Takes in an encoded segment; entries beyond max_seq are left out. Segments must be loaded in order of number into an empty set. -1: not a
  * segment of that number (foreign, torn or too new). */
 int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, uint64_t max_seq);
+uint32_t sc_seen_stored_in(const struct sc_seen *seen, uint32_t segment); /* entries of it that encode() writes; 0: no such segment */
 uint32_t sc_seen_first(const struct sc_seen *seen);
 uint32_t sc_seen_end(const struct sc_seen *seen); /* one past the last */
 uint64_t sc_seen_entries(const struct sc_seen *seen);

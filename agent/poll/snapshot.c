@@ -85,6 +85,15 @@ void sc_map_version(struct sc_map *map, const char *version)
         map->entries[i].changes = 0;
 }
 
+/* An entry's state, beside the one that it had before; walk 0: it had none. */
+static void replace(struct sc_map *map, struct sc_map_entry *e, const unsigned char hash[16], uint32_t walk)
+{
+    memcpy(e->before, e->hash, 16);
+    e->replaced = walk;
+    memcpy(e->hash, hash, 16);
+    map->changed = true;
+}
+
 enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16], unsigned *ret_changes)
 {
     struct sc_map_entry *e = find(map, fingerprint);
@@ -92,17 +101,17 @@ enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const 
         e->walk = map->walk;
         return SC_MAP_SAME;
     }
+    bool known = e != NULL;
     if (!e)
         e = add(map, fingerprint);
     if (!e)
         return SC_MAP_FULL;
-    memcpy(e->hash, hash, 16);
+    replace(map, e, hash, known ? map->walk : 0);
     e->walk = map->walk;
     e->in_flight = true;
     if (e->changes < UINT16_MAX)
         e->changes++;
     *ret_changes = e->changes;
-    map->changed = true;
     return SC_MAP_PUBLISH;
 }
 
@@ -113,6 +122,27 @@ bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned cha
         return false;
     e->walk = map->walk;
     return true;
+}
+
+bool sc_map_was(const struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16])
+{
+    const struct sc_map_entry *e = find(map, fingerprint);
+    return e && e->replaced == map->walk && memcmp(e->before, hash, 16) == 0;
+}
+
+int sc_map_settle(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16])
+{
+    struct sc_map_entry *e = find(map, fingerprint);
+    bool known = e != NULL;
+    if (!e)
+        e = add(map, fingerprint);
+    if (!e)
+        return -1;
+    replace(map, e, hash, known ? map->walk : 0);
+    e->walk = map->walk;
+    if (!e->changes)
+        e->changes = 1;
+    return 0;
 }
 
 bool sc_map_has(const struct sc_map *map, uint64_t fingerprint)
@@ -144,12 +174,13 @@ void sc_map_stored(struct sc_map *map, uint64_t fingerprint)
 int sc_map_found(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16], unsigned changes, bool same_version)
 {
     struct sc_map_entry *e = find(map, fingerprint);
+    bool known = e != NULL;
     if (!e)
         e = add(map, fingerprint);
     if (!e)
         return -1;
-    map->changed = map->changed || memcmp(e->hash, hash, 16) != 0;
-    memcpy(e->hash, hash, 16);
+    if (memcmp(e->hash, hash, 16) != 0)
+        replace(map, e, hash, known ? map->walk + 1 : 0); /* as if the walk that comes had done it */
     if (same_version && changes > e->changes)
         e->changes = (uint16_t)(changes > UINT16_MAX ? UINT16_MAX : changes);
     return 0;

@@ -18,6 +18,8 @@ struct sc_map_entry {
     bool in_flight;         /* published in this walk, no outcome yet */
     bool committed;         /* part of the committed map */
     uint32_t walk;          /* last walk that met it */
+    unsigned char before[16]; /* what it held until walk `replaced` gave it another state: that state may still come, under another place */
+    uint32_t replaced;
 };
 
 struct sc_map {
@@ -53,6 +55,10 @@ bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned cha
 /* Is there an entry that the present walk has met already? */
 bool sc_map_is_met(const struct sc_map *map, uint64_t fingerprint);
 bool sc_map_has(const struct sc_map *map, uint64_t fingerprint);
+/* Did the present walk put another state in the place of this one? */
+bool sc_map_was(const struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]);
+/* It is known to be published: takes the (free) place without being published again. -1: no room. */
+int sc_map_settle(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]);
 /* The walk is complete: entries that it did not meet are dropped (returns how many), the others are committed. */
 uint32_t sc_map_commit(struct sc_map *map);
 

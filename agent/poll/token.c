@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define FIRST_BYTE_S 30
+#define CALL_MS      60000 /* for the whole of a call */
+#define LAST_MS      1000  /* a token that has less left is not used while a new one is on its way */
 
 static struct sc_log_cx token_cx(const struct sc_token *t)
 {
@@ -35,12 +37,24 @@ void sc_tokens_free(struct sc_credential *credential)
     while (credential->tokens) {
         struct sc_token *t = credential->tokens;
         credential->tokens = t->next;
+        sc_heap_remove(&t->io->heap, &t->deadline);
         forget(&t->value);
         forget(&t->old);
         free(t->scope);
         free(t->integration);
         free(t);
     }
+}
+
+/* However slowly it answers. */
+static void on_deadline(struct sc_timer *timer, void *arg)
+{
+    struct sc_token *t = arg;
+    (void)timer;
+    if (!t->transfer)
+        return;
+    t->overdue = true;
+    sc_http_cancel(t->transfer);
 }
 
 static struct sc_token *token_of(struct sc_poller *p)
@@ -60,6 +74,7 @@ static struct sc_token *token_of(struct sc_poller *p)
     t->credential = credential;
     t->io = p->inst->io;
     t->table = table;
+    t->deadline = (struct sc_timer){.fire = on_deadline, .arg = t};
     t->connector = p->inst->config->connector->name;
     t->next = credential->tokens;
     credential->tokens = t;
@@ -134,7 +149,7 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
     t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
     if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
         sc_budget_wait(t->budget, t->hold.until_ms, real);
-    snprintf(t->detail, sizeof t->detail, "token request: %s, next one at %s%s%s%s", detail, sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
+    snprintf(t->detail, sizeof t->detail, "token request to %s: %s, next one at %s%s%s%s", t->host, detail, sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
              named.header ? named.header : "", named.header ? ")" : "");
     snprintf(t->advice, sizeof t->advice, "%s", advice ? advice : "");
     if (t->value && t->io->now < t->expires_ms) { /* the old one is still good: nobody else says it */
@@ -161,12 +176,24 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     (void)transfer;
     if (t->budget)
         sc_budget_release(t->budget);
+    sc_heap_remove(&t->io->heap, &t->deadline);
+    if (t->overdue) {
+        t->transfer = NULL;
+        call_failed(t, SC_REASON_READ_TIMEOUT, (struct sc_wait){.until_ms = SC_TIME_NONE}, "no complete answer within 60 s", NULL);
+        return;
+    }
     if (result->reason != SC_REASON_OK || result->aborted || result->status == 0) {
         call_failed(t, result->reason ? result->reason : SC_REASON_CONNECTION_LOST, (struct sc_wait){.until_ms = SC_TIME_NONE}, result->text, NULL);
         t->transfer = NULL;
         return;
     }
-    sc_oauth2_read(t->table, result->status, result->prefix, result->bytes_decoded > result->prefix.len, &reply);
+    SC_AUTO_BUF struct sc_buf body = {0};
+    bool good = result->status >= 200 && result->status < 300;
+    if (!good) { /* before anything is cut out of it: half a secret is not recognised */
+        sc_buf_add(&body, result->prefix.ptr ? result->prefix.ptr : "", result->prefix.len);
+        sc_redact_buf(&body);
+    }
+    sc_oauth2_read(t->table, result->status, good ? result->prefix : sc_buf_str(&body), result->bytes_decoded > result->prefix.len, &reply);
     if (reply.reason == SC_REASON_OK) {
         take_token(t, &reply);
     } else {
@@ -204,12 +231,17 @@ static void call(struct sc_poller *p, struct sc_token *t)
     const struct sc_integration *config = p->inst->config;
     struct sc_oauth2_request request;
     struct sc_error err = SC_ERROR_INIT;
-    char shown[512];
+    char shown[512], origin[64] = "";
+    const char *id = sc_integration_value(config, t->table->client_id);
     free(t->integration);
     t->integration = sc_dup(config->name);
     t->connector = config->connector->name;
     int rc = sc_oauth2_compose(t->table, (struct sc_oauth2_values){lookup, p}, &request, &err);
     if (rc == 0) {
+        if (sc_url_origin(request.url, origin, sizeof origin))
+            snprintf(origin, sizeof origin, "its endpoint");
+        size_t len = id ? strlen(id) : 0; /* the end of a long id tells which client it is */
+        snprintf(t->host, sizeof t->host, "%.60s%s%s%s", origin, len >= 12 ? " (client …" : "", len >= 12 ? id + len - 4 : "", len >= 12 ? ")" : "");
         struct sc_http_request hr = {
             .method = "POST",
             .url = request.url,
@@ -232,6 +264,8 @@ static void call(struct sc_poller *p, struct sc_token *t)
     if (rc == 0) {
         struct sc_log_cx cx = token_cx(t);
         SC_LOG(SC_DEBUG, &cx, NULL, "token request %s", sc_redact_url(request.url, shown, sizeof shown));
+        t->overdue = false;
+        sc_heap_set(&t->io->heap, &t->deadline, t->io->now + CALL_MS);
         if (t->budget)
             sc_budget_take(t->budget, t->io->now);
     } else {
@@ -242,10 +276,18 @@ static void call(struct sc_poller *p, struct sc_token *t)
 
 static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, int64_t until_real, const char *detail, const char *advice)
 {
-    if (!advice && sc_reason_class(reason) == SC_CLASS_AUTH)
-        advice = p->inst->config->connector->auth_advice;
-    sc_poller_say(p, reason, until_real, detail, advice);
+    char room[256];
+    sc_poller_say(p, reason, until_real, detail, advice ? advice : sc_poller_advice(p, reason, room));
     sc_heap_set(&p->inst->io->heap, &p->timer, until);
+}
+
+static const struct sc_token *refused_client(const struct sc_token *t)
+{
+    for (const struct sc_token *other = t->credential->tokens; other; other = other->next) {
+        if (other != t && other->table == t->table && other->hold.reason == SC_REASON_OAUTH_INVALID_CLIENT && other->hold.until_ms > t->io->now)
+            return other;
+    }
+    return NULL;
 }
 
 bool sc_token_ready(struct sc_poller *p)
@@ -260,25 +302,44 @@ bool sc_token_ready(struct sc_poller *p)
     bool usable = t->value && io->now < t->expires_ms;
     if (usable && io->now < t->renew_ms)
         return true;
-    if (t->transfer)
-        return false;
+    if (t->transfer) {
+        if (!usable && (p->facts.reason == SC_REASON_OK || p->facts.reason == SC_REASON_STARTING))
+            snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a token from %s", t->host);
+        return usable && t->expires_ms - io->now > LAST_MS;
+    }
     if (t->hold.until_ms > io->now) {
+        if (!usable && t->hold.named && t->table->pool)
+            sc_poller_keep_wait(p, t->table->pool, t->hold.until_real);
         if (!usable)
             wait_for(p, t->hold.reason, t->hold.until_ms, t->hold.until_real, t->detail, t->advice[0] ? t->advice : NULL);
         return usable;
     }
+    const struct sc_token *refused = refused_client(t);
+    if (refused) { /* the client is refused whatever is asked for */
+        if (!usable)
+            wait_for(p, refused->hold.reason, refused->hold.until_ms, refused->hold.until_real, refused->detail, refused->advice[0] ? refused->advice : NULL);
+        return usable;
+    }
     t->budget = t->table->pool ? sc_budget_of(p, t->table->pool) : NULL;
     int64_t when = t->budget ? sc_budget_when(t->budget, io->now) : io->now;
+    int64_t calm = t->refusals[t->refusal_head] ? t->refusals[t->refusal_head] + 60000 : 0;
+    if (calm > when && when != INT64_MAX)
+        when = calm;
     if (when > io->now) {
         char until[SC_TIME_TEXT], detail[160];
         int64_t next = when == INT64_MAX ? io->now + 250 : when, real = sc_real_ms() + (next - io->now);
-        snprintf(detail, sizeof detail, "waits for the budget of token requests until %s", sc_time_short(real, sc_real_ms(), until));
-        if (!usable)
+        snprintf(detail, sizeof detail, "%s until %s",
+                 calm > io->now ? "the vendor refuses tokens soon after it gave them: a new one is asked for no more than 12 times a minute, waits"
+                                : "waits for the budget of token requests",
+                 sc_time_short(real, sc_real_ms(), until));
+        if (!usable && next - io->now > 1000)
             wait_for(p, SC_REASON_BUDGET_WAIT, next, real, detail, NULL);
+        else if (!usable)
+            sc_heap_set(&io->heap, &p->timer, next);
         return usable;
     }
     call(p, t);
-    return t->transfer == NULL && usable;
+    return usable && (t->transfer == NULL || t->expires_ms - io->now > LAST_MS);
 }
 
 bool sc_token_refused(struct sc_poller *p)
@@ -289,10 +350,15 @@ bool sc_token_refused(struct sc_poller *p)
         return false;
     if (!t->value || t->serial != p->asked_serial) /* somebody was faster */
         return true;
-    drop_value(t); /* never asked with again, also not by the probe after a wait */
+    const struct sc_credential *c = t->credential;
+    bool good_for_others = p->renewed && c->good_by && c->good_by != p && t->io->now - c->good_at < 60000;
+    if (!good_for_others)
+        drop_value(t); /* never asked with again, also not by the probe after a wait */
     if (p->renewed)
         return false;
     p->renewed = true;
+    t->refusals[t->refusal_head] = t->io->now ? t->io->now : 1;
+    t->refusal_head = (t->refusal_head + 1) % SC_TOKEN_REFUSALS;
     SC_LOG(SC_DEBUG, &cx, NULL, "401: the vendor no longer takes the token; a new one is fetched, once");
     return true;
 }

@@ -155,10 +155,11 @@ static enum sc_more end_walk(struct sc_host *host, const struct sc_page *in, str
     return SC_WALKED;
 }
 
-static enum sc_more too_deep(const struct sc_host *host, struct sc_verdict *out)
+static enum sc_more too_deep(struct sc_host *host, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     const char *since = host->api->get(host, SC_WALK, "since");
+    host->api->set(host, SC_PAGE, "at", NULL); /* the list is asked anew: it has moved on meanwhile */
     out->reason = SC_REASON_BAD_RESPONSE;
     snprintf(out->detail, sizeof out->detail,
              "more than %u %s have one and the same time, %s, or changed in the last %u s: the vendor shows no more of them than that; nothing is "
@@ -227,7 +228,7 @@ struct step {
 static bool read_cursor(struct sc_host *host, uint64_t count, struct step *ret, struct sc_verdict *out)
 {
     struct sc_str cursor = host->api->envelope(host, row_of(host)->cursor);
-    *ret = (struct step){.last = cursor.len == 0 || count == 0, .next = ""};
+    *ret = (struct step){.last = cursor.len == 0 || (count == 0 && row_of(host)->stop == REST_STOP_EMPTY_PAGE), .next = ""};
     if (ret->last)
         return true;
     bool fits = cursor.len <= REST_MAX_CURSOR && !memchr(cursor.ptr, '\0', cursor.len);

@@ -167,7 +167,8 @@ static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *i
         return false;
     if (is_paged(host))
         return rest_forget_cursor(host, in, out);
-    const char *since = rest_freeze_since(host), *time = host->api->get(host, SC_POSITION, "time");
+    const char *known = host->api->get(host, SC_POSITION, "time"), *time = known ? host->api->text(host, "%s", known) : NULL;
+    const char *since = rest_freeze_since(host);
     if (!since)
         return false;
     out->action = SC_AGAIN;
@@ -253,8 +254,11 @@ void rest_remember_time(struct sc_host *host, const struct sc_page *in)
         return;
     }
     const char *since = host->api->get(host, SC_WALK, "since");
+    int64_t bound = since ? host->api->parse_time(host, sc_str_of(since), SC_TIME_RFC3339) : SC_TIME_NONE;
     if (known == SC_TIME_NONE && since && !host->api->get(host, SC_POSITION, "since"))
         host->api->set(host, SC_POSITION, "since", since);
+    else if (known != SC_TIME_NONE && bound != SC_TIME_NONE && bound > known) /* the vendor's reach cut it, and a gap says so: once is enough */
+        host->api->set(host, SC_POSITION, "time", since);
 }
 
 static struct sc_str find_link(const struct sc_host *host, const char *relation)

@@ -40,7 +40,8 @@ def _arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
     parser.add_argument("--vendor", action="append", required=True, metavar="NAME",
-                        help="okta, cisa-kev, crowdstrike-falcon, tenable, cisco-duo; more than once")
+                        help="okta, cisa-kev, crowdstrike-falcon, tenable, cisco-duo, qualys, splunk,"
+                             " sentinelone, 1password-events, aws-guardduty, office-365; more than once")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same records")
     parser.add_argument("--option", action="append", default=[], metavar="VENDOR.NAME=VALUE", help="more than once")
     parser.add_argument("--ledger", metavar="DIR", help="write ledgers, requests and violations there at the end")

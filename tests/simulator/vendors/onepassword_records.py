@@ -38,6 +38,9 @@ class Factory:
     def account(self):
         return _uuid(digest(self.seed, "account"))
 
+    def token(self):
+        return _uuid(digest(self.seed, "token"))
+
     def identify(self, event):
         return _uuid(digest(self.seed, f"{event.kind}/{event.number}"))
 
@@ -72,9 +75,11 @@ class Log:
     def __len__(self):
         return len(self.events)
 
-    def begin(self):
-        """Place before the first event."""
-        return [-1, -1] if self.by_time else [0]
+    def begin(self, low=None):
+        """Place before the first event; or before the first one stored that is not older than `low`."""
+        if self.by_time:
+            return [-1, -1]
+        return [0 if low is None else next((at for at, event in enumerate(self.events) if event.ns >= low), len(self.events))]
 
     def after(self, place, low, high, limit):
         """(events, place behind them, whether there are more): those behind a place with low <= ns < high. None: no bound."""
@@ -202,12 +207,14 @@ def _template(seed, kind, variant, look, api):
 
 
 def _person(chance):
-    return {"uuid": _uuid(f"{chance.getrandbits(128):032x}"), "name": chance.choice(PEOPLE), "email": f"user{chance.randrange(1000):03d}@acme.test"}
+    return {"uuid": _uuid(f"{chance.getrandbits(128):032x}"), "name": chance.choice(PEOPLE),
+            "email": f"user{chance.randrange(1000):03d}@acme.test"}
 
 
 def _client(chance):
-    return {"app_name": chance.choice(("1Password Browser", "1Password for Mac", "1Password CLI — β")), "app_version": str(81000000 + chance.randrange(99)),
-            "platform_name": "Chrome", "platform_version": "140", "os_name": chance.choice(("Linux", "MacOSX", "Windows")), "os_version": "6",
+    return {"app_name": chance.choice(("1Password Browser", "1Password for Mac", "1Password CLI — β")),
+            "app_version": str(81000000 + chance.randrange(99)), "platform_name": "Chrome", "platform_version": "140",
+            "os_name": chance.choice(("Linux", "MacOSX", "Windows")), "os_version": "6",
             "ip_address": chance.choice((f"198.51.100.{chance.randrange(256)}", f"2001:db8::{chance.randrange(65536):x}"))}
 
 

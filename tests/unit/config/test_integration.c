@@ -244,10 +244,14 @@ static void test_integration_secrets(void **state)
     sc_integration_unref(a);
     CHECK_TEXT("still held", redacted("proxypass"), "[redacted]");
     sc_integration_unref(a);
+    CHECK_TEXT("an answer may still quote it", redacted("proxypass"), "[redacted]");
+    sc_redact_let_go();
     CHECK_TEXT("the other one's is still known", redacted("tok-123456 proxypass"), "[redacted] proxypass");
     sc_integration_unref(b);
+    sc_redact_let_go();
     CHECK_TEXT("forgotten", redacted("tok-123456"), "tok-123456");
     CHECK_TRUE("a refused one", !sc_integration_parse("x", sc_str_of(WITH(",\"tls\":5")), 1, fixture_find, NULL, &err));
+    sc_redact_let_go();
     CHECK_TEXT("is forgotten too", redacted("tok-123456"), "tok-123456");
     sc_integration_unref(NULL);
 }
@@ -270,6 +274,7 @@ static void test_integration_no_memory(void **state)
             CHECK_TEXT("a good one is complete", i->source, "acme|https://a.test");
         sc_integration_unref(i);
     }
+    sc_redact_let_go();
     CHECK_TEXT("nothing is left known", redacted("tok-123456 proxypass"), "tok-123456 proxypass");
 }
 

@@ -531,7 +531,11 @@ static void test_falcon_hosts(void **state)
     CHECK_TEXT("what changed", f.url, COMBINED CHANGED "2026-05-01T09%3A25%3A00Z%27");
     fake_reply(&f, 200, NULL);
     fake_envelope(&f, NEXT, "again");
-    CHECK_INT("a cursor and no records: the end", fake_page(&f, 0, "2026-05-01T09:30:00Z"), SC_WALKED);
+    CHECK_INT("a cursor and no records: not the end", fake_page(&f, 0, NULL), SC_MORE);
+    fake_request(&f);
+    fake_reply(&f, 200, NULL);
+    fake_envelope(&f, NEXT, "");
+    CHECK_INT("no cursor: the end", fake_page(&f, 0, NULL), SC_WALKED);
     fake_close(&f);
 }
 
