@@ -1,5 +1,5 @@
 """CrowdStrike Falcon: lists and details, records that change while they are read, tokens: falcon_walk, falcon_weather,
-falcon_lost_scroll.
+falcon_lost_scroll, falcon_seen_goes_back.
 
 One integration polls all three data types. What the vendor served and then replaced by a newer version cannot be asked for
 again: an agent that is killed between its arrival and its acknowledgement misses it, as anybody would who asks a moment
@@ -7,12 +7,14 @@ later. So each last version must be there, nothing twice, and in a run without k
 """
 
 import hashlib
+import os
+import shutil
 
 from relapses import BRIEF, OFTEN
 from scenario import conclude, scenario
 from signaltest.ledger import Ledger, Offers
 from signaltest.tools import Expired, hold, wait_until
-from world import IDLE_S, WIDE, Failed, World
+from world import FALCON, IDLE_S, WIDE, Failed, World
 
 VENDOR, NAME = "crowdstrike-falcon", "falcon"
 TYPES = ("detections", "devices", "hosts")
@@ -180,3 +182,32 @@ def falcon_lost_scroll(options, size):
         lost = world.simulator.state(VENDOR)["expired_cursors"]
         world.expect(lost > 0, "no scroll was lost: expire them earlier")
         return conclude(world, f"{lost} lost; {verdict}")
+
+
+@scenario("falcon_seen_goes_back", {"alerts": 60, "more": 40}, {"alerts": 2_000, "more": 500})
+def falcon_seen_goes_back(options, size):
+    """A power loss takes the tail of bucket SEEN alone, as each stream is synced by itself: what every poll reads again is
+    found in the stream at the start, and nothing of it comes twice."""
+    vendors = {VENDOR: {"alerts": size.alerts, "devices": 0, **FREELY}}
+    with World("falcon_seen_back", options, vendors) as world:
+        world.put(FALCON, poll_interval_minutes=OFTEN)
+        agent = world.new_agent().start()
+        world.wait_closed()
+        world.let_polls_pass(1)
+        store = os.path.join(world.server.store_dir, "jetstream", "$G", "streams", "KV_SEEN")
+        kept = world.workspace.file("seen-before")
+        world.server.terminate()
+        shutil.copytree(store, kept)
+        world.server.start()
+        world.simulator.set(VENDOR, append=size.more)
+        world.let_polls_pass(2)
+        world.wait_closed()
+        agent.kill()
+        world.server.kill()
+        shutil.rmtree(store)
+        shutil.copytree(kept, store)
+        world.server.start()
+        hold(world.window_s + 0.5)  # the stream's memory of message ids must not hide a double
+        agent.start()
+        verdict = world.finish(stream=True)
+        return conclude(world, str(verdict))

@@ -3,7 +3,7 @@ discard_old."""
 
 from scenario import conclude, scenario
 from signaltest.tools import wait_until
-from world import IDLE_S, OKTA, STREAM, World
+from world import IDLE_S, OKTA, STREAM, Failed, World
 
 FREELY = {"rate_limit": 1_000_000_000}
 WINDOW = 4096  # the most that may be in flight; what a kill may double comes on top of the 1,000 acks between two saves
@@ -56,6 +56,15 @@ def interest_stream(options, size):
 def discard_old(options, size):
     """Stream that holds little more than a page and forgets the oldest: none missing, doubles only of what was gone
     from the stream when the agent started again, status says so."""
+    for _ in range(3):  # the witness reads what the stream forgets at once: on a busy machine it may come too late
+        said = discard_old_once(options, size)
+        if said:
+            return said
+    raise Failed("three times the stream forgot something before the witness had read it: no judgement")
+
+
+def discard_old_once(options, size):
+    """None when the witness missed a message, so that nothing can be said."""
     with World("discard_old", options, okta(size), stream={"max_msgs": size.max_msgs, "discard": "old"},
                others_per_s=50) as world:
         world.put(OKTA)
@@ -68,7 +77,13 @@ def discard_old(options, size):
             state = world.js.stream_state(STREAM)
             restarts.append((state["last_seq"], state["first_seq"], floor))
             agent.start()
+        world.wait_closed()
+        if world.copier.holes:
+            return None
         verdict = world.finish(allow=("doubled_by_id", "doubled_by_body"))
+        if world.copier.holes:
+            world.findings.clear()
+            return None
         unexcused = [f"{msg_id} at {[c.seq for c in copies]}" for msg_id, copies in verdict.doubles.items()
                      if not excused([c.seq for c in copies], restarts)]
         world.expect(not unexcused, f"{len(unexcused)} doubles whose first copy could still be read: {unexcused[:3]}\n"
