@@ -59,7 +59,7 @@ def token_lying(options, size):
         return conclude(world, f"{len(tokens)} tokens said to live 1799 s, ended after {size.life} s; {refused} times 401; {verdict}")
 
 
-@scenario("token_throttled", {**SIZE, "alerts": 300, "wait": 4}, {**FULL, "alerts": 1000, "wait": 8})
+@scenario("token_throttled", {**SIZE, "alerts": 300, "wait": 4}, {**FULL, "alerts": 3000, "wait": 8})
 def token_throttled(options, size):
     """The token endpoint answers 429 with a time while a walk is open; then 503; then a page of a captive portal. Nothing is
     asked before the named time (the simulator counts that), and the walk goes on by itself."""
