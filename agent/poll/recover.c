@@ -299,6 +299,7 @@ static int load_segments(struct sc_recover *r, struct sc_session *session, struc
     sc_seen_init(&r->seen, r->max_identities);
     r->seen.first = r->cp.seen_first;
     uint32_t missing = 0;
+    bool loaded = false, hole = false;
     for (uint32_t n = r->cp.seen_first; n != r->cp.seen_end; n++) {
         SC_AUTO_BUF struct sc_buf key = {0};
         struct sc_kv_entry entry = {0};
@@ -309,16 +310,22 @@ static int load_segments(struct sc_recover *r, struct sc_session *session, struc
         sc_kv_entry_done(&entry);
         if (rc < 0)
             return -1;
+        loaded = loaded || rc == 0;
         if (rc == 1) { /* not there: begin after it */
             missing++;
+            hole = hole || loaded;
             sc_seen_done(&r->seen);
             r->seen.first = n + 1;
         }
     }
     uint32_t count = r->cp.seen_end - r->cp.seen_first;
-    for (uint32_t i = 0; i < r->cp.seen_tail_count && i < count; i++)
-        r->seen_stale = r->seen_stale || sc_seen_stored_in(&r->seen, r->cp.seen_end - r->cp.seen_tail_count + i) < r->cp.seen_tail[i];
-    r->seen_stale = r->keeps_seen && !r->rewound && (r->seen_stale || (missing && !r->cp.seen_tail_count));
+    /* The oldest are dropped when the position has passed them, the newest never: what is missing in front is no loss. */
+    r->seen_stale = hole || (count && !loaded);
+    for (uint32_t i = 0; i < r->cp.seen_tail_count && i < count; i++) {
+        uint32_t n = r->cp.seen_end - r->cp.seen_tail_count + i;
+        r->seen_stale = r->seen_stale || (n - r->seen.first < count && sc_seen_stored_in(&r->seen, n) < r->cp.seen_tail[i]);
+    }
+    r->seen_stale = r->seen_stale && r->keeps_seen && !r->rewound;
     if (r->seen_stale && !r->note[0])
         snprintf(r->note, sizeof r->note,
                  "bucket SEEN lacks identities that the checkpoint relies on (%u of %u segments are missing): they are read from the stream", missing,

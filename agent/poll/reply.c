@@ -124,7 +124,7 @@ void sc_reply_forget_page(struct sc_poller *p)
     p->page_keep = NULL;
     p->list_hash = 0;
     if (p->page)
-        p->page->part_records = p->page->part_bytes = 0;
+        p->page->part_records = p->page->part_bytes = p->page->part_hash = 0;
 }
 
 static bool ready_to_cut(struct sc_poller *p)
