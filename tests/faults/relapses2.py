@@ -1,7 +1,7 @@
 """Defects that were there once and must not come back, second part: streams made anew or made smaller, gaps, sources,
 cursors, stops, identities, and vendors that misbehave in every way at once: stream_anew_and_put, gap_after_window,
 interest_large_page, no_room_for_dead_letters, expired_cursor_and_kill, source_there_and_back, sigterm_without_server,
-same_id_other_bytes, many_misbehaviours."""
+same_id_other_bytes, many_misbehaviours, dropped_identities_are_no_loss."""
 
 import os
 import re
@@ -302,3 +302,19 @@ def many_misbehaviours(options, size):
         world.expect(agent.alive, f"the agent ended with {agent.exit_status}")
         verdict = end(world, 3 * SOON)
         return conclude(world, f"{sum(map(len, programs.values()))} misbehaviours, {puts[0]} puts; {verdict}")
+
+
+@scenario("dropped_identities_are_no_loss", {"events": 14_000, "page": 1000})
+def dropped_identities_are_no_loss(options, size):
+    """Identities that the position has passed are dropped from their bucket, and the agent is killed before it saves again: the
+    start takes that for no loss, warns of nothing and reads nothing back."""
+    with World("dropped_identities", options, {"okta": okta(size)}) as world:
+        world.put(OKTA, poll_interval_minutes=OFTEN)
+        agent = world.new_agent().start()
+        settle(world)
+        agent.kill()
+        agent.start()
+        polls(world, 2)
+        world.expect("bucket SEEN" not in agent.log_tail(10_000), "the start took dropped identities for lost ones")
+        verdict = end(world)
+        return conclude(world, str(verdict).splitlines()[0])
