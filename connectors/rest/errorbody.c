@@ -103,6 +103,36 @@ struct sc_str rest_error_value(struct sc_str body, const char *name)
     return find_member(&r, name) && r.at < r.end ? (struct sc_str){r.at, (size_t)(r.end - r.at)} : (struct sc_str){0};
 }
 
+size_t rest_error_path(struct sc_str body, const char *path, char *out, size_t cap)
+{
+    char name[64];
+    out[0] = '\0';
+    for (const char *dot; (dot = strchr(path, '.')); path = dot + 1) {
+        size_t len = (size_t)(dot - path);
+        if (len >= sizeof name)
+            return 0;
+        memcpy(name, path, len);
+        name[len] = '\0';
+        body = rest_error_value(body, name);
+    }
+    return body.len ? rest_error_member(body, path, out, cap) : 0;
+}
+
+bool rest_list_has(struct sc_str list, const char *text)
+{
+    struct reader r = {list.ptr, list.ptr + list.len};
+    skip_blank(&r);
+    if (peek(&r) != '[')
+        return false;
+    for (r.at++; r.at < r.end && *r.at != ']' && *r.at != '[' && *r.at != '{';) {
+        if (*r.at != '"')
+            r.at++;
+        else if (sc_str_is(take_string(&r), text))
+            return true;
+    }
+    return false;
+}
+
 /* Past '[', blanks and nulls: the first element that says anything; false: there is none. */
 static bool enter_list(struct reader *r)
 {
@@ -117,6 +147,12 @@ static bool enter_list(struct reader *r)
             return r->at < r->end && *r->at != ']';
         r->at += null ? 4 : 1;
     }
+}
+
+struct sc_str rest_first_element(struct sc_str list)
+{
+    struct reader r = {list.ptr, list.ptr + list.len};
+    return list.len && enter_list(&r) ? (struct sc_str){r.at, (size_t)(r.end - r.at)} : (struct sc_str){0};
 }
 
 static bool is_empty_object(struct reader r)
@@ -167,4 +203,19 @@ bool rest_number(struct sc_str text, int64_t *ret)
     }
     *ret = n;
     return true;
+}
+
+int rest_status_of(const char *code)
+{
+    int status = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        if (code[i] < '0' || code[i] > '9')
+            return 0;
+        status = status * 10 + (code[i] - '0');
+    }
+    for (const char *c = code + 3; *c; c++) {
+        if (*c < '0' || *c > '9')
+            return 0;
+    }
+    return status >= 100 && status < 600 ? status : 0;
 }

@@ -10,7 +10,15 @@
  * millisecond) is no repetition to the agent.
  *
  * Details are younger than their list: a record edited between the two comes with a time that the list had not reached, and a position
- * there would pass everything between. So times after the list was made, less the data type's lag, do not count (newest_until). */
+ * there would pass everything between. So times after the list was made, less the data type's lag, do not count (newest_until). The same
+ * holds without details: what comes late must not be passed by a walk that has read on meanwhile.
+ *
+ * A cursor may be an offset in disguise, and then skips in the same way: with follows_time the filter follows the time there too, and the
+ * cursor is used while the time stands still, all other parameters unchanged, or where a short page says that there is more. A cursor may
+ * also go over the order that its first page found, in which a record that has changed since is newer than what follows: so behind a
+ * cursor times count as far as they did for that page (SC_WALK "opened").
+ *
+ * A cursor that is the checkpoint (REST_CHECKPOINT_NEXT) moves with each page and stays past the end of the walk. */
 #include "rest/parts.h"
 
 #include <stdio.h>
@@ -34,6 +42,11 @@ bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, 
 {
     const char *text = host->api->text(host, "%lld", (long long)value);
     return text && host->api->set(host, keep, name, text);
+}
+
+const char *rest_cursor(const struct sc_host *host)
+{
+    return host->api->get(host, row_of(host)->checkpoint == REST_CHECKPOINT_NEXT ? SC_POSITION : SC_WALK, "cursor");
 }
 
 /* Keeps the lower one: clocks may be corrected between two looks, and the earlier time is the safe one. */
@@ -94,12 +107,28 @@ static const char *page_url(struct sc_host *host, const char *path_text, const c
     const struct rest_data_type *row = row_of(host);
     bool whole = rest_is_whole(host) || !row->filter;
     const char *path = rest_expand(host, path_text), *query = query_text ? rest_expand(host, query_text) : "",
-               *filter = whole ? "" : rest_expand(host, row->filter), *cursor = host->api->get(host, SC_WALK, "cursor"),
+               *filter = whole ? "" : rest_expand(host, row->filter), *cursor = row->cursor_param ? rest_cursor(host) : NULL,
                *at = cursor ? rest_encode(host, cursor) : "";
     if (!path || !query || !filter || !at)
         return NULL;
     return host->api->text(host, "%s%s%s%s%s%s%s%s%s", path, *query || *filter || cursor ? "?" : "", query, *query && *filter ? "&" : "",
                            filter, cursor && (*query || *filter) ? "&" : "", cursor ? row->cursor_param : "", cursor ? "=" : "", at);
+}
+
+/* A page in one step. */
+static void ask_page(struct sc_host *host, struct sc_request *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    const char *text = row->cursor_body && rest_cursor(host) ? row->cursor_body : row->body;
+    const char *body = text ? rest_body(host, text, "") : NULL;
+    if (text && !body)
+        return;
+    out->body = sc_str_of(body);
+    out->url = page_url(host, row->path, row->query);
+    if (row->unordered || !lag_ms(host))
+        return;
+    int64_t asked = rest_get_number(host, SC_PAGE, "asked", lag_ms(host) + 1), opened = rest_get_number(host, SC_WALK, "opened", asked);
+    out->newest_until = (opened < asked ? opened : asked) - lag_ms(host);
 }
 
 void rest_page_request(struct sc_host *host, struct sc_request *out)
@@ -113,8 +142,12 @@ void rest_page_request(struct sc_host *host, struct sc_request *out)
     out->reply = row->list ? &row->list->reply : NULL;
     out->method = row->list ? SC_GET : row->method;
     out->may_repeat = row->may_repeat || row->next == REST_NEXT_OFFSET;
-    if ((!row->unordered || keep_lower(host, SC_WALK, "began", now)) && (!row->list || keep_lower(host, SC_PAGE, "asked", now)))
-        out->url = row->list ? page_url(host, row->list->path, row->list->query) : page_url(host, row->path, row->query);
+    if ((row->unordered && !keep_lower(host, SC_WALK, "began", now)) || !keep_lower(host, SC_PAGE, "asked", now))
+        return;
+    if (row->list)
+        out->url = page_url(host, row->list->path, row->list->query);
+    else
+        ask_page(host, out);
 }
 
 /* ---- the end of a walk, and of a page ------------------------------------------------------------------------------------- */
@@ -180,22 +213,37 @@ static bool drop_offset(struct sc_host *host, uint64_t count)
 {
     host->api->set(host, SC_WALK, "cursor", NULL);
     host->api->set(host, SC_WALK, "last", NULL);
+    host->api->set(host, SC_WALK, "opened", NULL);
     return alternate(host, count);
 }
 
-/* Behind a page that is not the last. What is removed cannot fail, and whatever is set after a failure is asked again from further back. */
+/* The newest time of the page lies behind the walk's lower bound. */
+static bool time_moves(const struct sc_host *host, const struct sc_page *in)
+{
+    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
+    int64_t from = since.ptr ? host->api->parse_time(host, since, SC_TIME_RFC3339) : SC_TIME_NONE;
+    return in->newest_time != SC_TIME_NONE && in->newest_time > from;
+}
+
+/* What is removed cannot fail, and whatever is set after a failure is asked again from further back. */
+static enum sc_more follow_time(struct sc_host *host, const struct sc_page *in, uint64_t count, struct sc_verdict *out)
+{
+    static const char *const done[] = {"shifts", "pages", "reached", "lost"};
+    const char *time = host->api->rfc3339(host, in->newest_time);
+    bool further = in->newest_time > rest_position_time(host); /* or still in what was read before a cursor was lost */
+    rest_remember_time(host, in);
+    for (size_t i = 0; i < (further ? sizeof done / sizeof *done : 1); i++)
+        host->api->set(host, SC_WALK, done[i], NULL);
+    return drop_offset(host, count) && time && host->api->set(host, SC_WALK, "since", time) ? SC_MORE : no_memory(out);
+}
+
+/* Behind a page that is not the last. */
 static enum sc_more go_on_by_offset(struct sc_host *host, const struct sc_page *in, uint64_t count, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t offset = rest_get_number(host, SC_WALK, "cursor", 0);
-    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
-    int64_t from = since.ptr ? host->api->parse_time(host, since, SC_TIME_RFC3339) : SC_TIME_NONE;
-    if (in->newest_time != SC_TIME_NONE && in->newest_time > from) {
-        const char *time = host->api->rfc3339(host, in->newest_time);
-        rest_remember_time(host, in);
-        host->api->set(host, SC_WALK, "shifts", NULL);
-        return drop_offset(host, count) && time && host->api->set(host, SC_WALK, "since", time) ? SC_MORE : no_memory(out);
-    }
+    if (time_moves(host, in))
+        return follow_time(host, in, count, out);
     struct sc_str last = row->list ? host->api->item(host, host->api->items(host) - 1) : (struct sc_str){0};
     int64_t next = offset + (int64_t)count - (last.len ? 1 : 0);
     if (row->offset_limit && (next >= row->offset_limit || row->offset_limit - next < (int64_t)row->page_size))
@@ -207,29 +255,83 @@ static enum sc_more go_on_by_offset(struct sc_host *host, const struct sc_page *
     return kept ? SC_MORE : no_memory(out);
 }
 
+static bool count_page(struct sc_host *host)
+{
+    return rest_set_number(host, SC_WALK, "pages", rest_get_number(host, SC_WALK, "pages", 0) + 1);
+}
+
 static enum sc_more go_on_by_cursor(struct sc_host *host, const struct sc_page *in, const char *next, struct sc_verdict *out)
 {
     if (!row_of(host)->unordered)
         rest_remember_time(host, in);
     else if (!note_walk(host, in))
         return no_memory(out);
-    if (!rest_set_number(host, SC_WALK, "pages", rest_get_number(host, SC_WALK, "pages", 0) + 1) || !host->api->set(host, SC_WALK, "cursor", next))
+    if (row_of(host)->follows_time && !rest_cursor(host) &&
+        !rest_set_number(host, SC_WALK, "opened", rest_get_number(host, SC_PAGE, "asked", host->api->now(host))))
         return no_memory(out);
-    return SC_MORE;
+    return count_page(host) && host->api->set(host, SC_WALK, "cursor", next) ? SC_MORE : no_memory(out);
+}
+
+/* The cursor is the position. One that does not move moves nothing, or the identities of what it brings again and again would be forgotten. */
+static enum sc_more move_cursor(struct sc_host *host, const struct sc_page *in, bool last, const char *next, struct sc_verdict *out)
+{
+    const char *used = rest_cursor(host);
+    bool same = used && strcmp(used, next) == 0;
+    if (same && !last) {
+        snprintf(out->detail, sizeof out->detail,
+                 "the vendor says that there is more behind a page of %llu records, and names the cursor that was just used",
+                 (unsigned long long)in->records);
+        return SC_LOOP;
+    }
+    if (*next && !same) {
+        if (!count_page(host) || !host->api->set(host, SC_POSITION, "cursor", next))
+            return no_memory(out);
+        rest_remember_time(host, in);
+    } else if (!used) { /* nothing came, not even a cursor */
+        rest_remember_time(host, in);
+    }
+    return last ? SC_WALKED : SC_MORE;
 }
 
 /* ---- what a reply says of the next page -------------------------------------------------------------------------------------- */
 
 struct step {
-    bool last;
+    bool last, by_time;
     const char *next; /* cursor; "": none, or by offset */
 };
 
+/* The reply to a request without cursor holds all there is: a cursor in it leads to nothing. */
+static bool has_all(const struct sc_host *host, uint64_t count)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t total;
+    return row->follows_time && row->total && !rest_cursor(host) && count < rest_limit(host) &&
+           rest_number(host->api->envelope(host, row->total), &total) && (int64_t)count >= total;
+}
+
+/* There is more behind the page by what it shows itself: it is full, or the total says so. A short one that has a cursor and no total is
+ * left to the cursor: by time it might come again as it is. */
+static bool has_more(const struct sc_host *host, uint64_t count)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t total;
+    return count >= rest_limit(host) || (row->total && rest_number(host->api->envelope(host, row->total), &total) && total > (int64_t)count);
+}
+
 static bool read_cursor(struct sc_host *host, uint64_t count, struct step *ret, struct sc_verdict *out)
 {
-    struct sc_str cursor = host->api->envelope(host, row_of(host)->cursor);
-    *ret = (struct step){.last = cursor.len == 0 || (count == 0 && row_of(host)->stop == REST_STOP_EMPTY_PAGE), .next = ""};
-    if (ret->last)
+    const struct rest_data_type *row = row_of(host);
+    bool keeps = row->checkpoint == REST_CHECKPOINT_NEXT, more = row->more && sc_str_is(host->api->envelope(host, row->more), "true");
+    struct sc_str cursor = host->api->envelope(host, row->cursor);
+    *ret = (struct step){.last = row->more ? !more : cursor.len == 0 || (count == 0 && row->stop == REST_STOP_EMPTY_PAGE) || has_all(host, count),
+                         .by_time = row->follows_time && has_more(host, count),
+                         .next = ""};
+    if (cursor.len == 0 && (more || (keeps && count))) {
+        snprintf(out->detail, sizeof out->detail, "a page of %llu records came without \"%s\": the position cannot move past them",
+                 (unsigned long long)count, row->cursor);
+        return false;
+    }
+    if (cursor.len == 0 || (ret->last && !keeps))
         return true;
     bool fits = cursor.len <= REST_MAX_CURSOR && !memchr(cursor.ptr, '\0', cursor.len);
     ret->next = fits ? host->api->text(host, "%.*s", (int)cursor.len, cursor.ptr) : NULL;
@@ -296,11 +398,14 @@ static enum sc_more list_read(struct sc_host *host, const struct sc_page *in, st
 
 static enum sc_more go_on(struct sc_host *host, const struct sc_page *in, uint64_t count, const struct step *step, struct sc_verdict *out)
 {
+    const struct rest_data_type *row = row_of(host);
+    if (row->checkpoint == REST_CHECKPOINT_NEXT)
+        return move_cursor(host, in, step->last, step->next, out);
     if (step->last)
         return end_walk(host, in, out);
-    if (row_of(host)->next == REST_NEXT_BODY_CURSOR)
-        return go_on_by_cursor(host, in, step->next, out);
-    return go_on_by_offset(host, in, count, out);
+    if (row->next == REST_NEXT_OFFSET)
+        return go_on_by_offset(host, in, count, out);
+    return step->by_time && time_moves(host, in) ? follow_time(host, in, count, out) : go_on_by_cursor(host, in, step->next, out);
 }
 
 static enum sc_more details_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
@@ -355,13 +460,20 @@ bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct
     return true;
 }
 
+/* The walk's own lower bound, which has followed the time, lies behind what the position gives. Before that identities are forgotten. */
+static bool bound_holds(const struct sc_host *host)
+{
+    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
+    return row_of(host)->follows_time && since.ptr && host->api->parse_time(host, since, SC_TIME_RFC3339) >= rest_lower_bound(host);
+}
+
 /* Once too often: the page that follows ends the walk (rest_page_read). */
 bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t pages = rest_get_number(host, SC_WALK, "pages", 0), reached = rest_get_number(host, SC_WALK, "reached", 0);
     int64_t lost = pages > reached ? 1 : rest_get_number(host, SC_WALK, "lost", 0) + 1;
-    const char *since = row->unordered ? host->api->get(host, SC_WALK, "since") : rest_freeze_since(host);
+    const char *since = row->unordered || bound_holds(host) ? host->api->get(host, SC_WALK, "since") : rest_freeze_since(host);
     if (!row->unordered && !since)
         return false;
     if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", lost) ||
@@ -370,9 +482,18 @@ bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, stru
     out->action = SC_AGAIN;
     out->reason = SC_REASON_CURSOR_EXPIRED;
     const char *from = rest_is_whole(host) ? "the beginning" : since ? since : "its lower bound";
+    if (row->checkpoint == REST_CHECKPOINT_NEXT) {
+        const char *time = host->api->get(host, SC_POSITION, "time");
+        snprintf(out->detail, sizeof out->detail,
+                 "%d: the vendor no longer knows the position%s%.40s: going on by time from %.40s; what was read before is recognised", in->status,
+                 time ? " of " : "", time ? time : "", from);
+        host->api->set(host, SC_POSITION, "cursor", NULL);
+        return true;
+    }
     snprintf(out->detail, sizeof out->detail,
              "%d: the vendor no longer knows the cursor behind page %lld: the walk is read again from %.40s; what was read before is recognised",
              in->status, (long long)pages, from);
     host->api->set(host, SC_WALK, "cursor", NULL);
+    host->api->set(host, SC_WALK, "opened", NULL);
     return true;
 }

@@ -15,7 +15,7 @@ const char *rest_expand(struct sc_host *host, const char *text);
 /* template.c: percent-encoded. NULL: out of memory, or longer than REST_MAX_CURSOR. */
 #define REST_MAX_CURSOR 2600
 const char *rest_encode(struct sc_host *host, const char *value);
-/* template.c: a body: {items} becomes this JSON as it is. NULL: out of memory. */
+/* template.c: a body: {items} becomes this JSON as it is, other names as rest_expand() knows them. NULL as there. */
 const char *rest_body(struct sc_host *host, const char *text, const char *items);
 /* template.c: {page_size} of the next request for a page. */
 uint32_t rest_limit(const struct sc_host *host);
@@ -32,11 +32,12 @@ int64_t rest_position_time(const struct sc_host *host);
 /* template.c: this walk reads everything there is. */
 bool rest_is_whole(const struct sc_host *host);
 
-/* errorbody.c: a top-level member of a JSON object that may be cut short, as printable ASCII (the rest becomes ' ' or '?'). Length,
- * 0 when it is absent or neither text nor number. `out` is always terminated. */
-size_t rest_error_member(struct sc_str body, const char *name, char *out, size_t cap);
-/* errorbody.c: from the value of a top-level member on to the end of what is here; absent when there is none. */
-struct sc_str rest_error_value(struct sc_str body, const char *name);
+/* errorbody.c: as rest_error_member (rest.h), by a path of member names joined by '.'. */
+size_t rest_error_path(struct sc_str body, const char *path, char *out, size_t cap);
+/* errorbody.c: from the first element of a list that says anything on to the end of what is here, as rest_first_fault() takes a list. */
+struct sc_str rest_first_element(struct sc_str list);
+/* errorbody.c: the HTTP status that a code stands for: 401 of 401 and of 4010010; 0: none. */
+int rest_status_of(const char *code);
 /* errorbody.c: a list of errors as JSON, which may be cut short: says whether it holds any, and what the first one says. An object is
  * a list of one; text is an error without code; nothing, null, false, "" and what is empty are none. */
 struct rest_fault {
@@ -53,13 +54,15 @@ int64_t rest_get_number(const struct sc_host *host, enum sc_keep keep, const cha
 bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, int64_t value);
 /* paging.c: the request for a page by offset or body cursor, or for the details of one. */
 void rest_page_request(struct sc_host *host, struct sc_request *out);
+/* paging.c: the cursor or offset of the next page, of this walk or kept from walk to walk; NULL: none. */
+const char *rest_cursor(const struct sc_host *host);
 /* paging.c: the details of a page are being read. */
 bool rest_in_details(const struct sc_host *host);
 /* paging.c: what a reply of REST_NEXT_OFFSET or REST_NEXT_BODY_CURSOR leads to. */
 enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out);
 /* paging.c: a refused details request is asked again in smaller pieces. */
 bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out);
-/* paging.c: SC_WALK "cursor" is refused: forgotten, and the walk begun again by time. */
+/* paging.c: the cursor is refused: forgotten, and the walk begun again by time. */
 bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out);
 
 /* rest.c: the newest record time becomes the position's. */

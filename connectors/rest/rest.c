@@ -162,7 +162,7 @@ static bool is_listed(const int *statuses, int status)
 /* The vendor refuses the cursor that was used: forgotten, and on by time. A web page is not the vendor's word. */
 static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    bool kept = stored_next(host) || (is_paged(host) && host->api->get(host, SC_WALK, "cursor") && !rest_in_details(host));
+    bool kept = is_paged(host) ? rest_cursor(host) && !rest_in_details(host) : stored_next(host) != NULL;
     if (!kept || !is_listed(row_of(host)->cursor_lost, in->status) || rest_is_web_page(in->body_prefix))
         return false;
     if (is_paged(host))
@@ -180,24 +180,41 @@ static bool forget_lost_cursor(struct sc_host *host, const struct sc_response *i
     return true;
 }
 
+static void add_more(const struct rest_data_type *row, struct sc_str object, struct rest_fault *fault)
+{
+    char more[100];
+    size_t n = strlen(fault->text);
+    if (row->error_also && rest_error_path(object, row->error_also, more, sizeof more))
+        snprintf(fault->text + n, sizeof fault->text - n, "%s%s", n ? ": " : "", more);
+}
+
+static bool read_list(const struct rest_data_type *row, struct sc_str list, struct rest_fault *ret)
+{
+    bool any = rest_first_fault(list, row->error_code, row->error_text, ret);
+    if (any)
+        add_more(row, rest_first_element(list), ret);
+    return any;
+}
+
 /* What the body of an error says. */
 static struct rest_fault read_fault(const struct rest_data_type *row, struct sc_str body)
 {
     struct rest_fault fault = {0};
     if (row->error_list) {
-        rest_first_fault(rest_error_value(body, row->error_list), row->error_code, row->error_text, &fault);
+        read_list(row, rest_error_value(body, row->error_list), &fault);
         return fault;
     }
     if (row->error_code)
         rest_error_member(body, row->error_code, fault.code, sizeof fault.code);
     if (row->error_text)
         rest_error_member(body, row->error_text, fault.text, sizeof fault.text);
+    add_more(row, body, &fault);
     return fault;
 }
 
 static void say_fault(const struct rest_fault *fault, const char *before, struct sc_verdict *out)
 {
-    snprintf(out->detail, sizeof out->detail, "%s%s%s%s", before, fault->code, fault->code[0] && fault->text[0] ? " " : "", fault->text);
+    snprintf(out->detail, sizeof out->detail, "%s%s%s%.130s", before, fault->code, fault->code[0] && fault->text[0] ? " " : "", fault->text);
 }
 
 static bool judge_by_table(const struct rest_data_type *row, int status, const char *code, struct sc_verdict *out)
@@ -309,22 +326,20 @@ static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, 
     return last ? SC_WALKED : SC_MORE;
 }
 
-/* An error inside a success: the reason by its code, as if it were the status. */
+/* An error inside a success: the reason by its code, as if that were the status. */
 static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     struct rest_fault fault;
-    int64_t code;
-    if (!row->error_list || !rest_first_fault(host->api->envelope(host, row->error_list), row->error_code, row->error_text, &fault))
+    if (!row->error_list || !read_list(row, host->api->envelope(host, row->error_list), &fault))
         return false;
-    if (!rest_number(sc_str_of(fault.code), &code))
-        code = 0;
+    int status = rest_status_of(fault.code);
     say_fault(&fault, "an error inside a reply of status 200, nothing of it counts: ", out);
-    if (!judge_by_table(row, (int)(code < 1000 ? code : 0), fault.code, out))
-        out->reason = code == 401   ? SC_REASON_AUTH_INVALID
-                      : code == 403 ? SC_REASON_PERMISSION_DENIED
-                      : code == 429 ? SC_REASON_RATE_LIMITED
-                                    : SC_REASON_VENDOR_ERROR;
+    if (!judge_by_table(row, status, fault.code, out))
+        out->reason = status == 401   ? SC_REASON_AUTH_INVALID
+                      : status == 403 ? SC_REASON_PERMISSION_DENIED
+                      : status == 429 ? SC_REASON_RATE_LIMITED
+                                      : SC_REASON_VENDOR_ERROR;
     return true;
 }
 

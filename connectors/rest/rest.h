@@ -7,17 +7,20 @@
  *   SC_POSITION  time           what the position covers, in record time: newest record's, in the vendor's own text; of a row
  *                               without order: the newest time that is sure to be covered
  *                since          lower bound of the first walk, as long as no record time is known
- *                next           the next page: path and query below the base URL      (REST_CHECKPOINT_NEXT)
+ *                next           the next page: path and query below the base URL      (REST_CHECKPOINT_NEXT, links)
+ *                cursor         the vendor's cursor behind what was read              (REST_CHECKPOINT_NEXT, REST_NEXT_BODY_CURSOR)
  *                etag, last_modified, url   validators, and the URL they belong to    (REST_CHECKPOINT_VALIDATORS)
  *                answered       URL of the last document, where the row has several places
- *   SC_WALK      since          lower bound of this walk, frozen by its first request(); moves with the pages of REST_NEXT_OFFSET
+ *   SC_WALK      since          lower bound of this walk, frozen by its first request(); moves with the pages of REST_NEXT_OFFSET and of
+ *                               follows_time
  *                cursor         the next page: the vendor's cursor, or an offset; absent: the first page
- *                last, fewer, shifts   of REST_NEXT_OFFSET (paging.c)
+ *                last, fewer, shifts   of REST_NEXT_OFFSET; `fewer` of follows_time too (paging.c)
+ *                opened         when the page was asked for that the cursor goes on from, ms (follows_time)
  *                began, newest  when the walk began and the newest record time in it, ms  (rows without order)
  *                pages, reached, lost   how far a walk came before its cursor was lost, and how often that happened
  *                batch          how many items a details request may take, once the vendor has refused more
  *                unasked_304    a 304 came that nobody had asked for
- *   SC_PAGE      asked, listed  when the list was asked for, and when it was made at the latest, ms
+ *   SC_PAGE      asked, listed  when the list or page was asked for, and when it was made at the latest, ms
  *                at, got        items whose details are read; records that came of them
  *                next           the cursor behind this page; "": it is the last one
  */
@@ -31,8 +34,8 @@ enum rest_next {
     REST_NEXT_NONE,        /* there is one page */
     REST_NEXT_LINK_HEADER, /* header Link, relation "next" (RFC 8288) */
     REST_NEXT_OFFSET,      /* by number, sorted by the record time: the filter follows the time as far as that moves (paging.c) */
-    REST_NEXT_BODY_CURSOR  /* an envelope member is a parameter of the next request; ends when it is absent, empty, or with an
-                            * empty page */
+    REST_NEXT_BODY_CURSOR  /* an envelope member is a parameter of the next request; ends when it is absent or empty, where
+                            * REST_STOP_EMPTY_PAGE says so with an empty page too; with `more` by that alone */
 };
 
 enum rest_stop {
@@ -42,7 +45,7 @@ enum rest_stop {
 
 enum rest_checkpoint {
     REST_CHECKPOINT_TIME,      /* newest record time alone */
-    REST_CHECKPOINT_NEXT,      /* the next page's address */
+    REST_CHECKPOINT_NEXT,      /* the next page's address or cursor, kept past the end of the walk */
     REST_CHECKPOINT_VALIDATORS /* ETag and Last-Modified of the last document that was processed to its end */
 };
 
@@ -70,9 +73,12 @@ struct rest_list {
 struct rest_data_type {
     enum sc_method method;
     /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings (looked up in this order);
-     * {name|form} writes it in a form (template.c lists them). Values are percent-encoded. */
+     * {name|form} writes it in a form (template.c lists them); {&param=name} is "&param=value", nothing where that is not set. Values
+     * are percent-encoded. */
     const char *path, *query;
-    const char *body;   /* of a POST, JSON: {items} is the array of what the page's list named; NULL: none */
+    /* Of a POST, JSON: the same placeholders, as text for between quotes; {items} is the array of what the page's list named. NULL: none. */
+    const char *body;
+    const char *cursor_body; /* instead, once there is a cursor: "{\"cursor\":\"{cursor}\"}"; NULL: the same */
     const char *accept; /* NULL: application/json */
     const char *pools[SC_MAX_REQUEST_POOLS];
     uint32_t page_size; /* {page_size}: the default and the most */
@@ -88,16 +94,24 @@ struct rest_data_type {
     bool unordered;
     bool may_repeat;          /* sc_request.may_repeat of the request for a page */
     const char *cursor;       /* REST_NEXT_BODY_CURSOR: where it stands in the envelope */
-    const char *cursor_param; /* query parameter that takes the cursor or the offset; left out on the first page */
-    const char *total;        /* REST_NEXT_OFFSET: how many there are, in the envelope; NULL: a page that is not full is the last */
+    const char *cursor_param; /* query parameter that takes the cursor or the offset; left out on the first page; NULL: cursor_body */
+    const char *more;         /* REST_NEXT_BODY_CURSOR: true in the envelope while there are more pages; NULL: the cursor says it */
+    /* REST_NEXT_BODY_CURSOR over a list that is sorted by the record time: the filter follows the time as far as that moves, the cursor is
+     * used only while it stands still (paging.c). */
+    bool follows_time;
+    /* REST_NEXT_OFFSET, follows_time: how many there are, in the envelope; NULL: a page that is not full is the last (by offset). */
+    const char *total;
     uint32_t offset_limit;    /* REST_NEXT_OFFSET: offset and page size are never beyond this together; 0: no limit */
-    /* Statuses that say of a cursor (a stored `next`, SC_WALK `cursor`) that the vendor no longer knows it: the walk goes on by
-     * time, from the newest record time less the data type's overlap_s; without order from its own lower bound. 0 ends. */
+    /* Statuses that say of a cursor (a stored `next` or `cursor`) that the vendor no longer knows it: the walk goes on by
+     * time, from the newest record time less the data type's overlap_s; without order, and with follows_time, from the walk's own lower
+     * bound. 0 ends. */
     int cursor_lost[REST_MAX_STATUSES];
     /* Members of a JSON error body; NULL: none. Top-level, or with error_list in the first element of that array, which makes a
-     * 200 an error too: then it stands in the envelopes as well. */
+     * 200 an error too: then it stands in the envelopes as well. A code of digits that begins with a status (4010010) is read as that
+     * status there. */
     const char *error_list;
     const char *error_code, *error_text;
+    const char *error_also; /* said behind error_text; a path: "Error.Message" */
     const struct rest_error *errors;
 
     /* ---- hooks, all optional */
@@ -107,3 +121,11 @@ struct rest_data_type {
 };
 
 extern const struct sc_connector_ops rest_ops;
+
+/* For hooks: a top-level member of a JSON object that may be cut short, as printable ASCII (the rest becomes ' ' or '?'). Length, 0 when
+ * it is absent or neither text nor number. `out` is always terminated. */
+size_t rest_error_member(struct sc_str body, const char *name, char *out, size_t cap);
+/* For hooks: from the value of a top-level member on to the end of what is here; absent when there is none. */
+struct sc_str rest_error_value(struct sc_str body, const char *name);
+/* For hooks: a JSON array of texts, which may be cut short, holds this one (unescaped text only). */
+bool rest_list_has(struct sc_str list, const char *text);

@@ -107,10 +107,18 @@ static const char *write_rfc3339s(struct sc_host *host, const char *value)
     return dot ? host->api->text(host, "%.*sZ", (int)(dot - ms), ms) : ms;
 }
 
+static const char *write_rfc3339us(struct sc_host *host, const char *value)
+{
+    const char *ms = write_rfc3339ms(host, value);
+    size_t len = ms ? strlen(ms) : 0;
+    return len && ms[len - 1] == 'Z' ? host->api->text(host, "%.*s000Z", (int)len - 1, ms) : NULL;
+}
+
 static const struct form {
     const char *name;
     const char *(*write)(struct sc_host *host, const char *value);
 } forms[] = {
+    {"rfc3339us", write_rfc3339us}, /* 2026-11-21T10:15:02.123000Z */
     {"rfc3339ms", write_rfc3339ms}, /* 2026-11-21T10:15:02.123Z */
     {"rfc3339s", write_rfc3339s},   /* 2026-11-21T10:15:02Z */
 };
@@ -119,7 +127,7 @@ uint32_t rest_limit(const struct sc_host *host)
 {
     const struct rest_data_type *row = host->type->engine;
     uint32_t n = host->api->page_size(host, row->page_size);
-    if (row->next != REST_NEXT_OFFSET)
+    if (row->next != REST_NEXT_OFFSET && !row->follows_time)
         return n;
     n = n < 2 ? 2 : n; /* a page may begin with one that is known */
     int64_t fewer = rest_get_number(host, SC_WALK, "fewer", n);
@@ -138,8 +146,8 @@ static const char *value_of(struct sc_host *host, const char *name)
     return value ? value : host->api->setting(host, name);
 }
 
-/* "name" or "name|form" */
-static void add_value(struct sc_host *host, struct text *out, const char *placeholder, size_t len)
+/* "name" or "name|form"; NULL: no value. */
+static const char *find_value(struct sc_host *host, const char *placeholder, size_t len)
 {
     char name[64] = "";
     if (len < sizeof name)
@@ -154,6 +162,29 @@ static void add_value(struct sc_host *host, struct text *out, const char *placeh
             i++;
         value = i < count ? forms[i].write(host, value) : NULL;
     }
+    return value;
+}
+
+/* "&param=name": the whole parameter, or nothing. */
+static void add_parameter(struct sc_host *host, struct text *out, const char *placeholder, size_t len)
+{
+    const char *equals = memchr(placeholder, '=', len);
+    size_t head = equals ? (size_t)(equals - placeholder) + 1 : len;
+    const char *value = find_value(host, placeholder + head, len - head);
+    if (!value || !*value)
+        return;
+    for (size_t i = 0; i < head; i++)
+        add(out, placeholder[i]);
+    add_encoded(out, value);
+}
+
+static void add_value(struct sc_host *host, struct text *out, const char *placeholder, size_t len)
+{
+    if (len && *placeholder == '&') {
+        add_parameter(host, out, placeholder, len);
+        return;
+    }
+    const char *value = find_value(host, placeholder, len);
     if (value)
         add_encoded(out, value);
     else
@@ -181,9 +212,50 @@ const char *rest_encode(struct sc_host *host, const char *value)
     return out.failed ? NULL : host->api->text(host, "%.*s", (int)out.len, out.bytes);
 }
 
+/* As the text of a JSON string. */
+static void add_json(struct text *out, const char *value)
+{
+    char code[8];
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') {
+            add(out, '\\');
+            add(out, *value);
+        } else if ((unsigned char)*value < ' ') {
+            snprintf(code, sizeof code, "\\u%04x", (unsigned)*value);
+            for (const char *c = code; *c; c++)
+                add(out, *c);
+        } else {
+            add(out, *value);
+        }
+    }
+}
+
+/* A part of a body. JSON's own braces are followed by a quote, a blank or a brace, a placeholder's by a letter. */
+static const char *expand_json(struct sc_host *host, const char *text, size_t len)
+{
+    struct text out = {.len = 0};
+    const char *stop = text + len;
+    for (const char *c = text; c < stop && !out.failed; c++) {
+        bool opens = *c == '{' && stop - c > 1 && c[1] >= 'a' && c[1] <= 'z';
+        const char *end = opens ? memchr(c, '}', (size_t)(stop - c)) : NULL, *value = NULL;
+        if (end && !(value = find_value(host, c + 1, (size_t)(end - c - 1))))
+            return NULL;
+        if (value)
+            add_json(&out, value);
+        else
+            add(&out, *c);
+        c = end ? end : c;
+    }
+    return out.failed ? NULL : host->api->text(host, "%.*s", (int)out.len, out.bytes);
+}
+
 const char *rest_body(struct sc_host *host, const char *text, const char *items)
 {
     static const char name[] = "{items}";
     const char *at = strstr(text, name);
-    return at ? host->api->text(host, "%.*s%s%s", (int)(at - text), text, items, at + sizeof name - 1) : host->api->text(host, "%s", text);
+    if (!at)
+        return expand_json(host, text, strlen(text));
+    const char *before = expand_json(host, text, (size_t)(at - text)), *tail = at + sizeof name - 1;
+    const char *after = before ? expand_json(host, tail, strlen(tail)) : NULL;
+    return after ? host->api->text(host, "%s%s%s", before, items, after) : NULL;
 }

@@ -1,4 +1,4 @@
-/* The engine's pure parts by table: Link headers, what of a link is followed, error bodies. */
+/* The engine's pure parts by table: Link headers, what of a link is followed, error bodies and what their codes stand for. */
 #include "rest/parts.h"
 
 #include <setjmp.h>
@@ -251,6 +251,80 @@ static void test_rest_error_value(void **state)
     }
 }
 
+static void test_rest_error_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *path, *want, *why;
+    } rows[] = {
+        {"{\"Error\":{\"Message\":\"no\"}}", "Error.Message", "no", "nested"},
+        {"{\"message\":\"m\",\"Error\":{\"Code\":1,\"Message\":7}}", "Error.Message", "7", "behind others"},
+        {"{\"message\":\"m\"}", "message", "m", "one name"},
+        {"{\"Error\":\"text\",\"Message\":\"other\"}", "Error.Message", "", "text on the way"},
+        {"{\"Error\":[{\"Message\":\"m\"}]}", "Error.Message", "", "a list on the way"},
+        {"{\"Error\":{},\"Message\":\"other\"}", "Error.Message", "", "empty on the way: what follows is outside"},
+        {"{\"a\":{\"b\":{\"c\":\"d\"}}}", "a.b.c", "d", "three"},
+        {"{\"Error\":{\"Message\":\"cut he", "Error.Message", "cut he", "cut short"},
+        {"", "Error.Message", "", "nothing"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        char out[32];
+        for (size_t cut = 0; cut <= strlen(rows[i].body); cut++) {
+            struct guard g = guard_copy(rows[i].body, cut);
+            size_t n = rest_error_path((struct sc_str){g.ptr, g.len}, rows[i].path, out, sizeof out);
+            CHECK_INT("its length", n, strlen(out));
+            guard_done(&g);
+        }
+        CHECK_TEXT(rows[i].why, out, rows[i].want);
+    }
+}
+
+static void test_rest_list_has(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list;
+        bool want;
+        const char *why;
+    } rows[] = {
+        {"[\"a\",\"items\"]", true, "the last"},
+        {" [ \n\"items\" , \"b\"]", true, "blanks"},
+        {"[\"items", true, "cut behind it"},
+        {"[null,7,\"items\"]", true, "others that are no text"},
+        {"[\"itemsx\",\"xitems\"]", false, "no part of another"},
+        {"[\"a\\\"items\"]", false, "an escaped quote"},
+        {"[],\"items\"]", false, "behind the end"},
+        {"[{\"items\":1}]", false, "a name in an object"},
+        {"\"items\"", false, "no list"},
+        {"{\"items\":[\"items\"]}", false, "an object"},
+        {"[", false, "cut before anything"},
+        {"", false, "nothing"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        bool got = false;
+        for (size_t cut = 0; cut <= strlen(rows[i].list); cut++) {
+            struct guard g = guard_copy(rows[i].list, cut);
+            got = rest_list_has((struct sc_str){g.ptr, g.len}, "items");
+            guard_done(&g);
+        }
+        CHECK_INT(rows[i].why, got, rows[i].want);
+    }
+}
+
+static void test_rest_status_of(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        int want;
+    } rows[] = {
+        {"401", 401}, {"4010010", 401}, {"5000010", 500}, {"429", 429}, {"", 0},      {"4", 0},      {"40", 0},
+        {"77", 0},    {"700123", 0},    {"099", 0},       {"40x", 0},   {"4010x", 0}, {"E4010", 0}, {"-401", 0}, {"401.0", 0},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++)
+        CHECK_INT(rows[i].code, rest_status_of(rows[i].code), rows[i].want);
+}
+
 static void test_rest_number(void **state)
 {
     (void)state;
@@ -287,6 +361,9 @@ int main(void)
         cmocka_unit_test(test_rest_error_member),
         cmocka_unit_test(test_rest_first_fault),
         cmocka_unit_test(test_rest_error_value),
+        cmocka_unit_test(test_rest_error_path),
+        cmocka_unit_test(test_rest_list_has),
+        cmocka_unit_test(test_rest_status_of),
         cmocka_unit_test(test_rest_number),
         cmocka_unit_test(test_rest_web_page),
     };
