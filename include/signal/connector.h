@@ -24,7 +24,7 @@
 #include <signal/reason.h>
 #include <signal/types.h>
 
-#define SC_CONNECTOR_ABI 2
+#define SC_CONNECTOR_ABI 3
 
 /* ---- tables: what an operator can set ---------------------------------------------------------------------------- */
 
@@ -48,6 +48,7 @@ struct sc_field {
     bool secret;                /* never printed */
     const char *const *choices; /* SC_CHOICE: NULL-terminated */
     int64_t min, max;           /* SC_INTEGER */
+    const char *alias;          /* another name that is taken for it; NULL: none */
 };
 
 /* ---- tables: the vendor's budget ---------------------------------------------------------------------------------- */
@@ -75,7 +76,8 @@ struct sc_pool {
     /* reply headers that correct it; NULL: none */
     const char *limit_header, *remaining_header, *reset_header;
     enum sc_reset_unit reset_unit;
-    uint32_t throttle_s; /* wait after a throttle that names no time; 0: 30 */
+    uint32_t throttle_s; /* wait after a throttle that names no time, doubling with each in a row; 0: 30 */
+    uint32_t throttle_max_s; /* where doubling ends; 0: 900 */
 };
 
 /* ---- tables: data types -------------------------------------------------------------------------------------------- */
@@ -83,7 +85,16 @@ struct sc_pool {
 enum sc_identity {
     SC_IMMUTABLE, /* id */
     SC_VERSIONED, /* id + the fields that change when the record changes */
-    SC_CONTENT    /* hash of the bytes */
+    /* The record has no id of its own: `id` where all of its members are there, else `id_else`, else the hash of its bytes. Of the last two,
+     * equal ones on one page are counted: "#2" is the second. So all that may be equal (one second of a log) has to be read on one page. */
+    SC_CONTENT
+};
+
+/* How a reply is written. */
+enum sc_format {
+    SC_JSON,   /* one value */
+    SC_NDJSON, /* one value a line */
+    SC_XML     /* each record becomes one JSON object (docs/artifacts.md); paths: element names from the root on, joined by '.' */
 };
 
 enum sc_shape {
@@ -98,7 +109,7 @@ enum sc_time_format {
     SC_TIME_EPOCH_MS
 };
 
-#define SC_MAX_ID_PARTS 4
+#define SC_MAX_ID_PARTS 8
 #define SC_MAX_ENVELOPE 8
 
 struct sc_data_type {
@@ -117,7 +128,8 @@ struct sc_data_type {
     enum sc_identity identity;
     /* where things are in the reply; paths: member names joined by '.', "[]" = the elements of an array */
     const char *records;             /* "[]", "vulnerabilities[]", "data.items[]" */
-    const char *id[SC_MAX_ID_PARTS]; /* inside a record; NULL ends */
+    const char *id[SC_MAX_ID_PARTS]; /* inside a record; NULL ends. "?port": empty where the record has none */
+    const char *id_else[SC_MAX_ID_PARTS]; /* of a record that lacks a member of `id`; NULL ends: none */
     const char *time;                /* inside a record, may be NULL */
     enum sc_time_format time_format;
     const char *envelope[SC_MAX_ENVELOPE]; /* beside the records, read with host->envelope(); NULL ends */
@@ -128,14 +140,22 @@ struct sc_data_type {
     bool time_is_frozen; /* reserved, false */
     const void *engine;  /* the connector's own table for this data type (connectors/rest) */
     const char *scope;   /* {scope} in sc_oauth2.params: a token of its own for each different one; NULL: none */
+    enum sc_format format;
+    const char *records_else; /* SC_NDJSON: where to look in a line that has nothing at `records`; NULL: nowhere */
+    const char *nested;       /* SC_XML: below the element at `records`: each one there is a record, with what stands around it; NULL: none */
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
 
+struct sc_host; /* one walk of one data type of one integration */
+
 enum sc_auth_kind {
     SC_AUTH_NONE,
-    SC_AUTH_HEADER,       /* a fixed header; value with {setting or credential} filled in */
-    SC_AUTH_OAUTH2_CLIENT /* client credentials (RFC 6749 4.4): a token is fetched, kept, renewed; value with {token} */
+    SC_AUTH_HEADER,        /* a fixed header; value with {setting or credential} filled in */
+    SC_AUTH_OAUTH2_CLIENT, /* client credentials (RFC 6749 4.4): a token is fetched, kept, renewed; value with {token} */
+    SC_AUTH_BASIC,         /* RFC 7617, with the credentials `user` and `password` */
+    SC_AUTH_LOGIN,         /* as SC_AUTH_OAUTH2_CLIENT, with a login of the vendor's own: sc_oauth2.token_member */
+    SC_AUTH_SIGNED         /* `sign` adds headers to each request, last of all */
 };
 
 enum sc_oauth2_body {
@@ -145,7 +165,8 @@ enum sc_oauth2_body {
 
 enum sc_oauth2_client {
     SC_OAUTH2_CLIENT_IN_BODY, /* client_id and client_secret among the parameters */
-    SC_OAUTH2_CLIENT_BASIC    /* RFC 6749 2.3.1 */
+    SC_OAUTH2_CLIENT_BASIC,   /* RFC 6749 2.3.1 */
+    SC_OAUTH2_CLIENT_NONE     /* whatever is needed stands in params */
 };
 
 #define SC_MAX_OAUTH2_PARAMS 6
@@ -173,6 +194,23 @@ struct sc_oauth2 {
     uint32_t lifetime_s; /* taken when the reply has no expires_in; 0: 3600 */
     const char *pool;    /* budget of the token endpoint; NULL: none */
     const struct sc_oauth2_error *errors;
+    const char *token_member; /* of the reply; NULL: access_token */
+};
+
+#define SC_MAX_SIGN_HEADERS 4
+
+struct sc_header {
+    const char *name, *value;
+};
+
+/* What is signed: exactly what will be sent. */
+struct sc_to_sign {
+    const char *method;               /* "GET" */
+    const char *host;                 /* as in the header Host: lower case, with a port that is not the scheme's own */
+    struct sc_str path, query;        /* as sent; path at least "/"; query without '?', empty: none */
+    struct sc_str body;
+    const struct sc_header *headers;  /* those of the request so far, name NULL ends */
+    int64_t now;                      /* the source's time, ms */
 };
 
 struct sc_auth {
@@ -180,29 +218,41 @@ struct sc_auth {
     const char *header; /* "Authorization" */
     const char *value;  /* "SSWS {api_token}", "Bearer {token}" */
     const struct sc_oauth2 *oauth2;
+    const char *user, *password; /* SC_AUTH_BASIC: names of credentials */
+    /* SC_AUTH_SIGNED: fills `out` (name NULL ends; values from host->text()). Called afresh for each sending. NULL, or what is wrong, for
+     * people, without secrets. A reply that leads elsewhere is not followed. */
+    const char *(*sign)(struct sc_host *host, const struct sc_to_sign *in, struct sc_header out[SC_MAX_SIGN_HEADERS]);
+    /* This way counts where that setting or credential is given (a bool: is true), else `otherwise`. NULL: always. */
+    const char *when;
+    const struct sc_auth *otherwise;
 };
 
 /* ---- one call ------------------------------------------------------------------------------------------------------- */
 
 enum sc_method {
     SC_GET,
-    SC_POST
+    SC_POST,
+    SC_DELETE
 };
 
-/* A reply that is read and not published: the list of a page whose records are fetched by further requests. What it lists is
- * kept until the page is over: at most 20,000 items, 4 MiB. */
+/* A reply that is not read by the data type's table. Static.
+ * Not `publish`: it is read and not published: the list of a page whose records are fetched by further requests. What it lists is kept
+ * until the page is over: at most 20,000 items, 4 MiB.
+ * `publish`: it holds the data type's records, in another place or format; `item` means nothing then. */
 struct sc_reply {
-    const char *items; /* path as sc_data_type.records; each a text or number, or an object with a member `item` */
+    const char *items; /* path as sc_data_type.records; each a text or number, or an object with a member `item`. NULL: there are none,
+                        * the reply is one value of which only the envelope counts, or empty */
     const char *item;  /* NULL: the item itself */
     const char *envelope[SC_MAX_ENVELOPE]; /* instead of the data type's */
+    enum sc_format format;
+    const char *items_else, *nested; /* as sc_data_type.records_else and nested */
+    bool publish;
+    /* A second and third member of each item, read with host->item_more(); kept as text, empty where it has none. NULL: none */
+    const char *more[2];
 };
 
 #define SC_MAX_REQUEST_HEADERS 16
 #define SC_MAX_REQUEST_POOLS 4
-
-struct sc_header {
-    const char *name, *value;
-};
 
 /* Filled by request(); strings are static or from host->text() (they live until the next call). */
 struct sc_request {
@@ -219,6 +269,20 @@ struct sc_request {
     /* Records dated later do not count for sc_page.newest_time; 0: the source's now. Details that are read after their list may be
      * younger than what the list is sorted by: they must not move a position past what the list did not show. */
     int64_t newest_until;
+    /* ---- since ABI 3 */
+    /* Not to be sent before this time (the source's, ms; 0: now): request() is asked again then. The walk stays open meanwhile, over a
+     * restart too. `waits_for`: what for, for people ("the export to be made"). */
+    int64_t not_before;
+    const char *waits_for;
+    /* What the walk remembers is in the bucket before this is sent: for a request that makes something at the vendor. */
+    bool after_save;
+    uint32_t first_byte_s; /* how long the reply may take to begin; 0: as configured */
+    /* One of a list of things that are fetched each by a request of its own (a file, a blob): its name, the vendor's for it, and its time
+     * (SC_TIME_NONE: none). One that fails for good (SC_PASS_OVER, or refused or unreadable 5 times over at least 10 minutes while nothing else
+     * is wrong) goes to the dead letters, is recorded as a gap, and page() is called as if its reply had been without records. Once its
+     * page is acknowledged and saved, host->was_read() knows it for as long as its time is not older than the position's less overlap_s. */
+    const char *child;
+    int64_t child_time;
 };
 
 enum sc_next {
@@ -238,7 +302,8 @@ enum sc_action {
     SC_CUT,       /* cut the body by the data type's table */
     SC_REFUSE,    /* an error: reason says which; the walk stops, its page is not done */
     SC_AGAIN,     /* the connector has changed its state: ask request() again now (counted; at most 8 in a row) */
-    SC_FINISHED   /* the walk is complete, nothing new (304) */
+    SC_FINISHED,  /* the walk is complete, nothing new (304) */
+    SC_PASS_OVER  /* what the request's `child` names is gone for good: on without it */
 };
 
 struct sc_verdict {
@@ -255,8 +320,13 @@ struct sc_page {
     int64_t newest_time;      /* over the records of this page, in all of its replies so far; SC_TIME_NONE: none */
     struct sc_str newest_text; /* the vendor's own text of it */
     bool ended_early;         /* reserved, false */
-    const struct sc_reply *reply; /* of the request: NULL when records were published */
+    const struct sc_reply *reply; /* of the request: NULL when it was read by the data type's table */
     uint32_t items;           /* kept from this reply */
+    int64_t answered;         /* the vendor's Date of this reply, ms; without one the source's time when its head came */
+    /* The reply is well-formed, but what should hold the records is not in it (an error inside a success?): records is 0, and only
+     * SC_BROKEN may follow; without a detail the agent says what is missing. */
+    bool absent;
+    bool passed_over;         /* there was none: the request's child has failed for good */
 };
 
 enum sc_more {
@@ -268,9 +338,20 @@ enum sc_more {
     SC_PART    /* ask request() for the rest of this page */
 };
 
+/* Of a line of SC_NDJSON. */
+enum sc_line {
+    SC_LINE_TAKE,
+    SC_LINE_SKIP,  /* what is in it is no record (a preview) */
+    SC_LINE_BROKEN /* it says that the reply fails: as SC_BROKEN of page() */
+};
+
 /* ---- services of the host -------------------------------------------------------------------------------------------- */
 
-struct sc_host; /* one walk of one data type of one integration */
+enum sc_digest {
+    SC_SHA1,   /* 20 bytes */
+    SC_SHA256, /* 32 */
+    SC_SHA512  /* 64 */
+};
 
 /* Which map a name lives in. Values are text. */
 enum sc_keep {
@@ -316,6 +397,17 @@ struct sc_host_api {
      * it once, when the walk's lower bound is frozen. */
     void (*passed)(struct sc_host *, int64_t from_ms, int64_t to_ms);
     /* since 2 ends here */
+    /* Member more[which] of item n (struct sc_reply). */
+    struct sc_str (*item_more)(const struct sc_host *, uint32_t n, unsigned which);
+    /* A child of that name (sc_request.child) was read to its end, by this walk or an earlier one. */
+    bool (*was_read)(const struct sc_host *, struct sc_str child);
+    /* Digest, and HMAC (RFC 2104), of bytes: `out` has room for 64. Their length; 0: failed. */
+    size_t (*digest)(enum sc_digest, struct sc_str data, unsigned char *out);
+    size_t (*hmac)(enum sc_digest, struct sc_str key, struct sc_str data, unsigned char *out);
+    /* Base64 (RFC 4648, with padding) and lower-case hex, like text(). */
+    const char *(*base64)(struct sc_host *, struct sc_str bytes);
+    const char *(*hex)(struct sc_host *, struct sc_str bytes);
+    /* since 3 ends here */
 };
 
 /* Every struct sc_host begins with this. */
@@ -333,6 +425,12 @@ struct sc_connector_ops {
     void (*response)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
     /* `out`: detail for SC_LOOP; reason, wait_until, detail and advice for SC_BROKEN. action means nothing here. */
     enum sc_more (*page)(struct sc_host *, const struct sc_page *in, struct sc_verdict *out);
+    /* ---- since ABI 3, both may be NULL */
+    /* SC_NDJSON: a line is read, envelope() is that line's; before its records count. `out` as for SC_BROKEN. NULL: each is taken. */
+    enum sc_line (*line)(struct sc_host *, struct sc_verdict *out);
+    /* The data type was switched off, or its integration deleted, while a walk is open: fills in one request that takes back what the walk
+     * has made at the vendor (a job). False: nothing is to be done. It is sent once, its reply does not matter. */
+    bool (*leave)(struct sc_host *, struct sc_request *out);
 };
 
 struct sc_connector {
@@ -353,6 +451,7 @@ struct sc_connector {
     const struct sc_connector_ops *ops;
     const char *auth_advice; /* where to make a new credential, for people */
     /* since 2 ends here */
+    /* since 3: nothing new; rows of tables, requests and services grew */
 };
 
 /* The one exported symbol. host_abi is the newest ABI that the agent knows; NULL when the module needs a newer one. */
