@@ -11,7 +11,9 @@
  *                cursor         the vendor's cursor behind what was read              (REST_CHECKPOINT_NEXT, REST_NEXT_BODY_CURSOR)
  *                etag, last_modified, url   validators, and the URL they belong to    (REST_CHECKPOINT_VALIDATORS)
  *                answered       URL of the last document, where the row has several places
- *   SC_WALK      since          lower bound of this walk, frozen by its first request(); moves with the pages of REST_NEXT_OFFSET and of
+ *   SC_WALK      from, to       the window that is being read; `top`: its end can be no later (ms), by the vendor's Date of its first reply
+ *                next           the next page of REST_NEXT_URL
+ *                since          lower bound of this walk, frozen by its first request(); moves with the pages of REST_NEXT_OFFSET and of
  *                               follows_time
  *                cursor         the next page: the vendor's cursor, or an offset; absent: the first page
  *                last, fewer, shifts   of REST_NEXT_OFFSET; `fewer` of follows_time too (paging.c)
@@ -34,6 +36,7 @@ enum rest_next {
     REST_NEXT_NONE,        /* there is one page */
     REST_NEXT_LINK_HEADER, /* header Link, relation "next" (RFC 8288) */
     REST_NEXT_OFFSET,      /* by number, sorted by the record time: the filter follows the time as far as that moves (paging.c) */
+    REST_NEXT_URL,         /* `link` finds the whole URL of the next page; kept for the walk. None: the last page */
     REST_NEXT_BODY_CURSOR  /* an envelope member is a parameter of the next request; ends when it is absent or empty, where
                             * REST_STOP_EMPTY_PAGE says so with an empty page too; with `more` by that alone */
 };
@@ -63,11 +66,28 @@ struct rest_place {
     const char *url;  /* absolute */
 };
 
-/* The first step of a page in two: its reply names the records, which the row's own request then fetches in batches. */
+/* The first step of a page in two: its reply names the records, which the row's own request then fetches in batches, or one by one. */
 struct rest_list {
-    const char *path, *query; /* GET; templates as the row's */
+    const char *path, *query; /* templates as the row's */
     struct sc_reply reply;
-    const char *batch; /* name of the setting: how many items a details request takes */
+    const char *batch; /* name of the setting: how many items a details request takes; NULL: page_size of them */
+    enum sc_method method;
+    const char *body, *cursor_body; /* as the row's */
+    /* Hook: each item is fetched by a request of its own: url, child, child_time of item n. False: it is not to be fetched (it was read before). The
+     * row's path, body and the batch mean nothing then. */
+    bool (*fetch)(struct sc_host *, uint32_t n, struct sc_request *out);
+};
+
+struct rest_job; /* made at the vendor, waited for, its results read in parts: job.h */
+
+/* A walk over windows of time, {from} to {to}, for vendors that want both bounds. They are frozen for a walk, and the position's time is the
+ * end of the last window that was read to its end: never later than the vendor's Date of the first reply less the data type's lag_s. Order within
+ * a window does not matter. Cursors and URLs of pages live no longer than their window. */
+struct rest_window {
+    uint32_t overlap_s; /* a walk begins so far before the position; at most the data type's overlap_s, for which identities are kept */
+    uint32_t longest_s; /* longer ones are cut, a walk reads one behind the other up to the present; 0: never cut */
+    uint32_t unit_ms;   /* bounds are whole multiples, floored: 1000 where the vendor takes seconds; 0: 1 */
+    bool end_is_in;     /* the vendor counts {to} in: the next window begins one unit behind */
 };
 
 struct rest_data_type {
@@ -78,6 +98,7 @@ struct rest_data_type {
     const char *path, *query;
     /* Of a POST, JSON: the same placeholders, as text for between quotes; {items} is the array of what the page's list named. NULL: none. */
     const char *body;
+    const char *form; /* of a POST instead, form-urlencoded: a template as `query` */
     const char *cursor_body; /* instead, once there is a cursor: "{\"cursor\":\"{cursor}\"}"; NULL: the same */
     const char *accept; /* NULL: application/json */
     const char *pools[SC_MAX_REQUEST_POOLS];
@@ -87,6 +108,8 @@ struct rest_data_type {
     enum rest_stop stop;
     enum rest_checkpoint checkpoint;
     const struct rest_list *list; /* NULL: one step. What follows on pages is then true of the list */
+    const struct rest_job *job;       /* NULL: a reply is there at once */
+    const struct rest_window *window; /* NULL: {since} alone bounds the walk, and the position follows the records */
     const char *filter;           /* put behind the query, but for a walk that reads everything */
     bool all_first;               /* the first walk reads everything, without `filter`; but for one that is to begin at a given time */
     /* Records come in no order that can be relied on: the position's time moves with the end of a walk alone, and never past what
@@ -118,6 +141,10 @@ struct rest_data_type {
     struct rest_place (*place)(const struct sc_host *);
     /* A reply that is no page, or none at all, after the tables have judged it: may change the verdict. */
     void (*refused)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
+    /* REST_NEXT_URL: from headers or envelope; absent: there is none. */
+    struct sc_str (*link)(struct sc_host *);
+    /* REST_NEXT_BODY_CURSOR: the cursor as it is sent, of the one that came ("[\"1\",\"a\"]" -> "1,a"). NULL: memory is short. */
+    const char *(*cursor_form)(struct sc_host *, struct sc_str came);
 };
 
 extern const struct sc_connector_ops rest_ops;

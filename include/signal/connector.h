@@ -283,6 +283,9 @@ struct sc_request {
      * page is acknowledged and saved, host->was_read() knows it for as long as its time is not older than the position's less overlap_s. */
     const char *child;
     int64_t child_time;
+    /* Identities of its records are kept as if the records had this time (ms; 0: their own): where walks do not go by the record's time, but
+     * by windows of another (when it was made available, when it was indexed), this is the end of the window. */
+    int64_t remember_as;
 };
 
 enum sc_next {
