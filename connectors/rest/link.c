@@ -197,3 +197,20 @@ const char *rest_link_below(const char *base_url, struct sc_str target, struct s
     *ret = (struct sc_str){to.path.ptr + base.path.len, to.path.len - base.path.len};
     return NULL;
 }
+
+const char *rest_url_below(const char *base_url, struct sc_str target, struct sc_str *ret)
+{
+    struct url base, to;
+    if (!split(sc_str_of(base_url), &base))
+        return "is not followed, the base URL being none";
+    if (target.len == 0 || !is_printable(target) || !split(target, &to))
+        return "is no absolute URL";
+    if (!same_folded(to.scheme, sc_str_of("https")) && !same_folded(to.scheme, sc_str_of("http")))
+        return "is no web address";
+    if (same_origin(&base, &to))
+        return rest_link_below(base_url, target, ret);
+    if (to.path.len == 0 || to.path.ptr[0] != '/')
+        return "has no path";
+    *ret = to.path;
+    return NULL;
+}

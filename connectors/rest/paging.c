@@ -25,6 +25,7 @@
 #include <stdlib.h>
 
 #define MAX_SHIFTS 8 /* how often a walk goes back because the list moved */
+#define MAX_NEXT_URL 8000
 #define MAX_LOST   5 /* how often a cursor may be lost without getting further */
 
 static const struct rest_data_type *row_of(const struct sc_host *host)
@@ -44,9 +45,14 @@ bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, 
     return text && host->api->set(host, keep, name, text);
 }
 
+static const char *cursor_name(const struct sc_host *host)
+{
+    return row_of(host)->next == REST_NEXT_URL ? "next" : "cursor";
+}
+
 const char *rest_cursor(const struct sc_host *host)
 {
-    return host->api->get(host, row_of(host)->checkpoint == REST_CHECKPOINT_NEXT ? SC_POSITION : SC_WALK, "cursor");
+    return host->api->get(host, row_of(host)->checkpoint == REST_CHECKPOINT_NEXT ? SC_POSITION : SC_WALK, cursor_name(host));
 }
 
 /* Keeps the lower one: clocks may be corrected between two looks, and the earlier time is the safe one. */
@@ -78,7 +84,7 @@ bool rest_in_details(const struct sc_host *host)
 /* How many items the next details request takes. */
 static uint32_t batch_size(const struct sc_host *host)
 {
-    const char *text = host->api->setting(host, row_of(host)->list->batch);
+    const char *batch = row_of(host)->list->batch, *text = batch ? host->api->setting(host, batch) : NULL;
     int64_t n, most = rest_get_number(host, SC_WALK, "batch", INT64_MAX);
     if (!rest_number(sc_str_of(text), &n) || n < 1)
         n = row_of(host)->page_size;
@@ -87,9 +93,27 @@ static uint32_t batch_size(const struct sc_host *host)
     return (uint32_t)(n < left ? n : left);
 }
 
+/* A file that the list names, at the base URL. */
+static void ask_each(struct sc_host *host, struct sc_request *out)
+{
+    uint32_t n = (uint32_t)rest_get_number(host, SC_PAGE, "at", 0);
+    struct sc_str below = {0}, name = host->api->item_more(host, n, 0), time = host->api->item_more(host, n, 1);
+    out->method = row_of(host)->method;
+    out->child = host->api->text(host, "%.*s", (int)name.len, name.ptr ? name.ptr : "");
+    out->child_time = host->api->parse_time(host, time, SC_TIME_RFC3339);
+    if (!out->child || !rest_set_number(host, SC_PAGE, "count", 1) || rest_url_below(host->api->base_url(host), host->api->item(host, n), &below))
+        return;
+    out->url = host->api->text(host, "%.*s", (int)below.len, below.ptr);
+    out->may_repeat = true;
+}
+
 static void ask_details(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
+    if (row->list->each) {
+        ask_each(host, out);
+        return;
+    }
     const char *path = rest_expand(host, row->path), *query = row->query ? rest_expand(host, row->query) : "";
     uint32_t count = batch_size(host);
     const char *items = host->api->items_json(host, (uint32_t)rest_get_number(host, SC_PAGE, "at", 0), count);
@@ -98,13 +122,15 @@ static void ask_details(struct sc_host *host, struct sc_request *out)
     out->body = sc_str_of(body);
     out->url = path && query && body ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
     out->may_repeat = true; /* one that was listed again may stand alone in a batch */
-    if (!row->unordered)
+    if (!row->unordered && !row->window)
         out->newest_until = rest_get_number(host, SC_PAGE, "listed", lag_ms(host) + 1) - lag_ms(host);
 }
 
 static const char *page_url(struct sc_host *host, const char *path_text, const char *query_text)
 {
     const struct rest_data_type *row = row_of(host);
+    if (row->next == REST_NEXT_URL && rest_cursor(host))
+        return host->api->text(host, "%s", rest_cursor(host));
     bool whole = rest_is_whole(host) || !row->filter;
     const char *path = rest_expand(host, path_text), *query = query_text ? rest_expand(host, query_text) : "",
                *filter = whole ? "" : rest_expand(host, row->filter), *cursor = row->cursor_param ? rest_cursor(host) : NULL,
@@ -115,23 +141,32 @@ static const char *page_url(struct sc_host *host, const char *path_text, const c
                            filter, cursor && (*query || *filter) ? "&" : "", cursor ? row->cursor_param : "", cursor ? "=" : "", at);
 }
 
+/* False: memory is short. */
+static bool add_body(struct sc_host *host, const char *first, const char *later, struct sc_request *out)
+{
+    const char *text = later && rest_cursor(host) ? later : first, *body = text ? rest_body(host, text, "") : NULL;
+    if (!text && row_of(host)->form) {
+        text = row_of(host)->form;
+        body = rest_expand(host, text);
+    }
+    out->body = sc_str_of(body);
+    return !text || body;
+}
+
 /* A page in one step. */
 static void ask_page(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
-    const char *text = row->cursor_body && rest_cursor(host) ? row->cursor_body : row->body;
-    const char *body = text ? rest_body(host, text, "") : NULL;
-    if (text && !body)
+    if (!add_body(host, row->body, row->cursor_body, out))
         return;
-    out->body = sc_str_of(body);
     out->url = page_url(host, row->path, row->query);
-    if (row->unordered || !lag_ms(host))
+    if (row->unordered || row->window || !lag_ms(host))
         return;
     int64_t asked = rest_get_number(host, SC_PAGE, "asked", lag_ms(host) + 1), opened = rest_get_number(host, SC_WALK, "opened", asked);
     out->newest_until = (opened < asked ? opened : asked) - lag_ms(host);
 }
 
-void rest_page_request(struct sc_host *host, struct sc_request *out)
+static void ask(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t now = host->api->now(host);
@@ -140,14 +175,26 @@ void rest_page_request(struct sc_host *host, struct sc_request *out)
         return;
     }
     out->reply = row->list ? &row->list->reply : NULL;
-    out->method = row->list ? SC_GET : row->method;
+    out->method = row->list ? row->list->method : row->method;
     out->may_repeat = row->may_repeat || row->next == REST_NEXT_OFFSET;
     if ((row->unordered && !keep_lower(host, SC_WALK, "began", now)) || !keep_lower(host, SC_PAGE, "asked", now))
         return;
-    if (row->list)
-        out->url = page_url(host, row->list->path, row->list->query);
-    else
+    if (!row->list)
         ask_page(host, out);
+    else if (add_body(host, row->list->body, row->list->cursor_body, out))
+        out->url = page_url(host, row->list->path, row->list->query);
+}
+
+bool rest_page_request(struct sc_host *host, struct sc_request *out)
+{
+    if (row_of(host)->window) {
+        enum rest_opened opened = rest_window_open(host);
+        if (opened != REST_WINDOW)
+            return opened == REST_WINDOW_FAILED; /* without URL: memory is short */
+        out->remember_as = rest_window_end_of(host);
+    }
+    ask(host, out);
+    return true;
 }
 
 /* ---- the end of a walk, and of a page ------------------------------------------------------------------------------------- */
@@ -181,6 +228,10 @@ static bool remember_end(struct sc_host *host)
 
 static enum sc_more end_walk(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
+    if (row_of(host)->window) {
+        enum sc_more more = rest_window_done(host);
+        return more == SC_BROKEN ? no_memory(out) : more;
+    }
     if (!row_of(host)->unordered)
         rest_remember_time(host, in);
     else if (!note_walk(host, in) || !remember_end(host))
@@ -262,14 +313,22 @@ static bool count_page(struct sc_host *host)
 
 static enum sc_more go_on_by_cursor(struct sc_host *host, const struct sc_page *in, const char *next, struct sc_verdict *out)
 {
-    if (!row_of(host)->unordered)
+    const char *used = rest_cursor(host);
+    if (used && strcmp(used, next) == 0 && row_of(host)->window) {
+        snprintf(out->detail, sizeof out->detail, "the vendor names the page of %llu records that was just read as the next one",
+                 (unsigned long long)in->records);
+        return SC_LOOP;
+    }
+    if (row_of(host)->window)
+        host->api->trace(host, "page %lld of the window is read", (long long)rest_get_number(host, SC_WALK, "pages", 0) + 1);
+    else if (!row_of(host)->unordered)
         rest_remember_time(host, in);
     else if (!note_walk(host, in))
         return no_memory(out);
     if (row_of(host)->follows_time && !rest_cursor(host) &&
         !rest_set_number(host, SC_WALK, "opened", rest_get_number(host, SC_PAGE, "asked", host->api->now(host))))
         return no_memory(out);
-    return count_page(host) && host->api->set(host, SC_WALK, "cursor", next) ? SC_MORE : no_memory(out);
+    return count_page(host) && host->api->set(host, SC_WALK, cursor_name(host), next) ? SC_MORE : no_memory(out);
 }
 
 /* The cursor is the position. One that does not move moves nothing, or the identities of what it brings again and again would be forgotten. */
@@ -334,11 +393,27 @@ static bool read_cursor(struct sc_host *host, uint64_t count, struct step *ret, 
     if (cursor.len == 0 || (ret->last && !keeps))
         return true;
     bool fits = cursor.len <= REST_MAX_CURSOR && !memchr(cursor.ptr, '\0', cursor.len);
-    ret->next = fits ? host->api->text(host, "%.*s", (int)cursor.len, cursor.ptr) : NULL;
+    ret->next = !fits ? NULL : row->cursor_form ? row->cursor_form(host, cursor) : host->api->text(host, "%.*s", (int)cursor.len, cursor.ptr);
     if (!ret->next)
         snprintf(out->detail, sizeof out->detail, "the cursor of the next page cannot be kept: %zu bytes (at most %d), or memory is short",
                  cursor.len, REST_MAX_CURSOR);
     return ret->next;
+}
+
+/* Of REST_NEXT_URL. */
+static bool read_url(struct sc_host *host, struct step *ret, struct sc_verdict *out)
+{
+    struct sc_str url = row_of(host)->link(host), below = {0};
+    *ret = (struct step){.last = url.len == 0, .next = ""};
+    if (url.len == 0)
+        return true;
+    const char *why = rest_url_below(host->api->base_url(host), url, &below);
+    if (why)
+        snprintf(out->detail, sizeof out->detail, "the address of the next page %s: nothing is skipped, the page is asked again", why);
+    else if (!(ret->next = below.len <= MAX_NEXT_URL ? host->api->text(host, "%.*s", (int)below.len, below.ptr) : NULL))
+        snprintf(out->detail, sizeof out->detail, "the address of the next page cannot be kept: %zu bytes (at most %d), or memory is short", below.len,
+                 MAX_NEXT_URL);
+    return !why && ret->next;
 }
 
 /* A vendor that gives less than was asked for says by its total that there is more. */
@@ -357,6 +432,12 @@ static bool read_step(struct sc_host *host, uint64_t count, struct step *ret, st
 {
     if (row_of(host)->next == REST_NEXT_BODY_CURSOR)
         return read_cursor(host, count, ret, out);
+    if (row_of(host)->next == REST_NEXT_URL)
+        return read_url(host, ret, out);
+    if (row_of(host)->next == REST_NEXT_NONE) {
+        *ret = (struct step){.last = true, .next = ""};
+        return true;
+    }
     *ret = (struct step){.last = is_last(host, count), .next = ""};
     return true;
 }
@@ -380,25 +461,11 @@ static enum sc_more begin_again(struct sc_host *host, const struct sc_page *in, 
     return drop_offset(host, in->items) && rest_set_number(host, SC_WALK, "shifts", shifts) ? SC_MORE : no_memory(out);
 }
 
-static enum sc_more list_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
-{
-    struct step step;
-    int64_t now = host->api->now(host), asked = rest_get_number(host, SC_PAGE, "asked", now);
-    if (!read_step(host, in->items, &step, out))
-        return SC_BROKEN;
-    if (has_moved(host, in))
-        return begin_again(host, in, out);
-    if (in->items == 0)
-        return end_walk(host, in, out);
-    bool kept = rest_set_number(host, SC_PAGE, "listed", asked < now ? asked : now) &&
-                host->api->set(host, SC_PAGE, "next", step.last ? NULL : step.next) &&
-                host->api->set(host, SC_PAGE, "got", "0") && host->api->set(host, SC_PAGE, "at", "0");
-    return kept ? SC_PART : no_memory(out);
-}
-
 static enum sc_more go_on(struct sc_host *host, const struct sc_page *in, uint64_t count, const struct step *step, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
+    if (row->window && !rest_window_answered(host, rest_get_number(host, SC_PAGE, "answered", in->answered)))
+        return no_memory(out);
     if (row->checkpoint == REST_CHECKPOINT_NEXT)
         return move_cursor(host, in, step->last, step->next, out);
     if (step->last)
@@ -408,14 +475,62 @@ static enum sc_more go_on(struct sc_host *host, const struct sc_page *in, uint64
     return step->by_time && time_moves(host, in) ? follow_time(host, in, count, out) : go_on_by_cursor(host, in, step->next, out);
 }
 
+/* The first item from `at` on that was not read before: of files that are fetched one by one. */
+static uint32_t first_unread(struct sc_host *host, uint32_t at)
+{
+    uint32_t items = host->api->items(host), from = at;
+    while (row_of(host)->list->each && at < items && host->api->was_read(host, host->api->item_more(host, at, 0)))
+        at++;
+    if (at > from)
+        host->api->trace(host, "%u listed files from number %u on were read before: not fetched again", at - from, from + 1);
+    return at;
+}
+
+/* Before anything of them is fetched. */
+static bool can_fetch_each(struct sc_host *host, struct sc_verdict *out)
+{
+    const char *base = host->api->base_url(host);
+    for (uint32_t n = 0; row_of(host)->list->each && n < host->api->items(host); n++) {
+        struct sc_str below;
+        const char *why = rest_url_below(base, host->api->item(host, n), &below);
+        if (!why && host->api->item_more(host, n, 0).len == 0)
+            why = "has no name";
+        if (!why)
+            continue;
+        snprintf(out->detail, sizeof out->detail, "number %u of the listed files %s: nothing is skipped, the list is asked again", n + 1, why);
+        return false;
+    }
+    return true;
+}
+
+static enum sc_more list_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    struct step step;
+    int64_t now = host->api->now(host), asked = rest_get_number(host, SC_PAGE, "asked", now);
+    if (!read_step(host, in->items, &step, out) || !can_fetch_each(host, out))
+        return SC_BROKEN;
+    if (has_moved(host, in))
+        return begin_again(host, in, out);
+    uint32_t at = first_unread(host, 0);
+    if (in->items == 0 && row_of(host)->next != REST_NEXT_URL) /* an empty list is the end, but where pages have addresses */
+        step.last = true;
+    if (at == in->items)
+        return go_on(host, in, in->items, &step, out);
+    bool kept = rest_set_number(host, SC_PAGE, "listed", asked < now ? asked : now) &&
+                host->api->set(host, SC_PAGE, "next", step.last ? NULL : step.next) &&
+                host->api->set(host, SC_PAGE, "got", "0") && rest_set_number(host, SC_PAGE, "at", at);
+    return kept ? SC_PART : no_memory(out);
+}
+
 static enum sc_more details_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     uint32_t items = host->api->items(host);
     int64_t at = rest_get_number(host, SC_PAGE, "at", 0) + rest_get_number(host, SC_PAGE, "count", 0);
     int64_t got = rest_get_number(host, SC_PAGE, "got", 0) + (int64_t)in->records;
+    at = first_unread(host, (uint32_t)at);
     if (at < items)
         return rest_set_number(host, SC_PAGE, "got", got) && rest_set_number(host, SC_PAGE, "at", at) ? SC_PART : no_memory(out);
-    if (got < items)
+    if (got < items && !row_of(host)->list->each)
         host->api->trace(host, "%lld of %u listed %s have no details: passed over", (long long)(items - got), items, host->type->noun);
     const char *kept = host->api->get(host, SC_PAGE, "next"), *next = kept ? host->api->text(host, "%s", kept) : "";
     if (!next)
@@ -433,7 +548,9 @@ enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, stru
                  MAX_LOST + 1, (long long)rest_get_number(host, SC_WALK, "reached", 0));
         return SC_LOOP;
     }
-    if (in->reply)
+    if (row_of(host)->window && !keep_lower(host, SC_PAGE, "answered", in->answered))
+        return no_memory(out);
+    if (row_of(host)->list && in->reply == &row_of(host)->list->reply)
         return list_read(host, in, out);
     if (row_of(host)->list)
         return details_read(host, in, out);
@@ -473,7 +590,9 @@ bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, stru
     const struct rest_data_type *row = row_of(host);
     int64_t pages = rest_get_number(host, SC_WALK, "pages", 0), reached = rest_get_number(host, SC_WALK, "reached", 0);
     int64_t lost = pages > reached ? 1 : rest_get_number(host, SC_WALK, "lost", 0) + 1;
-    const char *since = row->unordered || bound_holds(host) ? host->api->get(host, SC_WALK, "since") : rest_freeze_since(host);
+    const char *since = row->window                             ? host->api->get(host, SC_WALK, "from")
+                        : row->unordered || bound_holds(host) ? host->api->get(host, SC_WALK, "since")
+                                                              : rest_freeze_since(host);
     if (!row->unordered && !since)
         return false;
     if (!rest_set_number(host, SC_WALK, "reached", pages > reached ? pages : reached) || !rest_set_number(host, SC_WALK, "lost", lost) ||
@@ -493,7 +612,7 @@ bool rest_forget_cursor(struct sc_host *host, const struct sc_response *in, stru
     snprintf(out->detail, sizeof out->detail,
              "%d: the vendor no longer knows the cursor behind page %lld: the walk is read again from %.40s; what was read before is recognised",
              in->status, (long long)pages, from);
-    host->api->set(host, SC_WALK, "cursor", NULL);
+    host->api->set(host, SC_WALK, cursor_name(host), NULL);
     host->api->set(host, SC_WALK, "opened", NULL);
     return true;
 }

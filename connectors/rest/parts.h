@@ -49,16 +49,35 @@ bool rest_is_web_page(struct sc_str body);
 /* errorbody.c: of decimal digits alone; false for anything else, or more than an int64_t holds. */
 bool rest_number(struct sc_str text, int64_t *ret);
 
+/* window.c: the window that is to be read now is in SC_WALK; or there is none, the present being reached; or memory is short. */
+enum rest_opened {
+    REST_WINDOW,
+    REST_NO_WINDOW,
+    REST_WINDOW_FAILED
+};
+enum rest_opened rest_window_open(struct sc_host *host);
+/* window.c: its end, ms. */
+int64_t rest_window_end_of(const struct sc_host *host);
+/* window.c: a reply of this window came, dated `answered`: the first one bounds the position. False: memory is short. */
+bool rest_window_answered(struct sc_host *host, int64_t answered);
+/* window.c: it is read to its end: the position moves, and the walk goes on to the next one (SC_MORE), or ends (SC_WALKED). SC_BROKEN: memory
+ * is short, nothing moved. */
+enum sc_more rest_window_done(struct sc_host *host);
+
+/* link.c: what to ask below the base URL for an absolute URL of the vendor's. On the base URL's own host what follows its path; of another host path
+ * and query, which are then asked at the base URL: credentials go nowhere else. Returns NULL, or why it is not taken. */
+const char *rest_url_below(const char *base, struct sc_str url, struct sc_str *ret);
+
 /* paging.c: a number in one of the maps; `none` when it is absent or none. */
 int64_t rest_get_number(const struct sc_host *host, enum sc_keep keep, const char *name, int64_t none);
 bool rest_set_number(struct sc_host *host, enum sc_keep keep, const char *name, int64_t value);
-/* paging.c: the request for a page by offset or body cursor, or for the details of one. */
-void rest_page_request(struct sc_host *host, struct sc_request *out);
+/* paging.c: the request for a page, or for the details of one. False: there is nothing to ask. */
+bool rest_page_request(struct sc_host *host, struct sc_request *out);
 /* paging.c: the cursor or offset of the next page, of this walk or kept from walk to walk; NULL: none. */
 const char *rest_cursor(const struct sc_host *host);
 /* paging.c: the details of a page are being read. */
 bool rest_in_details(const struct sc_host *host);
-/* paging.c: what a reply of REST_NEXT_OFFSET or REST_NEXT_BODY_CURSOR leads to. */
+/* paging.c: what a reply leads to, where pages have offsets, cursors, URLs, lists or windows. */
 enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out);
 /* paging.c: a refused details request is asked again in smaller pieces. */
 bool rest_halve_batch(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out);

@@ -107,7 +107,8 @@ static void keep_validators(struct sc_host *host)
 
 static bool is_paged(const struct sc_host *host)
 {
-    return row_of(host)->next == REST_NEXT_OFFSET || row_of(host)->next == REST_NEXT_BODY_CURSOR;
+    const struct rest_data_type *row = row_of(host);
+    return row->next == REST_NEXT_OFFSET || row->next == REST_NEXT_BODY_CURSOR || row->next == REST_NEXT_URL || row->window || row->list;
 }
 
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
@@ -115,7 +116,8 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
     const struct rest_data_type *row = row_of(host);
     out->method = row->method;
     if (is_paged(host)) {
-        rest_page_request(host, out);
+        if (!rest_page_request(host, out))
+            return SC_DONE;
     } else {
         const char *next = stored_next(host), *elsewhere = place_of(host).url;
         out->url = next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
@@ -124,7 +126,7 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
         out->url = NO_URL;
     out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};
     if (out->body.len)
-        out->headers[1] = (struct sc_header){"Content-Type", "application/json"};
+        out->headers[1] = (struct sc_header){"Content-Type", row->form ? "application/x-www-form-urlencoded" : "application/json"};
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)
         add_conditions(host, out);
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS; i++)
@@ -346,7 +348,7 @@ static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
 static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
-    if (is_faulty(host, out))
+    if (is_faulty(host, out) || in->absent)
         return SC_BROKEN;
     if (is_paged(host))
         return rest_page_read(host, in, out);

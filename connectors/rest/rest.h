@@ -73,9 +73,10 @@ struct rest_list {
     const char *batch; /* name of the setting: how many items a details request takes; NULL: page_size of them */
     enum sc_method method;
     const char *body, *cursor_body; /* as the row's */
-    /* Hook: each item is fetched by a request of its own: url, child, child_time of item n. False: it is not to be fetched (it was read before). The
-     * row's path, body and the batch mean nothing then. */
-    bool (*fetch)(struct sc_host *, uint32_t n, struct sc_request *out);
+    /* Each item is a URL that is fetched by a request of its own, as a child (sc_request.child): its name is reply.more[0], its time reply.more[1]
+     * (RFC 3339). What was read before is not asked again. The row's path, body and the batch mean nothing then. Whatever host such a URL
+     * names, only the base URL's is asked (rest_url_below). */
+    bool each;
 };
 
 struct rest_job; /* made at the vendor, waited for, its results read in parts: job.h */
@@ -141,7 +142,7 @@ struct rest_data_type {
     struct rest_place (*place)(const struct sc_host *);
     /* A reply that is no page, or none at all, after the tables have judged it: may change the verdict. */
     void (*refused)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
-    /* REST_NEXT_URL: from headers or envelope; absent: there is none. */
+    /* REST_NEXT_URL: from headers or envelope; absent: there is none. Asked at the base URL, whatever host it names. */
     struct sc_str (*link)(struct sc_host *);
     /* REST_NEXT_BODY_CURSOR: the cursor as it is sent, of the one that came ("[\"1\",\"a\"]" -> "1,a"). NULL: memory is short. */
     const char *(*cursor_form)(struct sc_host *, struct sc_str came);

@@ -114,6 +114,29 @@ static const char *write_rfc3339us(struct sc_host *host, const char *value)
     return len && ms[len - 1] == 'Z' ? host->api->text(host, "%.*s000Z", (int)len - 1, ms) : NULL;
 }
 
+static const char *write_utc_s(struct sc_host *host, const char *value)
+{
+    const char *s = write_rfc3339s(host, value);
+    size_t len = s ? strlen(s) : 0;
+    return len ? host->api->text(host, "%.*s", (int)len - 1, s) : NULL;
+}
+
+static const char *write_epoch(struct sc_host *host, const char *value, int64_t unit)
+{
+    int64_t ms = host->api->parse_time(host, sc_str_of(value), SC_TIME_RFC3339), rest = ms % unit;
+    return ms == SC_TIME_NONE ? NULL : host->api->text(host, "%lld", (long long)((ms - (rest < 0 ? rest + unit : rest)) / unit));
+}
+
+static const char *write_epoch_ms(struct sc_host *host, const char *value)
+{
+    return write_epoch(host, value, 1);
+}
+
+static const char *write_epoch_s(struct sc_host *host, const char *value)
+{
+    return write_epoch(host, value, 1000);
+}
+
 static const struct form {
     const char *name;
     const char *(*write)(struct sc_host *host, const char *value);
@@ -121,6 +144,9 @@ static const struct form {
     {"rfc3339us", write_rfc3339us}, /* 2026-11-21T10:15:02.123000Z */
     {"rfc3339ms", write_rfc3339ms}, /* 2026-11-21T10:15:02.123Z */
     {"rfc3339s", write_rfc3339s},   /* 2026-11-21T10:15:02Z */
+    {"utc_s", write_utc_s},         /* 2026-11-21T10:15:02 */
+    {"epoch_ms", write_epoch_ms},   /* 1795256102123 */
+    {"epoch_s", write_epoch_s},     /* 1795256102 */
 };
 
 uint32_t rest_limit(const struct sc_host *host)

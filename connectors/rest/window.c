@@ -1,0 +1,134 @@
+/* Walks over windows of time (struct rest_window).
+ *
+ * A window is frozen in SC_WALK when it is first asked for, and read to its end whatever happens meanwhile; only as long as nothing of it was
+ * read its end may still move down, when the vendor's clock turns out to be behind the one that it was made by. How far the position goes is
+ * the vendor's own word: the Date of the first reply (SC_WALK "top"), for a reply of 10:05 cannot hold what came at 10:10, however late the
+ * window was meant to end. What was asked for beyond that is read again. */
+#include "rest/parts.h"
+
+#include <stdio.h>
+
+static const struct rest_data_type *row_of(const struct sc_host *host)
+{
+    return host->type->engine;
+}
+
+static int64_t unit_of(const struct rest_window *window)
+{
+    return window->unit_ms ? window->unit_ms : 1;
+}
+
+static int64_t floored(const struct rest_window *window, int64_t ms)
+{
+    int64_t unit = unit_of(window), rest = ms % unit;
+    return ms - (rest < 0 ? rest + unit : rest);
+}
+
+static int64_t time_of(const struct sc_host *host, enum sc_keep keep, const char *name)
+{
+    const char *text = host->api->get(host, keep, name);
+    return text ? host->api->parse_time(host, sc_str_of(text), SC_TIME_RFC3339) : SC_TIME_NONE;
+}
+
+static bool set_time(struct sc_host *host, enum sc_keep keep, const char *name, int64_t ms)
+{
+    const char *text = host->api->rfc3339(host, ms);
+    return text && host->api->set(host, keep, name, text);
+}
+
+/* The latest end that a window may have now. */
+static int64_t present(const struct sc_host *host)
+{
+    return floored(row_of(host)->window, host->api->now(host) - (int64_t)host->type->lag_s * 1000);
+}
+
+/* Where a walk begins. What the vendor no longer keeps is a gap, but for what was covered before. */
+static int64_t begin_of(struct sc_host *host)
+{
+    const struct rest_data_type *row = row_of(host);
+    const struct rest_window *window = row->window;
+    int64_t now = host->api->now(host), covered = rest_position_time(host), reach = now - (int64_t)row->reach_s * 1000;
+    int64_t from = covered != SC_TIME_NONE ? covered + (window->end_is_in ? unit_of(window) : 0) - (int64_t)window->overlap_s * 1000
+                                           : time_of(host, SC_POSITION, "since");
+    if (from == SC_TIME_NONE)
+        from = now - (int64_t)host->api->lookback_s(host) * 1000;
+    if (row->reach_s && from < reach) {
+        from = reach;
+        if (covered != SC_TIME_NONE && covered < reach)
+            host->api->passed(host, covered, reach);
+    }
+    return floored(window, from);
+}
+
+static enum rest_opened freeze(struct sc_host *host, int64_t from)
+{
+    const struct rest_window *window = row_of(host)->window;
+    int64_t to = present(host), most = from + (int64_t)window->longest_s * 1000;
+    bool cut = window->longest_s && to > most;
+    if (cut)
+        to = most;
+    if (window->end_is_in ? to < from : to <= from)
+        return REST_NO_WINDOW;
+    bool kept = set_time(host, SC_WALK, "from", from) && set_time(host, SC_WALK, "to", to) && host->api->set(host, SC_WALK, "cut", cut ? "1" : NULL);
+    return kept ? REST_WINDOW : REST_WINDOW_FAILED;
+}
+
+enum rest_opened rest_window_open(struct sc_host *host)
+{
+    int64_t from = time_of(host, SC_WALK, "from"), to = time_of(host, SC_WALK, "to"), now = present(host);
+    if (from == SC_TIME_NONE || to == SC_TIME_NONE)
+        return freeze(host, begin_of(host));
+    if (host->api->get(host, SC_WALK, "top") || to <= now)
+        return REST_WINDOW;
+    if (now <= from) /* nothing of it lies in the vendor's past */
+        return REST_NO_WINDOW;
+    host->api->set(host, SC_WALK, "cut", NULL);
+    return set_time(host, SC_WALK, "to", now) ? REST_WINDOW : REST_WINDOW_FAILED;
+}
+
+int64_t rest_window_end_of(const struct sc_host *host)
+{
+    return time_of(host, SC_WALK, "to");
+}
+
+bool rest_window_answered(struct sc_host *host, int64_t answered)
+{
+    if (!host->api->get(host, SC_WALK, "top") && !rest_set_number(host, SC_WALK, "top", answered))
+        return false;
+    const char *from = host->api->get(host, SC_WALK, "from");
+    bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since");
+    return !first || !from || host->api->set(host, SC_POSITION, "since", from);
+}
+
+static void forget_window(struct sc_host *host)
+{
+    static const char *const names[] = {"from", "to", "top", "cut", "cursor", "next", "pages", "reached", "lost"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        host->api->set(host, SC_WALK, names[i], NULL);
+}
+
+enum sc_more rest_window_done(struct sc_host *host)
+{
+    const struct rest_window *window = row_of(host)->window;
+    int64_t to = rest_window_end_of(host), known = rest_position_time(host);
+    int64_t top = floored(window, rest_get_number(host, SC_WALK, "top", to) - (int64_t)host->type->lag_s * 1000);
+    int64_t end = to < top ? to : top;
+    bool goes_on = host->api->get(host, SC_WALK, "cut") && end == to;
+    if (known == SC_TIME_NONE || end > known) {
+        if (!set_time(host, SC_POSITION, "time", end))
+            return SC_BROKEN;
+        host->api->set(host, SC_POSITION, "since", NULL);
+    }
+    forget_window(host);
+    if (!goes_on)
+        return SC_WALKED;
+    switch (freeze(host, end + (window->end_is_in ? unit_of(window) : 0))) {
+    case REST_WINDOW:
+        return SC_MORE;
+    case REST_NO_WINDOW:
+        return SC_WALKED;
+    case REST_WINDOW_FAILED:
+        break;
+    }
+    return SC_WALKED; /* memory is short: the next poll begins there */
+}
