@@ -48,7 +48,8 @@ static int64_t begin_of(struct sc_host *host)
     const struct rest_data_type *row = row_of(host);
     const struct rest_window *window = row->window;
     int64_t now = host->api->now(host), covered = rest_position_time(host), reach = now - (int64_t)row->reach_s * 1000;
-    int64_t from = covered != SC_TIME_NONE ? covered + (window->end_is_in ? unit_of(window) : 0) - (int64_t)window->overlap_s * 1000
+    int64_t overlap_ms = (int64_t)(window->overlap ? window->overlap(host) : window->overlap_s) * 1000;
+    int64_t from = covered != SC_TIME_NONE ? covered + (window->end_is_in ? unit_of(window) : 0) - overlap_ms
                                            : time_of(host, SC_POSITION, "since");
     if (from == SC_TIME_NONE)
         from = now - (int64_t)host->api->lookback_s(host) * 1000;

@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "check.h"
 
@@ -189,6 +191,56 @@ static struct sc_str host_item(const struct sc_host *host, uint32_t n)
     return n < fake_of(host)->item_count ? sc_str_of(fake_of(host)->items[n]) : (struct sc_str){0};
 }
 
+static struct sc_str host_item_more(const struct sc_host *host, uint32_t n, unsigned which)
+{
+    return n < fake_of(host)->item_count && which < 2 ? sc_str_of(fake_of(host)->more[which][n]) : (struct sc_str){0};
+}
+
+static bool host_was_read(const struct sc_host *host, struct sc_str child)
+{
+    const struct fake_value *known = fake_of(host)->maps[FAKE_READ];
+    for (size_t i = 0; i < FAKE_VALUES; i++) {
+        if (known[i].name && sc_str_is(child, known[i].name))
+            return true;
+    }
+    return false;
+}
+
+static const EVP_MD *digest_of(enum sc_digest kind)
+{
+    return kind == SC_SHA1 ? EVP_sha1() : kind == SC_SHA256 ? EVP_sha256() : EVP_sha512();
+}
+
+static size_t host_digest(enum sc_digest kind, struct sc_str data, unsigned char *out)
+{
+    unsigned len = 0;
+    return EVP_Digest(data.ptr ? data.ptr : "", data.len, out, &len, digest_of(kind), NULL) ? len : 0;
+}
+
+static size_t host_hmac(enum sc_digest kind, struct sc_str key, struct sc_str data, unsigned char *out)
+{
+    unsigned len = 0;
+    return HMAC(digest_of(kind), key.ptr, (int)key.len, (const unsigned char *)data.ptr, data.len, out, &len) ? len : 0;
+}
+
+static const char *host_base64(struct sc_host *host, struct sc_str bytes)
+{
+    unsigned char text[4096];
+    assert_true(bytes.len < sizeof text / 4 * 3 - 4);
+    EVP_EncodeBlock(text, (const unsigned char *)bytes.ptr, (int)bytes.len);
+    return host->api->text(host, "%s", (const char *)text);
+}
+
+static const char *host_hex(struct sc_host *host, struct sc_str bytes)
+{
+    char text[1024];
+    assert_true(bytes.len * 2 < sizeof text);
+    text[0] = '\0';
+    for (size_t i = 0; i < bytes.len; i++)
+        snprintf(text + 2 * i, 3, "%02x", (unsigned char)bytes.ptr[i]);
+    return host->api->text(host, "%s", text);
+}
+
 static const char *host_items_json(struct sc_host *host, uint32_t from, uint32_t count)
 {
     const struct fake *f = fake_of(host);
@@ -231,6 +283,9 @@ static const char *host_rfc3339(struct sc_host *host, int64_t ms)
 static int64_t host_parse_time(const struct sc_host *host, struct sc_str text, enum sc_time_format format)
 {
     (void)host;
+    int64_t n;
+    if (format == SC_TIME_EPOCH_S || format == SC_TIME_EPOCH_MS)
+        return sc_parse_int(text, &n) ? n * (format == SC_TIME_EPOCH_S ? 1000 : 1) : SC_TIME_NONE;
     return format == SC_TIME_DATE ? sc_time_parse_date(text) : sc_time_parse_rfc3339(text);
 }
 
@@ -269,6 +324,12 @@ static const struct sc_host_api services = {
     .item = host_item,
     .items_json = host_items_json,
     .passed = host_passed,
+    .item_more = host_item_more,
+    .was_read = host_was_read,
+    .digest = host_digest,
+    .hmac = host_hmac,
+    .base64 = host_base64,
+    .hex = host_hex,
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
@@ -307,29 +368,49 @@ static void forget_request(struct fake *f)
     f->url = NULL;
     free(f->body);
     f->body = NULL;
+    free(f->child);
+    f->child = NULL;
     clear(f->headers, SC_MAX_REQUEST_HEADERS);
     f->pools[0] = '\0';
+}
+
+static void drop_items(struct fake *f)
+{
+    char **lists[] = {f->items, f->more[0], f->more[1]};
+    for (size_t l = 0; l < 3; l++) {
+        for (uint32_t i = 0; i < f->item_count; i++)
+            free(lists[l][i]);
+        free(lists[l]);
+    }
+    f->items = f->more[0] = f->more[1] = NULL;
+    f->item_count = 0;
+}
+
+static char **longer(char **list, uint32_t count, const char *text)
+{
+    char **grown = realloc(list, (count + 1) * sizeof *grown);
+    assert_non_null(grown);
+    grown[count] = strdup(text ? text : "");
+    return grown;
 }
 
 void fake_drop_page(struct fake *f)
 {
     clear(f->maps[FAKE_PAGE], FAKE_VALUES);
-    while (f->item_count)
-        free(f->items[--f->item_count]);
-    free(f->items);
-    f->items = NULL;
+    drop_items(f);
 }
 
 void fake_list(struct fake *f, const char *ids)
 {
-    char *copy = strdup(ids), *save = NULL;
-    while (f->item_count)
-        free(f->items[--f->item_count]);
+    char *copy = strdup(ids), *save = NULL, *member;
+    drop_items(f);
     for (char *id = strtok_r(copy, " ", &save); id; id = strtok_r(NULL, " ", &save)) {
-        char **grown = realloc(f->items, (f->item_count + 1) * sizeof *grown);
-        assert_non_null(grown);
-        f->items = grown;
-        f->items[f->item_count++] = strdup(id);
+        char *inner = NULL;
+        member = strtok_r(id, "|", &inner);
+        f->items = longer(f->items, f->item_count, member);
+        for (size_t m = 0; m < 2; m++)
+            f->more[m] = longer(f->more[m], f->item_count, strtok_r(NULL, "|", &inner));
+        f->item_count++;
     }
     free(copy);
 }
@@ -352,12 +433,9 @@ void fake_close(struct fake *f)
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-static void ask(struct fake *f)
+static void note(struct fake *f, const struct sc_request *asked)
 {
-    struct sc_request out = {0};
-    begin_call(f);
-    f->next = f->connector->ops->request(&f->host, &out);
-    renew(f);
+    struct sc_request out = *asked;
     forget_request(f);
     f->url = out.url ? strdup(out.url) : NULL;
     f->method = out.method;
@@ -365,11 +443,48 @@ static void ask(struct fake *f)
     f->reply_table = out.reply;
     f->may_repeat = out.may_repeat;
     f->newest_until = out.newest_until;
+    f->not_before = out.not_before;
+    f->after_save = out.after_save;
+    f->no_auth = out.no_auth;
+    f->first_byte_s = out.first_byte_s;
+    f->child = out.child ? strdup(out.child) : NULL;
+    f->child_time = out.child_time;
+    f->remember_as = out.remember_as;
     for (size_t i = 0; i < SC_MAX_REQUEST_HEADERS && out.headers[i].name; i++)
         f->headers[i] = (struct fake_value){strdup(out.headers[i].name), strdup(out.headers[i].value)};
     size_t n = 0;
     for (size_t i = 0; i < SC_MAX_REQUEST_POOLS && out.pools[i]; i++)
         n += (size_t)snprintf(f->pools + n, sizeof f->pools - n, "%s%s", n ? "," : "", out.pools[i]);
+}
+
+static void ask(struct fake *f)
+{
+    struct sc_request out = {0};
+    begin_call(f);
+    f->next = f->connector->ops->request(&f->host, &out);
+    renew(f);
+    note(f, &out);
+}
+
+bool fake_leave(struct fake *f)
+{
+    struct sc_request out = {0};
+    begin_call(f);
+    bool any = f->connector->ops->leave && f->connector->ops->leave(&f->host, &out);
+    renew(f);
+    note(f, &out);
+    return any;
+}
+
+enum sc_line fake_line(struct fake *f)
+{
+    f->page = (struct sc_verdict){.wait_until = SC_TIME_NONE};
+    begin_call(f);
+    enum sc_line line = f->connector->ops->line ? f->connector->ops->line(&f->host, &f->page) : SC_LINE_TAKE;
+    renew(f);
+    if (line == SC_LINE_BROKEN)
+        CHECK_TRUE("it says why", f->page.detail[0]);
+    return line;
 }
 
 enum sc_next fake_request(struct fake *f)
@@ -454,18 +569,24 @@ void fake_header(struct fake *f, const char *name, const char *value)
 
 enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest)
 {
-    struct sc_page in = {.records = f->reply_table ? f->item_count : records,
+    bool lists = f->reply_table && !f->reply_table->publish;
+    struct sc_page in = {.records = lists ? f->item_count : records,
                          .number = 1,
                          .newest_time = SC_TIME_NONE,
                          .newest_text = sc_str_of(newest),
                          .reply = f->reply_table,
-                         .items = f->reply_table ? f->item_count : 0};
+                         .items = lists ? f->item_count : 0,
+                         .answered = f->answered ? f->answered : f->now,
+                         .absent = f->absent,
+                         .passed_over = f->passed_over};
     char position[16384], walk[16384];
     if (newest)
         in.newest_time = host_parse_time(&f->host, in.newest_text, f->host.type->time_format);
     snprintf(position, sizeof position, "%s", fake_show(f, FAKE_POSITION));
     snprintf(walk, sizeof walk, "%s", fake_show(f, FAKE_WALK));
     f->page = (struct sc_verdict){.wait_until = SC_TIME_NONE};
+    bool absent = f->absent;
+    f->absent = f->passed_over = false;
     begin_call(f);
     enum sc_more more = f->connector->ops->page(&f->host, &in, &f->page);
     renew(f);
@@ -473,8 +594,10 @@ enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest)
         CHECK_TEXT("a page that does not count, or not yet, leaves no trace", fake_show(f, FAKE_POSITION), position);
         CHECK_TEXT("a page that does not count, or not yet, leaves no trace", fake_show(f, FAKE_WALK), walk);
     }
-    if (more == SC_BROKEN || more == SC_LOOP)
+    if ((more == SC_BROKEN && !absent) || more == SC_LOOP)
         CHECK_TRUE("it says why", f->page.detail[0]);
+    if (absent)
+        CHECK_INT("what is absent is no page", more, SC_BROKEN);
     if (more != SC_BROKEN && more != SC_PART)
         fake_drop_page(f);
     return more;

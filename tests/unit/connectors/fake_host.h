@@ -13,7 +13,8 @@
  *   fake_header(&f, "Link", "<...>; rel=next");
  *   fake_page(&f, 3, "2026-05-01T10:00:00.123Z");   what page() said; f.page.detail
  *   fake_close(&f);
- * A list: f.reply_table says that the request was one; fake_list(&f, "a b c") is what it holds, then fake_page(). */
+ * A list: f.reply_table says that the request was one; fake_list(&f, "a b c") is what it holds, then fake_page(). "a|x|y": with the members
+ * that sc_reply.more names. FAKE_READ: what was_read() knows. A reply that is published from elsewhere: fake_page() with its records. */
 #pragma once
 
 #include <signal/connector.h>
@@ -28,6 +29,7 @@ enum fake_map {
     FAKE_PAGE = SC_PAGE,
     FAKE_SETTING,
     FAKE_ENVELOPE, /* of the reply: by path; forgotten with the next one */
+    FAKE_READ,     /* children that were read before, by name */
     FAKE_MAPS
 };
 
@@ -48,7 +50,7 @@ struct fake {
     unsigned text_count;
     long fail_at; /* the n-th allocation of the host from now on fails; 0: none */
     bool failed;
-    char **items; /* of the page's list */
+    char **items, **more[2]; /* of the page's list */
     uint32_t item_count;
     /* what the connector said */
     unsigned gaps; /* passed(): how often, and the last one */
@@ -61,7 +63,12 @@ struct fake {
     char *body; /* NULL: none */
     const struct sc_reply *reply_table;
     bool may_repeat;
-    int64_t newest_until;
+    int64_t newest_until, not_before, child_time, remember_as;
+    bool after_save, no_auth;
+    char *child; /* NULL: none */
+    uint32_t first_byte_s;
+    int64_t answered; /* Date of the replies to come; 0: now */
+    bool absent, passed_over; /* of the next page */
     struct sc_verdict verdict;
     struct sc_verdict page; /* of page() */
 };
@@ -86,10 +93,14 @@ const char *fake_asked(const struct fake *f, const char *name);
 enum sc_action fake_reply(struct fake *f, int status, const char *body);
 enum sc_action fake_no_reply(struct fake *f, enum sc_reason transport);
 void fake_header(struct fake *f, const char *name, const char *value);
-/* What the list that was asked for holds: ids with a blank between them; "": none. */
+/* What the list that was asked for holds: items with a blank between them; "": none. */
 void fake_list(struct fake *f, const char *ids);
 void fake_envelope(struct fake *f, const char *path, const char *value);
 /* What the agent keeps when it stops in the middle of a page: neither SC_PAGE nor items. */
 void fake_drop_page(struct fake *f);
+/* A line of NDJSON whose envelope is at hand. */
+enum sc_line fake_line(struct fake *f);
+/* What the connector would ask to take back what the walk has made: true, and f->url, method. */
+bool fake_leave(struct fake *f);
 /* newest: text of the newest record time of the page, NULL: none. */
 enum sc_more fake_page(struct fake *f, uint64_t records, const char *newest);
