@@ -15,6 +15,16 @@
 
 /* ---- the request -------------------------------------------------------------------------------------------------------------------- */
 
+const char *sc_oauth2_call(const struct sc_oauth2 *table)
+{
+    return table->token_member ? "login" : "token request";
+}
+
+static int no_memory(const struct sc_oauth2 *table, struct sc_error *err)
+{
+    return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a %s", sc_oauth2_call(table));
+}
+
 static int expand(const char *text, struct sc_oauth2_values values, struct sc_buf *out, struct sc_error *err)
 {
     char missing[64];
@@ -22,7 +32,7 @@ static int expand(const char *text, struct sc_oauth2_values values, struct sc_bu
         return 0;
     if (missing[0])
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is not set: give it in settings or credentials", missing);
-    return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a token request");
+    return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for signing in");
 }
 
 static size_t without_slashes(const char *text)
@@ -58,7 +68,7 @@ static int compose_url(const struct sc_oauth2 *table, struct sc_oauth2_values va
         sc_buf_add_str(&whole, path);
     }
     *ret = sc_buf_take(&whole);
-    return *ret ? 0 : sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a token request");
+    return *ret ? 0 : no_memory(table, err);
 }
 
 static void add_member(const struct sc_oauth2 *table, struct sc_buf *body, const char *name, const char *value)
@@ -79,8 +89,10 @@ static void add_member(const struct sc_oauth2 *table, struct sc_buf *body, const
 
 static int compose_body(const struct sc_oauth2 *table, struct sc_oauth2_values values, struct sc_buf *body, struct sc_error *err)
 {
-    const char *id = values.lookup(values.arg, table->client_id), *secret = values.lookup(values.arg, table->client_secret);
-    if (!id || !secret)
+    bool client = table->client != SC_OAUTH2_CLIENT_NONE;
+    const char *id = client ? values.lookup(values.arg, table->client_id) : NULL;
+    const char *secret = client ? values.lookup(values.arg, table->client_secret) : NULL;
+    if (client && (!id || !secret))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is not set: give it in credentials", id ? table->client_secret : table->client_id);
     sc_buf_reserve(body, 4096); /* so that a secret is not left behind in memory that was outgrown */
     for (unsigned i = 0; i < SC_MAX_OAUTH2_PARAMS && table->params[i].name; i++) {
@@ -96,7 +108,7 @@ static int compose_body(const struct sc_oauth2 *table, struct sc_oauth2_values v
     }
     if (table->body == SC_OAUTH2_JSON)
         sc_buf_add_str(body, body->len ? "}" : "{}");
-    return body->failed ? sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a token request") : 0;
+    return body->failed ? no_memory(table, err) : 0;
 }
 
 /* RFC 6749 2.3.1: each part in form encoding first. */
@@ -136,7 +148,7 @@ int sc_oauth2_compose(const struct sc_oauth2 *table, struct sc_oauth2_values val
     if (good)
         return 0;
     sc_oauth2_request_done(ret);
-    return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a token request");
+    return no_memory(table, err);
 }
 
 void sc_oauth2_request_done(struct sc_oauth2_request *request)
@@ -194,6 +206,9 @@ static void read_said(const json_t *root, struct said *said)
     else
         copy_printable(said->code, sizeof said->code, json_string_value(error));
     const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
+    if (!said->code[0]) /* {"messages":[{"type":"WARN","text":"Login failed"}]} */
+        copy_printable(said->description, sizeof said->description,
+                       json_string_value(json_object_get(json_array_get(json_object_get(root, "messages"), 0), "text")));
     const json_t *places[] = {root, error, first};
     for (unsigned p = 0; p < 3 && !said->description[0]; p++) {
         for (unsigned m = 0; m < sizeof messages / sizeof *messages && !said->description[0]; m++)
@@ -212,7 +227,7 @@ static bool row_fits(const struct sc_oauth2_error *row, int status, const struct
            (strncmp(said->description, row->code, len) == 0 && !isalnum((unsigned char)said->description[len]));
 }
 
-static enum sc_reason reason_of(int status, const struct said *said)
+static enum sc_reason reason_of(const struct sc_oauth2 *table, int status, const struct said *said)
 {
     for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (strcmp(codes[i].code, said->code) == 0)
@@ -224,14 +239,18 @@ static enum sc_reason reason_of(int status, const struct said *said)
         return SC_REASON_VENDOR_ERROR;
     if (status == 404 || status == 405)
         return SC_REASON_NOT_FOUND;
-    return status == 400 || status == 401 || status == 403 ? SC_REASON_OAUTH_INVALID_CLIENT : SC_REASON_BAD_RESPONSE;
+    if (status == 423)
+        return SC_REASON_ACCOUNT_SUSPENDED;
+    if (status != 400 && status != 401 && status != 403)
+        return SC_REASON_BAD_RESPONSE;
+    return table->token_member ? SC_REASON_AUTH_INVALID : SC_REASON_OAUTH_INVALID_CLIENT;
 }
 
 static void read_error(const struct sc_oauth2 *table, int status, const json_t *root, struct sc_oauth2_reply *ret)
 {
     struct said said;
     read_said(root, &said);
-    ret->reason = reason_of(status, &said);
+    ret->reason = reason_of(table, status, &said);
     for (const struct sc_oauth2_error *row = table->errors; row && row->status; row++) {
         if (!row_fits(row, status, &said))
             continue;
@@ -268,14 +287,20 @@ static bool read_lifetime(const json_t *value, int64_t *ret_s)
     return true;
 }
 
+static const char *member_of(const struct sc_oauth2 *table)
+{
+    return table->token_member ? table->token_member : "access_token";
+}
+
 static void read_token(const struct sc_oauth2 *table, const json_t *root, struct sc_oauth2_reply *ret)
 {
-    const json_t *token = json_object_get(root, "access_token");
-    const char *text = json_string_value(token), *type = json_string_value(json_object_get(root, "token_type"));
+    const json_t *token = json_object_get(root, member_of(table));
+    const char *text = json_string_value(token);
+    const char *type = table->token_member ? NULL : json_string_value(json_object_get(root, "token_type"));
     int64_t s = table->lifetime_s ? table->lifetime_s : LIFETIME_DEFAULT_S;
     ret->reason = SC_REASON_BAD_RESPONSE;
     if (!text || !is_token(text, json_string_length(token))) {
-        snprintf(ret->detail, sizeof ret->detail, "the reply holds no usable access_token (%s)",
+        snprintf(ret->detail, sizeof ret->detail, "the reply holds no usable %s (%s)", member_of(table),
                  !token ? "it is missing" : !text ? "it is no text" : !*text ? "it is empty" : "it is over 16 KiB, or holds blanks or unprintable bytes");
         return;
     }
@@ -306,15 +331,15 @@ void sc_oauth2_read(const struct sc_oauth2 *table, int status, struct sc_str bod
     bool success = status >= 200 && status < 300;
     *ret = (struct sc_oauth2_reply){.reason = SC_REASON_BAD_RESPONSE};
     if (looks_like_a_page(body) && status != 429 && status < 500) { /* somebody else answers in its place */
-        snprintf(ret->detail, sizeof ret->detail, "a web page came instead of a token");
+        snprintf(ret->detail, sizeof ret->detail, "a web page came instead of a %s", table->token_member ? "session" : "token");
         return;
     }
     json_t *root = cut || !body.len ? NULL : json_loadb(body.ptr, body.len, 0, NULL);
-    bool refusal_in_success = success && json_object_get(root, "error") && !json_object_get(root, "access_token");
+    bool refusal_in_success = success && json_object_get(root, "error") && !json_object_get(root, member_of(table));
     if (!success || refusal_in_success)
         read_error(table, status, root, ret);
     else if (cut)
-        snprintf(ret->detail, sizeof ret->detail, "the reply is over %u KiB: no token reply is", SC_OAUTH2_BODY_MAX / 1024);
+        snprintf(ret->detail, sizeof ret->detail, "the reply is over %u KiB: none to a %s is", SC_OAUTH2_BODY_MAX / 1024, sc_oauth2_call(table));
     else if (!json_is_object(root))
         snprintf(ret->detail, sizeof ret->detail, "the reply is not a JSON object");
     else

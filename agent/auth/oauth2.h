@@ -1,5 +1,5 @@
-/* OAuth 2.0 client credentials (RFC 6749 4.4): the token request as bytes, its reply as a token or a reason. Pure: no I/O, no clock,
- * nothing kept; any thread. */
+/* OAuth 2.0 client credentials (RFC 6749 4.4), and vendors' own logins (sc_oauth2.token_member): the request as bytes, its reply as a token or a
+ * reason. Pure: no I/O, no clock, nothing kept; any thread. */
 #pragma once
 
 #include "base/buf.h"
@@ -7,6 +7,9 @@
 
 #define SC_OAUTH2_TOKEN_MAX 16384u
 #define SC_OAUTH2_BODY_MAX  (64u * 1024) /* of a reply that is read */
+
+/* What the call is to people: "token request" or "login". */
+const char *sc_oauth2_call(const struct sc_oauth2 *table);
 
 /* Where values come from: a setting or credential of the integration, "base_url", or "scope"; NULL: not set. */
 struct sc_oauth2_values {

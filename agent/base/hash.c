@@ -3,7 +3,9 @@
 #include "base/hash.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -93,6 +95,38 @@ void sc_content_hash(const void *bytes, size_t len, unsigned char out[16])
     unsigned char whole[32];
     sc_sha256(bytes, len, whole);
     memcpy(out, whole, 16);
+}
+
+/* ---- for signatures ---- */
+
+static const EVP_MD *digest_kind(enum sc_digest kind)
+{
+    switch (kind) {
+    case SC_SHA1:
+        return EVP_sha1();
+    case SC_SHA256:
+        return EVP_sha256();
+    case SC_SHA512:
+        return EVP_sha512();
+    default: /* a module's number */
+        return NULL;
+    }
+}
+
+size_t sc_digest_of(enum sc_digest kind, struct sc_str data, unsigned char *out)
+{
+    const EVP_MD *md = digest_kind(kind);
+    unsigned len = 0;
+    return md && EVP_Digest(data.ptr ? data.ptr : "", data.len, out, &len, md, NULL) == 1 ? len : 0;
+}
+
+size_t sc_hmac_of(enum sc_digest kind, struct sc_str key, struct sc_str data, unsigned char *out)
+{
+    const EVP_MD *md = digest_kind(kind);
+    unsigned len = 0;
+    if (!md || key.len > INT_MAX)
+        return 0;
+    return HMAC(md, key.ptr ? key.ptr : "", (int)key.len, (const unsigned char *)(data.ptr ? data.ptr : ""), data.len, out, &len) ? len : 0;
 }
 
 /* ---- SipHash-2-4 (Aumasson, Bernstein 2012) ---- */

@@ -1,7 +1,7 @@
-/* Hashes: SHA-256 for identities, SipHash-2-4 for keyed fingerprints, XXH3 for body comparison. Pure. */
+/* Hashes: SHA-256 for identities, SipHash-2-4 for keyed fingerprints, XXH3 for body comparison; digests and HMAC for signatures. Pure. */
 #pragma once
 
-#include <signal/types.h>
+#include <signal/connector.h>
 
 /* Aborts when memory runs out at the thread's first call: a wrong hash would lose or double records. */
 void sc_sha256(const void *bytes, size_t len, unsigned char out[32]);
@@ -17,4 +17,8 @@ uint64_t sc_siphash(const unsigned char key[16], const void *bytes, size_t len);
 uint32_t sc_hash32(const void *bytes, size_t len);
 /* 128-bit content hash of SHA-256, first 16 bytes. */
 void sc_content_hash(const void *bytes, size_t len, unsigned char out[16]);
+/* One-shot digest, and HMAC (RFC 2104), as connectors get them (struct sc_host_api): out has room for 64. Their length; 0: unknown kind, or out of
+ * memory. Absent bytes are empty ones. */
+size_t sc_digest_of(enum sc_digest kind, struct sc_str data, unsigned char *out);
+size_t sc_hmac_of(enum sc_digest kind, struct sc_str key, struct sc_str data, unsigned char *out);
 int sc_random(void *out, size_t len); /* getrandom; -1 never in practice */

@@ -125,8 +125,8 @@ int sc_splice_enabled(struct sc_str json, bool enabled, struct sc_buf *out);
 
 /* The object of that name, made when missing or when something else stands there. */
 json_t *sc_value_object(json_t *root, const char *name);
-/* Takes value. A field stands in one object only: `credentials` or `settings`. */
-void sc_value_set_field(json_t *root, const char *name, bool credential, json_t *value);
+/* Takes value. A field stands in one object only, `credentials` or `settings`, and under its own name, not its alias. */
+void sc_value_set_field(json_t *root, const struct sc_field *row, bool credential, json_t *value);
 /* err says which fields the connector has. Always -1. */
 int sc_value_fail_field(const struct sc_connector *connector, struct sc_str name, struct sc_error *err);
 /* Is there a text that `integrations show` or the redactor put in a secret's place? *ret_where: "credentials.api_token". */

@@ -77,6 +77,7 @@ static json_t *fields_json(const struct sc_field *fields)
         json_t *field = json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", fields->name, "title", fields->title, "kind", kinds[fields->kind],
                                   "required", fields->required, "secret", fields->secret);
         set_text(field, "help", fields->help);
+        set_text(field, "alias", fields->alias);
         set_text(field, "example", fields->example);
         set_text(field, "default", fields->def);
         if (fields->kind == SC_CHOICE) {
@@ -134,6 +135,10 @@ static int show_json(const struct sc_connector *c)
     set_text(out, "documentation", c->vendor_docs);
     set_text(out, "base_url", c->base_url);
     set_text(out, "credential_advice", c->auth_advice);
+    struct sc_buf ways SC_AUTO_BUF = {0};
+    if (c->auth.otherwise)
+        sc_auth_describe(c, &ways);
+    set_text(out, "sign_in", sc_buf_str(&ways).ptr);
     return sc_print_json(out);
 }
 
@@ -156,6 +161,8 @@ void sc_describe_field(const struct sc_field *field, struct sc_buf *out)
         sc_buf_addf(out, ", default %s", field->def);
     if (field->example)
         sc_buf_addf(out, ", such as %s", field->example);
+    if (field->alias)
+        sc_buf_addf(out, ", also called %s", field->alias);
     if (field->help)
         sc_buf_addf(out, ". %s", field->help);
 }
@@ -215,6 +222,16 @@ static void add_pools(const struct sc_pool *pool, struct sc_buf *out)
     }
 }
 
+/* Where there are several, none of their fields is required by itself. */
+static void add_ways(const struct sc_connector *c, struct sc_buf *out)
+{
+    if (!c->auth.otherwise)
+        return;
+    sc_buf_add_str(out, "  to sign in, give ");
+    sc_auth_describe(c, out);
+    sc_buf_add_str(out, "\n");
+}
+
 static int show_text(const struct sc_connector *c)
 {
     struct sc_buf out SC_AUTO_BUF = {0};
@@ -225,6 +242,7 @@ static int show_text(const struct sc_connector *c)
         sc_buf_addf(&out, "also called: %s\n", *alias);
     add_fields("settings", c->settings, &out);
     add_fields("credentials", c->credentials, &out);
+    add_ways(c, &out);
     if (c->auth_advice)
         sc_buf_addf(&out, "  %s\n", c->auth_advice);
     add_fields("settings of every connector", sc_integration_common_fields(), &out);

@@ -168,7 +168,7 @@ static int set_secret(struct sc_import_item *item, const struct sc_plugins *plug
     if (!json_is_string(secret))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s.%s must be a text in quotes", item->key, field);
     sc_redact_add(json_string_value(secret), json_string_length(secret)); /* for the rest of this process */
-    sc_value_set_field(item->value, row->name, credential, json_copy((json_t *)(uintptr_t)secret));
+    sc_value_set_field(item->value, row, credential, json_copy((json_t *)(uintptr_t)secret));
     return 0;
 }
 

@@ -48,7 +48,7 @@ static int apply_set(json_t *root, const struct sc_connector *connector, const c
     json_t *value = typed(row, equals + 1);
     if (!value)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--set %s: the value is not UTF-8", name);
-    sc_value_set_field(root, name, credential, value);
+    sc_value_set_field(root, row, credential, value);
     return 0;
 }
 
@@ -61,7 +61,7 @@ static int apply_secret(json_t *root, const struct sc_connector *connector, cons
     json_t *value = json_string(secret);
     if (!value)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "--secret %s: the value is not UTF-8", name);
-    sc_value_set_field(root, name, credential, value);
+    sc_value_set_field(root, row, credential, value);
     return 0;
 }
 

@@ -147,6 +147,10 @@ static void add_put(const struct sc_connector *c, struct sc_buf *out)
             else if (field->required)
                 sc_buf_addf(out, " --set %s=%s", field->name, field->example ? field->example : "VALUE");
         }
+    bool credential = false;
+    const struct sc_field *first = c->auth.when ? sc_integration_field(c, c->auth.when, &credential) : NULL;
+    if (first && credential && first->secret && !first->required) /* one of several ways to sign in */
+        sc_buf_addf(out, " --secret %s", first->name);
     sc_buf_add_str(out, "\n");
 }
 
@@ -224,6 +228,11 @@ void sc_markdown_connector(const struct sc_connector *c, struct sc_buf *out)
         sc_buf_add_str(out, "\n| field | what | |\n|---|---|---|\n");
         add_fields(c->settings, "settings", out);
         add_fields(c->credentials, "credentials", out);
+    }
+    if (c->auth.otherwise) {
+        sc_buf_add_str(out, "\nTo sign in, give ");
+        sc_auth_describe(c, out);
+        sc_buf_add_str(out, ".\n");
     }
     if (c->auth_advice)
         sc_buf_addf(out, "\nWhen the credential is refused: %s\n", c->auth_advice);

@@ -19,10 +19,17 @@ json_t *sc_value_object(json_t *root, const char *name)
     return object;
 }
 
-void sc_value_set_field(json_t *root, const char *name, bool credential, json_t *value)
+void sc_value_set_field(json_t *root, const struct sc_field *row, bool credential, json_t *value)
 {
-    json_object_del(json_object_get(root, credential ? "settings" : "credentials"), name);
-    json_object_set_new(sc_value_object(root, credential ? "credentials" : "settings"), name, value);
+    static const char *const objects[] = {"settings", "credentials"};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *object = json_object_get(root, objects[i]);
+        if (row->alias)
+            json_object_del(object, row->alias);
+        if (credential != (i == 1))
+            json_object_del(object, row->name);
+    }
+    json_object_set_new(sc_value_object(root, objects[credential]), row->name, value);
 }
 
 int sc_value_fail_field(const struct sc_connector *connector, struct sc_str name, struct sc_error *err)

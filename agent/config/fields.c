@@ -30,13 +30,22 @@ static const struct sc_field *find_row(const struct sc_field *table, const char 
     return NULL;
 }
 
+static const struct sc_field *find_called(const struct sc_field *table, const char *name)
+{
+    const struct sc_field *row = find_row(table, name);
+    for (; !row && table && table->name; table++)
+        if (table->alias && strcmp(table->alias, name) == 0)
+            row = table;
+    return row;
+}
+
 const struct sc_field *sc_integration_field(const struct sc_connector *connector, const char *name, bool *ret_credential)
 {
-    const struct sc_field *row = find_row(connector->credentials, name);
+    const struct sc_field *row = find_called(connector->credentials, name);
     if (ret_credential)
         *ret_credential = row != NULL;
     if (!row)
-        row = find_row(connector->settings, name);
+        row = find_called(connector->settings, name);
     return row ? row : find_row(common, name);
 }
 
@@ -138,6 +147,7 @@ static int check_url(const struct sc_field *row, const char *text, const char *w
     return 0;
 }
 
+/* An address as a browser shows it is taken for its host: https:// in front and one '/' behind are left out. */
 static int check_host(char *text, const char *where, struct sc_error *err)
 {
     struct sc_url url;
@@ -151,11 +161,16 @@ static int check_host(char *text, const char *where, struct sc_error *err)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s %s: give a host name such as acme.example.com", where, why);
     if (url.userinfo.ptr)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s holds a user name or password: give the host alone", where);
-    if (url.scheme.ptr || url.path.ptr || url.tail.ptr || view.len != strlen(text)) {
+    bool https = url.scheme.len == 5 && strncasecmp(url.scheme.ptr, "https", 5) == 0;
+    bool path = url.path.len && !sc_str_is(url.path, "/");
+    if ((url.scheme.ptr && !https) || path || url.tail.ptr || view.len != strlen(text)) {
         const char *open = url.bracketed ? "[" : "", *shut = url.bracketed ? "]" : "";
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is \"%.100s\": give the host alone: %s%.*s%s%s%.*s", where, text, open,
                        (int)url.host.len, url.host.ptr, shut, url.port.ptr ? ":" : "", (int)url.port.len, url.port.ptr ? url.port.ptr : "");
     }
+    size_t from = https ? strlen("https://") : 0, len = view.len - from - url.path.len;
+    memmove(text, text + from, len);
+    text[len] = '\0';
     for (; *text; text++)
         *text = (char)tolower((unsigned char)*text);
     return 0;
@@ -253,20 +268,48 @@ static int fail_missing(struct sc_parse *parse, const struct sc_field *row, bool
                    how, row->title, row->example && !row->secret ? ", such as " : "", row->example && !row->secret ? row->example : "");
 }
 
+/* Where a field may stand: under its name or its alias, in either object. */
+struct place {
+    const json_t *value;
+    const char *object, *name;
+};
+
+static unsigned find_given(const struct objects *in, const struct sc_field *row, struct place ret[4])
+{
+    const char *names[] = {row->name, row->alias};
+    unsigned count = 0;
+    for (int i = 0; i < 2 && names[i]; i++) {
+        const json_t *setting = sc_parse_member(in->settings, names[i]), *credential = sc_parse_member(in->credentials, names[i]);
+        if (setting)
+            ret[count++] = (struct place){setting, "settings", names[i]};
+        if (credential)
+            ret[count++] = (struct place){credential, "credentials", names[i]};
+    }
+    return count;
+}
+
+static int check_same(struct sc_parse *parse, const struct place *places, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++)
+        if (!json_equal((json_t *)(uintptr_t)places[0].value, (json_t *)(uintptr_t)places[i].value))
+            return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "%s.%s and %s.%s differ: remove one of them", places[0].object, places[0].name,
+                           places[i].object, places[i].name);
+    return 0;
+}
+
 static int take_field(struct sc_parse *parse, const struct objects *in, const struct sc_field *row, bool credential)
 {
     char where[SC_WHERE_MAX];
-    const json_t *a = sc_parse_member(in->settings, row->name), *b = sc_parse_member(in->credentials, row->name);
-    if (a && b && !json_equal((json_t *)(uintptr_t)a, (json_t *)(uintptr_t)b))
-        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "settings.%s and credentials.%s differ: remove one of them", row->name,
-                       row->name);
-    snprintf(where, sizeof where, "%s.%s", b ? "credentials" : a ? "settings" : credential ? "credentials" : "settings", row->name);
-    if (!a && !b) {
+    struct place places[4];
+    unsigned count = find_given(in, row, places);
+    if (!count) {
         if (row->def)
             return keep(parse, row, sc_dup(row->def));
         return row->required ? fail_missing(parse, row, credential, "missing") : 0;
     }
-    char *text = sc_parse_text(parse, b ? b : a, where);
+    const struct place *given = &places[count - 1];
+    snprintf(where, sizeof where, "%s.%s", given->object, given->name);
+    char *text = check_same(parse, places, count) ? NULL : sc_parse_text(parse, given->value, where);
     if (!text)
         return -1;
     if (!*text) {
@@ -322,7 +365,7 @@ int sc_parse_fields(struct sc_parse *parse)
         return sc_parse_no_memory(parse);
     for (int t = 0; t < 3; t++)
         for (const struct sc_field *row = tables[t]; row && row->name; row++) {
-            if (t == 2 && (find_row(tables[0], row->name) || find_row(tables[1], row->name)))
+            if (t == 2 && (find_called(tables[0], row->name) || find_called(tables[1], row->name)))
                 continue;
             if (take_field(parse, &in, row, t == 1))
                 return -1;
@@ -404,6 +447,16 @@ static void add_part(struct sc_buf *out, const char *name, const char *value)
     sc_buf_add_str(out, value);
 }
 
+/* Another way of signing in is another credential: what one knows (a token, a refusal) says nothing of the other. */
+static void add_way(const struct sc_integration *integration, struct sc_buf *out)
+{
+    unsigned way = 0;
+    for (const struct sc_auth *auth = &integration->connector->auth; auth != sc_auth_of(integration); auth = auth->otherwise)
+        way++;
+    if (way)
+        sc_buf_addf(out, "1:w%u", way);
+}
+
 static int derive_credential_key(struct sc_parse *parse)
 {
     struct sc_integration *to = parse->integration;
@@ -416,6 +469,7 @@ static int derive_credential_key(struct sc_parse *parse)
     add_part(&text, "auth_url", auth_url ? auth_url : to->base_url);
     add_part(&text, "tls", to->ca_file ? to->ca_file : "");
     add_part(&text, "verify", to->tls_verify ? "1" : "0");
+    add_way(to, &text);
     bool failed = text.failed;
     if (!failed) {
         sc_sha256(text.ptr, text.len, digest);

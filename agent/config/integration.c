@@ -82,7 +82,7 @@ static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(v
     struct sc_integration *to = parse->integration;
     to->enabled = true;
     if (read_type(parse, find, arg) || read_title(parse) || sc_parse_bool(parse, parse->root, "", "enabled", &to->enabled) ||
-        sc_parse_fields(parse) || sc_parse_data_types(parse) || sc_parse_rate_limit(parse) || sc_parse_tls_and_proxy(parse) ||
+        sc_parse_fields(parse) || sc_parse_sign_in(parse) || sc_parse_data_types(parse) || sc_parse_rate_limit(parse) || sc_parse_tls_and_proxy(parse) ||
         sc_parse_derived(parse))
         return -1;
     sc_parse_unknown(parse, parse->root, "", "");
@@ -147,6 +147,9 @@ void sc_integration_unref(struct sc_integration *integration)
         free(value->name);
         sc_secret_free(value->text);
     }
+    if (integration->basic)
+        sc_redact_retire(integration->basic, strlen(integration->basic));
+    sc_secret_free(integration->basic);
     if (integration->proxy)
         sc_url_each_secret(integration->proxy, false, forget);
     sc_secret_free(integration->proxy);

@@ -40,6 +40,7 @@ struct sc_integration {
     char *origin;    /* of base_url */
     char *source;    /* source key: connector + origin + tenant-like settings, or settings.source */
     char credential_key[33]; /* hash of credential fields + auth URL + TLS profile; 32 hex digits */
+    char *basic;     /* "user:password", where the way of signing in is SC_AUTH_BASIC; else NULL */
     char *warnings;  /* unknown members and such, one a line; NULL: none */
 };
 
@@ -52,6 +53,10 @@ struct sc_integration *sc_integration_ref(struct sc_integration *integration);
 void sc_integration_unref(struct sc_integration *integration); /* NULL is fine; forgets its secrets at the redactor with the last one */
 /* Setting or credential, its default, or NULL. */
 const char *sc_integration_value(const struct sc_integration *integration, const char *name);
+/* The way of signing in that counts: the first of the connector's whose `when` is given (sc_auth.when), else the last. */
+const struct sc_auth *sc_auth_of(const struct sc_integration *integration);
+/* What the connector's ways of signing in need: "auth_token, or username and password". */
+void sc_auth_describe(const struct sc_connector *connector, struct sc_buf *out);
 /* "SSWS {api_token}" with {names} filled in. -1 + err: unknown name. */
 int sc_integration_expand(const struct sc_integration *integration, const char *template_text, struct sc_buf *out, struct sc_error *err);
 
@@ -65,5 +70,5 @@ struct sc_member {
 const struct sc_member *sc_integration_members(void);
 /* The fields that every connector has beside its own (base_url, auth_url, source, page_size, allow_insecure_http); name NULL ends. */
 const struct sc_field *sc_integration_common_fields(void);
-/* The row of a setting or credential: the connector's, else a common one; NULL: there is none. ret_credential may be NULL. */
+/* The row of a setting or credential, by its name or alias: the connector's, else a common one; NULL: there is none. ret_credential may be NULL. */
 const struct sc_field *sc_integration_field(const struct sc_connector *connector, const char *name, bool *ret_credential);

@@ -176,24 +176,43 @@ static int read_text(struct sc_parse *parse, const json_t *object, const char *p
     return *ret ? 0 : sc_parse_no_memory(parse);
 }
 
+/* Some connectors declare them as fields of their own, as their guides do; what stands under `tls` wins. */
+static int take_tls_fields(struct sc_parse *parse)
+{
+    struct sc_integration *to = parse->integration;
+    const char *verify = sc_integration_value(to, "verify_tls"), *ca_file = sc_integration_value(to, "ca_file");
+    if (verify)
+        to->tls_verify = strcmp(verify, "false") != 0;
+    if (!ca_file)
+        return 0;
+    to->ca_file = sc_dup(ca_file);
+    return to->ca_file ? 0 : sc_parse_no_memory(parse);
+}
+
 static int read_tls(struct sc_parse *parse)
 {
     struct sc_integration *to = parse->integration;
     const json_t *object;
+    char *ca_file = NULL;
     to->tls_verify = true;
-    if (sc_parse_object(parse, parse->root, "", "tls", &object))
+    if (take_tls_fields(parse) || sc_parse_object(parse, parse->root, "", "tls", &object))
         return -1;
-    if (!object)
-        return 0;
-    sc_parse_unknown(parse, object, "tls.", "tls.");
-    if (read_text(parse, object, "tls.", "ca_file", &to->ca_file) || sc_parse_bool(parse, object, "tls.", "verify", &to->tls_verify))
-        return -1;
-    if (to->ca_file && !*to->ca_file) {
+    if (object) {
+        sc_parse_unknown(parse, object, "tls.", "tls.");
+        if (read_text(parse, object, "tls.", "ca_file", &ca_file) || sc_parse_bool(parse, object, "tls.", "verify", &to->tls_verify)) {
+            free(ca_file);
+            return -1;
+        }
+    }
+    if (ca_file) {
         free(to->ca_file);
-        to->ca_file = NULL;
+        to->ca_file = *ca_file ? ca_file : NULL;
+        if (!to->ca_file)
+            free(ca_file);
     }
     if (!to->tls_verify)
-        sc_parse_warn(parse, "tls.verify is false: anybody on the way can read the credential and change the data");
+        sc_parse_warn(parse, "%s is false: anybody on the way can read the credential and change the data",
+                      sc_parse_member(object, "verify") ? "tls.verify" : "settings.verify_tls");
     return 0;
 }
 

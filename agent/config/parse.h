@@ -45,6 +45,10 @@ int sc_parse_fields(struct sc_parse *parse);
 /* base_url, origin, source and credential_key, once all fields are there. */
 int sc_parse_derived(struct sc_parse *parse);
 
+/* ---- sign_in.c: once all fields are there, the way that counts is complete ------------------------------------------- */
+
+int sc_parse_sign_in(struct sc_parse *parse);
+
 /* ---- integration_parts.c ---------------------------------------------------------------------------------------------- */
 
 int sc_parse_data_types(struct sc_parse *parse);

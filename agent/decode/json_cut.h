@@ -1,4 +1,5 @@
-/* Incremental JSON cutter: bytes in (split anywhere), records out, no tree, no allocation after init.
+/* Incremental JSON cutter: bytes in (split anywhere), records out, no tree, no allocation after init but for a field that is
+ * longer than any before it.
  *
  * Given where the records are ("[]" the top-level array, "vulnerabilities[]", "data.items[]"), it hands each element's exact
  * bytes to the sink as they arrive, captures named members inside the record (id, time) and named members beside the records
@@ -9,65 +10,25 @@
  * takes the meaning from any byte. '[' ']' '*' are kept for later. Names match by their unescaped text, at exactly that depth.
  * Of members with one name the last counts, with all that is in it, as for nearly every reader of the record; a second member at
  * the records' path is an error. Something else than an array there is an error told by finish(), so that what an error reply
- * says can be read as envelope.
+ * says can be read as envelope. null there is an empty list.
  * A member beside the records that is an array or object is captured as raw text. Never so what stands at the records' path or on
  * the way to it ("data" and "data.items" for "data.items[]"): an array or object there is told by its kind alone, whether records
  * are in it or not. Raw text is copied as it passes, at most SC_CUT_VALUE_MAX bytes of each.
  * Depth is counted from the record on inside one (a flat object is 1 deep), from the body on outside. */
 #pragma once
 
-#include "base/error.h"
-
-#define SC_CUT_FIELDS 8    /* members captured inside a record */
-#define SC_CUT_ENVELOPE 8  /* members captured beside */
-#define SC_CUT_VALUE_MAX 4096 /* a longer captured value is marked `cut` */
-
-enum sc_cut_kind {
-    SC_CUT_ABSENT,
-    SC_CUT_STRING, /* text = unescaped UTF-8, U+FFFD for a lone surrogate; in a record with bad_utf8 its bytes as they came */
-    SC_CUT_NUMBER, /* text = as written */
-    SC_CUT_TRUE, /* text = "true", and so on */
-    SC_CUT_FALSE,
-    SC_CUT_NULL,
-    SC_CUT_OBJECT, /* beside the records: text = its bytes as they came, from bracket to bracket; in a record, and at the records' path
-                    * or on the way to it: no text, ptr is NULL */
-    SC_CUT_ARRAY   /* the same */
-};
-
-struct sc_cut_value {
-    enum sc_cut_kind kind;
-    bool cut; /* longer than SC_CUT_VALUE_MAX: text holds the first part; a string's ends with a whole character, raw text after
-               * exactly SC_CUT_VALUE_MAX bytes */
-    struct sc_str text;
-};
-
-struct sc_cut_record {
-    uint64_t bytes;    /* length of the record's text */
-    bool bad_utf8;     /* some string in it is not UTF-8 (first place: bad_at, offset in the record) */
-    uint64_t bad_at;
-    bool too_deep;     /* nested deeper than max_depth */
-    const struct sc_cut_value *fields; /* as many as the spec has; valid during the call */
-};
-
-/* The sink. begin/data/end for each record in order. Each returns 0 to go on, SC_CUT_PAUSE to stop before the bytes at hand
- * (begin: the record's first byte; data: the bytes offered; end: the byte after the record) — the same call is made again by the
- * next feed — or -1 to abort. */
-#define SC_CUT_PAUSE 1
-struct sc_cut_sink {
-    void *arg;
-    int (*begin)(void *arg);
-    int (*data)(void *arg, const char *bytes, size_t len);
-    int (*end)(void *arg, const struct sc_cut_record *record);
-};
+#include "decode/cut.h"
 
 struct sc_json_spec {
     const char *records;                    /* path; borrowed for the cutter's life */
     const char *fields[SC_CUT_FIELDS];      /* NULL ends */
     const char *envelope[SC_CUT_ENVELOPE];  /* NULL ends */
     uint32_t max_depth;                     /* 0: 128; at most 4096, beyond which nothing is followed */
+    bool whole;                             /* a path without [] is the record itself, an object there; "": the body, whatever it is */
+    uint32_t field_max;                     /* 0: SC_CUT_VALUE_MAX; at most SC_CUT_FIELD_LIMIT */
 };
 
-struct sc_json_cut; /* opaque, heap: about 70 KiB */
+struct sc_json_cut; /* opaque, heap: about 60 KiB, and what longer fields need */
 
 /* NULL + err: bad path or out of memory. */
 struct sc_json_cut *sc_json_cut_new(const struct sc_json_spec *spec, struct sc_cut_sink sink, struct sc_error *err);
@@ -80,9 +41,11 @@ void sc_json_cut_reset(struct sc_json_cut *cut);
  * delimited exactly and reported by its flags. Records that end before an error have been handed over, the rest of the chunk not.
  * After -1 every feed and finish says the same until reset. -1 from the sink gives internal_error, unless it set *err itself. */
 int sc_json_cut_feed(struct sc_json_cut *cut, const char *bytes, size_t len, size_t *ret_used, struct sc_error *err) SC_WARN_UNUSED;
-/* The body is over: 0 when exactly one complete JSON value was read and the record array was present, else -1 with err
+/* The body is over: 0 when exactly one complete JSON value was read and the record array (or null) was present, else -1 with err
  * (bad_response: "ended after 60 bytes in the middle of record 3", "no member \"vulnerabilities\""). */
 int sc_json_cut_finish(struct sc_json_cut *cut, struct sc_error *err) SC_WARN_UNUSED;
+/* See sc_cut_absent(). */
+bool sc_json_cut_absent(const struct sc_json_cut *cut);
 uint64_t sc_json_cut_records(const struct sc_json_cut *cut); /* completed */
 bool sc_json_cut_in_record(const struct sc_json_cut *cut);
 /* Captured so far; kind ABSENT when not (yet) seen, to its end if it has a text. Its text is valid until the next feed or reset.

@@ -60,39 +60,43 @@ static enum sc_cut_kind kind_of(char first)
     }
 }
 
-static void set_values(struct sc_json_cut *cut, uint8_t slots, struct sc_cut_value value)
+static void set_values(struct sc_json_cut *cut, uint32_t slots, struct sc_cut_value value)
 {
     struct sc_cut_value *values = cut->in_record ? cut->fields : cut->envelope;
 
-    for (; slots; slots &= (uint8_t)(slots - 1))
+    for (; slots; slots &= slots - 1)
         values[__builtin_ctz(slots)] = value;
 }
 
 /* Where the text of the wanted scalar goes: the first of its slots has the room, the others look at
  * it. */
-static char *room_of(struct sc_json_cut *cut, const struct sc_json_node *node)
+static struct sc_json_room *room_of(struct sc_json_cut *cut, const struct sc_json_node *node)
 {
-    return (cut->in_record ? cut->field_text : cut->envelope_text)[__builtin_ctz(node->slots)];
+    return &(cut->in_record ? cut->field_rooms : cut->envelope_rooms)[__builtin_ctz(node->slots)];
 }
 
 /* The text of a wanted string or number is complete in cut->string. */
-static void keep(struct sc_json_cut *cut, enum sc_cut_kind kind)
+static int keep(struct sc_json_cut *cut, enum sc_cut_kind kind)
 {
     const struct sc_json_string *s = &cut->string;
 
+    if (s->no_memory)
+        return sc_fail(&cut->failure, SC_REASON_MEMORY_LIMIT, "no memory for a field of %zu bytes of record %llu", s->len,
+                       (unsigned long long)cut->records + 1);
     set_values(cut, cut->want->slots,
                (struct sc_cut_value){
-                   .kind = kind, .cut = s->cut, .text = {s->to, s->len}
+                   .kind = kind, .cut = s->cut, .text = {s->room->ptr, s->len}
     });
     cut->want = NULL;
+    return 0;
 }
 
 /* The wanted string is [from, to) as it stands: ASCII without escapes. */
-static void keep_slice(struct sc_json_cut *cut, const char *from, const char *to)
+static int keep_slice(struct sc_json_cut *cut, const char *from, const char *to)
 {
-    sc_json_string_begin(&cut->string, room_of(cut, cut->want), SC_CUT_VALUE_MAX);
+    sc_json_string_begin(&cut->string, room_of(cut, cut->want));
     sc_json_string_add(&cut->string, from, (size_t)(to - from));
-    keep(cut, SC_CUT_STRING);
+    return keep(cut, SC_CUT_STRING);
 }
 
 static void keep_literal(struct sc_json_cut *cut)
@@ -125,7 +129,7 @@ static void capture_copy(struct sc_json_cut *cut, const struct sc_json_capture *
         return;
     if (len > SC_CUT_VALUE_MAX - done)
         len = SC_CUT_VALUE_MAX - done;
-    memcpy(room_of(cut, c->node) + done, cut->chunk + (from - cut->base), (size_t)len);
+    memcpy(room_of(cut, c->node)->ptr + done, cut->chunk + (from - cut->base), (size_t)len);
 }
 
 static void capture_begin(struct sc_json_cut *cut, const struct sc_json_node *node,
@@ -149,7 +153,7 @@ static void capture_end(struct sc_json_cut *cut, const char *p)
                (struct sc_cut_value){
                    .kind = c->kind,
                    .cut = too_long,
-                   .text = {room_of(cut, c->node), too_long ? SC_CUT_VALUE_MAX : (size_t)len}
+                   .text = {room_of(cut, c->node)->ptr, too_long ? SC_CUT_VALUE_MAX : (size_t)len}
     });
     cut->capture_level = cut->capture_count ? c[-1].level : SC_JSON_NO_LEVEL;
 }
@@ -161,9 +165,33 @@ static void capture_wait(struct sc_json_cut *cut, const char *end)
         capture_copy(cut, &cut->captures[i], end);
 }
 
+/* A value at the records' place begins at p. 1: it is a record itself. */
+static int at_records(struct sc_json_cut *cut, const struct sc_json_node *node, enum sc_cut_kind kind, const char *p, uint32_t level)
+{
+    bool second = cut->array_seen && (node->records || node->record);
+
+    for (unsigned i = 0; i < SC_JSON_WATCHED; i++)
+        if (node->watch >> i & 1) {
+            second |= cut->watched[i] != SC_CUT_ABSENT;
+            cut->watched[i] = kind;
+        }
+    if (second)
+        return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE, "second \"%s\" at byte %llu: which are the records is not clear",
+                       cut->records_path, (unsigned long long)sc_json_at(cut, p));
+    if (node->watch)
+        return 0;
+    cut->array_seen = true;
+    cut->array_kind = kind;
+    if (kind != (node->records ? SC_CUT_ARRAY : SC_CUT_OBJECT))
+        return 0;
+    cut->array_level = level + node->records;
+    cut->outer_tracked = cut->tracked;
+    return node->record;
+}
+
 /* The value that begins at p is the one that the last name (or being the root) led to. Of members
  * with the same name the last counts, with all that is in it: that is how nearly every reader of
- * the record will see it. */
+ * the record will see it. 1: it is a record. */
 static int take_hit(struct sc_json_cut *cut, const char *p, uint32_t level)
 {
     const struct sc_json_node *node = cut->hit;
@@ -175,17 +203,11 @@ static int take_hit(struct sc_json_cut *cut, const char *p, uint32_t level)
     set_values(cut, node->below, (struct sc_cut_value){.kind = SC_CUT_ABSENT});
     if (level == 0)
         cut->top_kind = kind;
-    if (node->records) {
-        if (cut->array_seen)
-            return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE,
-                           "second \"%s\" at byte %llu: which are the records is not clear",
-                           cut->records_path, (unsigned long long)sc_json_at(cut, p));
-        cut->array_seen = true;
-        cut->array_kind = kind;
-        if (kind == SC_CUT_ARRAY) {
-            cut->array_level = level + 1;
-            cut->outer_tracked = cut->tracked;
-        }
+    if (node->records || node->record || node->watch) {
+        int r = at_records(cut, node, kind, p, level);
+
+        if (r != 0)
+            return r;
     }
     if (kind == SC_CUT_OBJECT && node->child)
         track(cut, node, level + 1);
@@ -245,12 +267,16 @@ static int record_end(struct sc_json_cut *cut, const char *p)
     cut->records++;
     cut->tracked = cut->outer_tracked;
     cut->level_limit = cut->max_depth;
+    if (cut->single)
+        cut->array_level = SC_JSON_NO_LEVEL;
     return 0;
 }
 
 /* A string that is being read or was just read holds something that is not UTF-8. */
 static int bad_utf8(struct sc_json_cut *cut)
 {
+    if (cut->probe && !cut->want && !cut->capture_count)
+        return 0;
     if (!cut->in_record)
         return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE, "bad UTF-8 at byte %llu",
                        (unsigned long long)cut->string.bad_at);
@@ -422,7 +448,8 @@ value:
 value_at_hand:
     if (level == cut->array_level) {
         if (kind_of(*p) == SC_CUT_ABSENT)
-            FAIL("a value was expected");
+            FAIL(expected_value(cut, level));
+    record:
         cut->state = SC_JSON_AT_RECORD;
         r = record_begin(cut, p);
         if (r != 0)
@@ -433,18 +460,21 @@ value_at_hand:
         r = take_hit(cut, p, level);
         if (r < 0)
             goto stop;
+        if (r > 0)
+            goto record;
     }
     switch (*p) {
     case '"':
         q = sc_json_plain_end(++p, end);
         if (q != end && *q == '"') {
-            if (cut->want)
-                keep_slice(cut, p, q);
+            if (cut->want && keep_slice(cut, p, q) < 0) {
+                r = -1;
+                goto stop;
+            }
             p = q + 1;
             goto after;
         }
-        sc_json_string_begin(&cut->string, cut->want ? room_of(cut, cut->want) : NULL,
-                             SC_CUT_VALUE_MAX);
+        sc_json_string_begin(&cut->string, cut->want ? room_of(cut, cut->want) : NULL);
         cut->name = false;
         if (!cut->want)
             p = q;
@@ -488,7 +518,7 @@ value_at_hand:
         cut->number = SC_JSON_DIGITS;
     number_begins:
         if (cut->want) {
-            sc_json_string_begin(&cut->string, room_of(cut, cut->want), SC_CUT_VALUE_MAX);
+            sc_json_string_begin(&cut->string, room_of(cut, cut->want));
             sc_json_string_add(&cut->string, p, 1);
         }
         p++;
@@ -506,13 +536,14 @@ string:
     if (r == 0)
         WAIT(SC_JSON_IN_STRING);
     if (cut->name) {
-        if (cut->string.to && !cut->string.cut)
-            cut->hit = sc_json_paths_child(&cut->paths, cut->nodes[level], cut->string.to,
-                                           cut->string.len);
+        if (cut->string.room && !cut->string.cut)
+            cut->hit = sc_json_paths_child(&cut->paths, cut->nodes[level], cut->name_text, cut->string.len);
         goto colon;
     }
-    if (cut->want)
-        keep(cut, SC_CUT_STRING);
+    if (cut->want && keep(cut, SC_CUT_STRING) < 0) {
+        r = -1;
+        goto stop;
+    }
     goto after;
 
 number:
@@ -524,8 +555,10 @@ number:
         WAIT(SC_JSON_IN_NUMBER);
     if (!sc_json_number_complete(cut->number))
         FAIL("wrong number");
-    if (cut->want)
-        keep(cut, SC_CUT_NUMBER);
+    if (cut->want && keep(cut, SC_CUT_NUMBER) < 0) {
+        r = -1;
+        goto stop;
+    }
     goto after;
 
 literal:
@@ -569,8 +602,7 @@ name_at_hand:
         p = q + 1;
         goto colon;
     }
-    sc_json_string_begin(&cut->string, level == cut->tracked ? cut->name_text : NULL,
-                         sizeof(cut->name_text));
+    sc_json_string_begin(&cut->string, level == cut->tracked ? &cut->name_room : NULL);
     cut->name = true;
     goto string;
 

@@ -7,6 +7,7 @@
 
 #define SC_JSON_LEVELS   4096 /* nothing is followed deeper than this, not even inside a record */
 #define SC_JSON_NO_LEVEL UINT32_MAX
+#define SC_JSON_WATCHED  2 /* places whose kind a probe tells */
 
 enum sc_json_state {
     SC_JSON_START,       /* nothing read, or part of a byte order mark */
@@ -61,7 +62,8 @@ struct sc_json_cut {
     uint32_t level_limit; /* opening a container at this level is not allowed (yet) */
     uint32_t tracked;
     uint32_t outer_tracked; /* what `tracked` was around the record */
-    uint32_t array_level;   /* of the record array while inside it, else SC_JSON_NO_LEVEL */
+    uint32_t array_level;   /* of the record array while inside it, of what is around a single record, else SC_JSON_NO_LEVEL */
+    bool single;            /* the body has one record, which no array holds */
     bool in_object;         /* the innermost container is an object */
     bool name;              /* SC_JSON_IN_STRING: it is a name */
     bool in_record;         /* begin() was accepted, end() was not yet */
@@ -92,10 +94,24 @@ struct sc_json_cut {
     const struct sc_json_node *nodes[2 * SC_JSON_PATH_MAX + 4]; /* of the tracked levels */
     struct sc_json_paths paths;
     char name_text[SC_JSON_NAME_MAX]; /* what does not fit matches nothing */
+    struct sc_json_room name_room;
     struct sc_cut_value fields[SC_CUT_FIELDS], envelope[SC_CUT_ENVELOPE];
-    char field_text[SC_CUT_FIELDS][SC_CUT_VALUE_MAX],
-        envelope_text[SC_CUT_ENVELOPE][SC_CUT_VALUE_MAX];
+    struct sc_json_room field_rooms[SC_CUT_FIELDS], envelope_rooms[SC_CUT_ENVELOPE];
+    char envelope_text[SC_CUT_ENVELOPE][SC_CUT_VALUE_MAX];
+
+    /* a probe: reads the text alone, hands nothing over; what it does not keep may be deep and may hold anything */
+    bool probe;
+    enum sc_cut_kind watched[SC_JSON_WATCHED]; /* what is at its watched places */
 };
+
+/* A cutter without records, for a text that is read twice: the envelope of `spec`, and of what kind the values at its `records` and at
+ * `records_else` (NULL: nowhere) are. */
+struct sc_json_cut *sc_json_probe_new(const struct sc_json_spec *spec, const char *records_else, struct sc_error *err);
+/* Begins a text at that place of the body; a byte order mark may stand before the first alone. */
+void sc_json_cut_begin(struct sc_json_cut *cut, uint64_t at);
+/* The value is complete, whatever is in it. */
+bool sc_json_cut_complete(const struct sc_json_cut *cut);
+const char *sc_json_kind_name(enum sc_cut_kind kind);
 
 /* Reads from *p on until `end`, a pause, or an error; *p becomes the first byte that is not
  * consumed. 0, SC_CUT_PAUSE, or -1 with cut->failure set. */

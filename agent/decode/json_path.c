@@ -55,41 +55,66 @@ static struct sc_json_node *get_child(struct sc_json_paths *paths, struct sc_jso
     return fresh;
 }
 
-int sc_json_paths_add(struct sc_json_paths *paths, unsigned root, const char *path, int slot,
-                      struct sc_error *err)
+/* What is at the end of the path, [] taken off when `list`. */
+static void mark(struct sc_json_node *node, enum sc_json_path_use use, unsigned slot, bool list)
+{
+    switch (use) {
+    case SC_JSON_PATH_VALUE:
+        node->below |= UINT32_C(1) << slot;
+        node->slots |= UINT32_C(1) << slot;
+        break;
+    case SC_JSON_PATH_RECORDS:
+    case SC_JSON_PATH_WHOLE:
+        node->records = list;
+        node->record = !list;
+        node->way = true;
+        break;
+    case SC_JSON_PATH_WATCH:
+        node->watch |= (uint8_t)(1u << slot);
+        node->way = true;
+        break;
+    }
+}
+
+static int add(struct sc_json_paths *paths, unsigned root, enum sc_json_path_use use, const char *path, unsigned slot,
+               struct sc_error *err)
 {
     struct sc_json_node *node = &paths->nodes[root];
-    uint8_t bit = slot < 0 ? 0 : (uint8_t)(1u << slot);
+    bool whole = use == SC_JSON_PATH_WHOLE || use == SC_JSON_PATH_WATCH, list;
     struct sc_str name = {0};
     size_t i = 0;
 
-    for (unsigned depth = 0; path[0] != '['; depth++) {
+    for (unsigned depth = 0; path[0] != '[' && (path[0] || !whole); depth++) {
         if (depth == SC_JSON_PATH_MAX)
-            return sc_fail(err, SC_REASON_INTERNAL, "path \"%.80s...\": more than %d names", path,
-                           SC_JSON_PATH_MAX);
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%.80s...\": more than %d names", path, SC_JSON_PATH_MAX);
         if (read_name(paths, path, &i, &name, err) < 0)
             return -1;
-        node->below |= bit;
+        if (use == SC_JSON_PATH_VALUE)
+            node->below |= UINT32_C(1) << slot;
         node = get_child(paths, node, name);
         if (!node)
-            return sc_fail(err, SC_REASON_INTERNAL,
-                           "path \"%.80s\": more than %d names in all paths", path,
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%.80s\": more than %d names in all paths", path,
                            SC_JSON_NODES_MAX - SC_JSON_ROOTS);
-        if (slot < 0)
+        if (use != SC_JSON_PATH_VALUE)
             node->way = true;
         if (path[i] != '.')
             break;
         i++;
     }
-    node->below |= bit;
-    node->slots |= bit;
-    if (slot < 0) {
-        if (strcmp(path + i, "[]") != 0)
-            return sc_fail(err, SC_REASON_INTERNAL,
-                           "path \"%s\" of the records: must end with [], once", path);
-        node->records = true;
-    } else if (path[i]) {
-        return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": [] is only for the records", path);
-    }
+    list = strcmp(path + i, "[]") == 0;
+    if (use == SC_JSON_PATH_VALUE ? path[i] != '\0' : !list && !(whole && !path[i]))
+        return use == SC_JSON_PATH_VALUE ? sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": [] is only for the records", path)
+                                         : sc_fail(err, SC_REASON_INTERNAL, "path \"%s\" of the records: must end with [], once", path);
+    mark(node, use, slot, list);
     return 0;
+}
+
+int sc_json_paths_add(struct sc_json_paths *paths, enum sc_json_path_use use, const char *path, unsigned slot, struct sc_error *err)
+{
+    return add(paths, SC_JSON_BODY, use, path, slot, err);
+}
+
+int sc_json_paths_add_field(struct sc_json_paths *paths, const char *path, unsigned slot, struct sc_error *err)
+{
+    return add(paths, SC_JSON_RECORD, SC_JSON_PATH_VALUE, path, slot, err);
 }

@@ -1,7 +1,25 @@
 #include "decode/json_string.h"
 #include "decode/json_scan.h"
 
+#include <stdlib.h>
+
 enum part { TEXT, ESCAPE, HEX1, HEX2, HEX3, HEX4 };
+
+/* Room for `need` bytes, not more than its most. */
+static bool grow(struct sc_json_room *room, size_t need)
+{
+    size_t cap = room->cap * 2 < need ? need : room->cap * 2;
+    char *ptr;
+
+    if (cap > room->max)
+        cap = room->max;
+    ptr = realloc(room->ptr, cap);
+    if (!ptr)
+        return false;
+    room->ptr = ptr;
+    room->cap = cap;
+    return true;
+}
 
 void sc_json_string_add(struct sc_json_string *s, const char *bytes, size_t len)
 {
@@ -9,7 +27,12 @@ void sc_json_string_add(struct sc_json_string *s, const char *bytes, size_t len)
         len = s->max - s->len;
         s->cut = true;
     }
-    memcpy(s->to + s->len, bytes, len);
+    if (s->len + len > s->room->cap && !grow(s->room, s->len + len)) {
+        s->no_memory = s->cut = true;
+        s->max = s->len;
+        return;
+    }
+    memcpy(s->room->ptr + s->len, bytes, len);
     s->len += len;
 }
 
@@ -51,7 +74,7 @@ static void add_code(struct sc_json_string *s, uint32_t code)
 /* A high surrogate that waits gets no low one: it stands alone. */
 static void flush_high(struct sc_json_string *s)
 {
-    if (s->high && s->to)
+    if (s->high && s->room)
         add_code(s, 0xFFFD);
     s->high = 0;
 }
@@ -76,11 +99,13 @@ static void trim(struct sc_json_string *s)
     size_t tail = 0;
     unsigned char lead;
 
-    while (tail < 3 && tail < s->len && ((unsigned char)s->to[s->len - 1 - tail] & 0xC0) == 0x80)
+    const char *text = s->room->ptr;
+
+    while (tail < 3 && tail < s->len && ((unsigned char)text[s->len - 1 - tail] & 0xC0) == 0x80)
         tail++;
     if (tail == s->len)
         return;
-    lead = (unsigned char)s->to[s->len - 1 - tail];
+    lead = (unsigned char)text[s->len - 1 - tail];
     if (lead >= 0xC2 && tail < (lead < 0xE0 ? 1u : lead < 0xF0 ? 2u : 3u))
         s->len -= tail + 1;
 }
@@ -102,7 +127,7 @@ static bool escape_byte(struct sc_json_string *s, char c)
     if (s->part == ESCAPE) {
         const char *found = c ? strchr(plain, c) : NULL;
 
-        if (found && s->to) {
+        if (found && s->room) {
             flush_high(s);
             add_char(s, &means[found - plain], 1);
         }
@@ -119,7 +144,7 @@ static bool escape_byte(struct sc_json_string *s, char c)
         return true;
     }
     s->part = TEXT;
-    if (s->to)
+    if (s->room)
         add_unit(s, s->unit);
     return true;
 }
@@ -189,7 +214,7 @@ enum sc_json_string_status sc_json_string_read(struct sc_json_string *s, const c
             p = utf8_run(s, p, end, at + (uint64_t)(p - start));
             p = sc_json_plain_end(p, end);
         } while (p != end && (unsigned char)*p >= 0x80);
-        if (s->to && p != from) {
+        if (s->room && p != from) {
             flush_high(s);
             sc_json_string_add(s, from, (size_t)(p - from));
         }

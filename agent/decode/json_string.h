@@ -1,6 +1,6 @@
 /* The slow way through a JSON string: escapes, bytes above 0x7F, chunks that end inside it, and
- * keeping its text. Begun behind the opening quote; may be stopped and continued at any byte. No
- * allocation. */
+ * keeping its text. Begun behind the opening quote; may be stopped and continued at any byte.
+ * Allocates only to make a room larger. */
 #pragma once
 
 #include "base/error.h"
@@ -12,9 +12,16 @@ enum sc_json_string_status {
     SC_JSON_STRING_CONTROL     /* *p is a byte below 0x20 */
 };
 
+/* Where a kept text goes. Grows from `cap` to `max` when it must, once and for all: only one with max > cap is heap. */
+struct sc_json_room {
+    char *ptr;
+    size_t cap, max;
+};
+
 struct sc_json_string {
-    char *to;        /* where the unescaped text goes; NULL: it is not kept */
-    size_t len, max; /* kept so far, room */
+    struct sc_json_room *room; /* where the unescaped text goes; NULL: it is not kept */
+    size_t len, max; /* kept so far, most that may be */
+    bool no_memory;  /* the room could not grow */
     bool cut;        /* the text did not fit: its first part is kept */
     uint8_t part;    /* where in an escape we are */
     uint16_t unit;   /* hexadecimal digits of \u so far */
@@ -26,9 +33,9 @@ struct sc_json_string {
     uint64_t lead_at;
 };
 
-static inline void sc_json_string_begin(struct sc_json_string *s, char *to, size_t max)
+static inline void sc_json_string_begin(struct sc_json_string *s, struct sc_json_room *room)
 {
-    *s = (struct sc_json_string){.to = to, .max = max};
+    *s = (struct sc_json_string){.room = room, .max = room ? room->max : 0};
 }
 
 /* Reads on from *p. `at` is the place of *p in whatever bad_at is counted in. */

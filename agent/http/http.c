@@ -159,6 +159,18 @@ struct sc_str sc_http_header(const struct sc_transfer *t, const char *name, unsi
     return t->final ? sc_head_get(&t->head, name, nth) : (struct sc_str){NULL, 0};
 }
 
+int sc_http_headers(const struct sc_transfer *t, struct sc_buf *out)
+{
+    const char *text = t->head.text.ptr;
+
+    for (uint32_t i = 0; t->final && i < t->head.count; i++) {
+        const struct sc_head_line *l = &t->head.lines[i];
+
+        sc_buf_addf(out, "%.*s: %.*s\n", (int)l->name_len, text + l->name, (int)l->value_len, text + l->value);
+    }
+    return out->failed ? -1 : 0;
+}
+
 void sc_http_wakeup(struct sc_http *http)
 {
     curl_multi_wakeup(http->multi);

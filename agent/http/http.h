@@ -73,6 +73,8 @@ void sc_http_cancel(struct sc_transfer *transfer);
 void sc_http_resume(struct sc_transfer *transfer);
 /* nth header line (from 0) of the final head by name, case ignored; absent: {NULL,0}. Valid until done() returns. */
 struct sc_str sc_http_header(const struct sc_transfer *transfer, const char *name, unsigned nth);
+/* Appends all lines of the final head as "Name: value\n", for who needs them after done(). -1: out of memory. */
+int sc_http_headers(const struct sc_transfer *transfer, struct sc_buf *out);
 /* Sends, receives, calls back; waits up to timeout_ms for something to do. */
 void sc_http_turn(struct sc_http *http, int64_t timeout_ms);
 void sc_http_wakeup(struct sc_http *http); /* any thread: ends the wait of the current or next turn */

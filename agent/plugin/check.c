@@ -10,6 +10,7 @@
 #define MAX_NAME       64
 #define MAX_INTERVAL_S (7u * 24 * 3600)
 #define MAX_THROTTLE_S (24u * 3600)
+#define MAX_WAYS       4
 
 static bool is_name(const char *text, const char *extra)
 {
@@ -138,6 +139,37 @@ static int check_field(const struct sc_field *field, const char *table, struct s
     return check_default(field, table, err);
 }
 
+/* Fields that the agent takes for what stands under `tls`. */
+static int check_tls_field(const struct sc_field *field, const char *table, struct sc_error *err)
+{
+    bool verify = strcmp(field->name, "verify_tls") == 0, ca_file = strcmp(field->name, "ca_file") == 0;
+    if ((verify && field->kind != SC_BOOL) || (ca_file && (field->kind != SC_TEXT || field->secret)))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s must be %s, as under tls", table, field->name, verify ? "true or false" : "a text that is no secret");
+    return 0;
+}
+
+static const struct sc_field *find_alias(const struct sc_field *fields, const char *alias)
+{
+    for (; fields && fields->name; fields++)
+        if (fields->alias && strcmp(fields->alias, alias) == 0)
+            return fields;
+    return NULL;
+}
+
+static int check_alias(const struct sc_connector *connector, const struct sc_field *field, const char *table, struct sc_error *err)
+{
+    if (!field->alias)
+        return 0;
+    const struct sc_field *first = find_alias(connector->settings, field->alias);
+    if (!first)
+        first = find_alias(connector->credentials, field->alias);
+    if (!is_name(field->alias, "_"))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: alias \"%s\": use [a-z0-9_]", table, field->name, field->alias);
+    if (first != field || find_field(connector->settings, sc_str_of(field->alias)) || find_field(connector->credentials, sc_str_of(field->alias)))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: alias %s is the name of another field", table, field->name, field->alias);
+    return 0;
+}
+
 static int check_fields(const struct sc_connector *connector, struct sc_error *err)
 {
     const struct sc_field *tables[] = {connector->settings, connector->credentials};
@@ -148,7 +180,7 @@ static int check_fields(const struct sc_connector *connector, struct sc_error *e
             struct sc_str name = sc_str_of(f->name);
             if (++rows > MAX_ROWS)
                 return sc_fail(err, SC_REASON_INTERNAL, "%s has more than %d rows: does it end?", names[t], MAX_ROWS);
-            if (check_field(f, names[t], err))
+            if (check_field(f, names[t], err) || check_tls_field(f, names[t], err) || check_alias(connector, f, names[t], err))
                 return -1;
             if (find_field(tables[t], name) != f || (t == 1 && find_field(tables[0], name)))
                 return sc_fail(err, SC_REASON_INTERNAL, "field %s stands there twice", f->name);
@@ -201,6 +233,9 @@ static int check_pool(const struct sc_pool *pool, struct sc_error *err)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: reset header without unit", pool->name);
     if (pool->throttle_s > MAX_THROTTLE_S)
         return sc_fail(err, SC_REASON_INTERNAL, "pool %s: a wait of %u s after a throttle is over a day", pool->name, pool->throttle_s);
+    uint32_t first = pool->throttle_s ? pool->throttle_s : 30, last = pool->throttle_max_s ? pool->throttle_max_s : 900;
+    if (pool->throttle_max_s > MAX_THROTTLE_S || last < first)
+        return sc_fail(err, SC_REASON_INTERNAL, "pool %s: waits after throttles begin at %u s and end at %u s", pool->name, first, last);
     const char *headers[] = {pool->limit_header, pool->remaining_header, pool->reset_header};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (headers[i] && !is_header_name(headers[i]))
@@ -225,19 +260,73 @@ static int check_pools(const struct sc_connector *connector, struct sc_error *er
 
 /* ---- data types -------------------------------------------------------------------------------------------------- */
 
+/* Where the records are, as each format says it (decode/cut.h). */
+static bool is_records_path(enum sc_format format, const char *path)
+{
+    size_t len = path ? strlen(path) : 0;
+    bool elements = len >= 2 && strcmp(path + len - 2, "[]") == 0;
+    switch (format) {
+    case SC_JSON:
+        return is_path(path, true);
+    case SC_NDJSON:
+        return path && (!*path || is_path(path, elements));
+    case SC_XML:
+    default:
+        return is_path(path, false);
+    }
+}
+
+static int check_format(const struct sc_data_type *type, struct sc_error *err)
+{
+    static const char *const forms[] = {"an array (\"[]\", \"data.items[]\")", "a line (\"\", \"result\", \"results[]\")",
+                                        "elements (\"LIST.RESPONSE.HOST\")"};
+    if ((unsigned)type->format > SC_XML)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: unknown format %d", type->name, (int)type->format);
+    if (!is_records_path(type->format, type->records))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.records: \"%s\" is no path of %s", type->name, type->records ? type->records : "",
+                       forms[type->format]);
+    if (type->records_else && (type->format != SC_NDJSON || !is_records_path(SC_NDJSON, type->records_else)))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.records_else: \"%s\" is no path of a line, or the format is not SC_NDJSON", type->name,
+                       type->records_else);
+    if (type->nested && (type->format != SC_XML || !is_path(type->nested, false)))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.nested: \"%s\" is no path of elements, or the format is not SC_XML", type->name, type->nested);
+    if (type->shape == SC_SHAPE_SNAPSHOT && type->format != SC_JSON)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: a snapshot is one JSON document", type->name);
+    return 0;
+}
+
+_Static_assert(2 * SC_MAX_ID_PARTS + 1 <= 20, "id, id_else and time fit into what the cutter captures of a record");
+
+/* "?name" may be absent from a record; of parts that all may be, none tells records apart. */
+static int check_id(const struct sc_data_type *type, const char *what, const char *const parts[SC_MAX_ID_PARTS], struct sc_error *err)
+{
+    size_t count = 0, sure = 0;
+    for (; count < SC_MAX_ID_PARTS && parts[count]; count++) {
+        bool optional = parts[count][0] == '?';
+        if (!is_path(parts[count] + optional, false))
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: \"%s\" is no path", type->name, what, parts[count]);
+        sure += !optional;
+    }
+    if (count && !sure)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: each part may be absent", type->name, what);
+    return 0;
+}
+
+static int check_identity(const struct sc_data_type *type, struct sc_error *err)
+{
+    if (check_id(type, "id", type->id, err) || check_id(type, "id_else", type->id_else, err))
+        return -1;
+    if (type->identity == SC_CONTENT && type->shape == SC_SHAPE_SNAPSHOT)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: the entries of a snapshot need an id of their own, not SC_CONTENT", type->name);
+    if (!type->id[0] && (type->identity != SC_CONTENT || type->id_else[0]))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id", type->name);
+    return 0;
+}
+
 static int check_paths(const struct sc_data_type *type, struct sc_error *err)
 {
-    size_t ids = 0;
-    if (!is_path(type->records, true))
-        return sc_fail(err, SC_REASON_INTERNAL, "%s.records: \"%s\" is no path of an array (\"[]\", \"data.items[]\")", type->name,
-                       type->records ? type->records : "");
-    for (; ids < SC_MAX_ID_PARTS && type->id[ids]; ids++)
-        if (!is_path(type->id[ids], false))
-            return sc_fail(err, SC_REASON_INTERNAL, "%s.id: \"%s\" is no path", type->name, type->id[ids]);
-    if (type->identity == SC_CONTENT)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s: identity SC_CONTENT is not supported by this agent yet", type->name);
-    if (!ids)
-        return sc_fail(err, SC_REASON_INTERNAL, "%s has no id", type->name);
+    if (check_format(type, err) || check_identity(type, err))
+        return -1;
     if (type->time && !is_path(type->time, false))
         return sc_fail(err, SC_REASON_INTERNAL, "%s.time: \"%s\" is no path", type->name, type->time);
     for (size_t i = 0; i < SC_MAX_ENVELOPE && type->envelope[i]; i++)
@@ -308,14 +397,24 @@ static int check_token_url(const struct sc_connector *connector, const char *url
     return check_template(connector, "auth.oauth2.token_url", url, true, err);
 }
 
+static int check_pair(const struct sc_connector *connector, const char *names[2], const char *what, struct sc_error *err)
+{
+    const struct sc_field *id = names[0] ? find_field(connector->credentials, sc_str_of(names[0])) : NULL;
+    const struct sc_field *secret = names[1] ? find_field(connector->credentials, sc_str_of(names[1])) : NULL;
+    if (!id || !secret)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s name credentials", what);
+    if (!secret->secret)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s: credentials.%s is not secret", what, secret->name);
+    return 0;
+}
+
 static int check_client(const struct sc_connector *connector, const struct sc_oauth2 *oauth2, struct sc_error *err)
 {
-    const struct sc_field *id = oauth2->client_id ? find_field(connector->credentials, sc_str_of(oauth2->client_id)) : NULL;
-    const struct sc_field *secret = oauth2->client_secret ? find_field(connector->credentials, sc_str_of(oauth2->client_secret)) : NULL;
-    if (!id || !secret)
-        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: client_id and client_secret name credentials");
-    if (!secret->secret)
-        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: credentials.%s is not secret", secret->name);
+    const char *names[2] = {oauth2->client_id, oauth2->client_secret};
+    if (oauth2->client != SC_OAUTH2_CLIENT_NONE)
+        return check_pair(connector, names, "auth.oauth2: client_id and client_secret", err);
+    if (names[0] || names[1] || !oauth2->params[0].name)
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: SC_OAUTH2_CLIENT_NONE has params, and neither client_id nor client_secret");
     return 0;
 }
 
@@ -369,37 +468,106 @@ static bool is_pool(const struct sc_connector *connector, const char *name)
     return false;
 }
 
-static int check_oauth2(const struct sc_connector *connector, struct sc_error *err)
+static int check_token_member(const struct sc_auth *auth, struct sc_error *err)
 {
-    const struct sc_oauth2 *oauth2 = connector->auth.oauth2;
+    bool login = auth->kind == SC_AUTH_LOGIN;
+    if (login != (auth->oauth2->token_member != NULL) || (login && is_blank(auth->oauth2->token_member)))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.token_member names what the reply to a login holds, and belongs to SC_AUTH_LOGIN");
+    return 0;
+}
+
+static int check_oauth2(const struct sc_connector *connector, const struct sc_auth *auth, struct sc_error *err)
+{
+    const struct sc_oauth2 *oauth2 = auth->oauth2;
     if (!oauth2)
         return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2 is missing");
-    if ((unsigned)oauth2->body > SC_OAUTH2_JSON || (unsigned)oauth2->client > SC_OAUTH2_CLIENT_BASIC)
+    if ((unsigned)oauth2->body > SC_OAUTH2_JSON || (unsigned)oauth2->client > SC_OAUTH2_CLIENT_NONE)
         return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2: unknown body or client");
     if (oauth2->pool && !is_pool(connector, oauth2->pool))
         return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2.pool: there is no pool %s", oauth2->pool);
-    if (!strstr(connector->auth.value, "{token}"))
-        return sc_fail(err, SC_REASON_INTERNAL, "auth.value \"%s\" does not name {token}", connector->auth.value);
-    if (check_template_with(connector, "auth.value", connector->auth.value, false, "token", err) ||
-        check_token_url(connector, oauth2->token_url, err) || check_client(connector, oauth2, err) || check_params(connector, oauth2, err))
+    if (!strstr(auth->value, "{token}"))
+        return sc_fail(err, SC_REASON_INTERNAL, "auth.value \"%s\" does not name {token}", auth->value);
+    if (check_template_with(connector, "auth.value", auth->value, false, "token", err) ||
+        check_token_url(connector, oauth2->token_url, err) || check_client(connector, oauth2, err) || check_params(connector, oauth2, err) ||
+        check_token_member(auth, err))
         return -1;
     return check_token_errors(oauth2->errors, err);
 }
 
-static int check_auth(const struct sc_connector *connector, struct sc_error *err)
+static bool has_token(const struct sc_auth *auth)
 {
-    const struct sc_auth *auth = &connector->auth;
-    if ((unsigned)auth->kind > SC_AUTH_OAUTH2_CLIENT)
+    return auth->kind == SC_AUTH_OAUTH2_CLIENT || auth->kind == SC_AUTH_LOGIN;
+}
+
+/* Members of another kind would be taken for granted and do nothing. */
+static int check_spare(const struct sc_auth *auth, struct sc_error *err)
+{
+    const char *spare = NULL;
+    if (auth->oauth2 && !has_token(auth))
+        spare = "oauth2";
+    else if ((auth->user || auth->password) && auth->kind != SC_AUTH_BASIC)
+        spare = "user and password";
+    else if (auth->sign && auth->kind != SC_AUTH_SIGNED)
+        spare = "sign";
+    else if (auth->value && auth->kind != SC_AUTH_HEADER && !has_token(auth))
+        spare = "value";
+    return spare ? sc_fail(err, SC_REASON_INTERNAL, "auth.%s belongs to another kind", spare) : 0;
+}
+
+static int check_way(const struct sc_connector *connector, const struct sc_auth *auth, struct sc_error *err)
+{
+    const char *pair[2] = {auth->user, auth->password};
+    if ((unsigned)auth->kind > SC_AUTH_SIGNED)
         return sc_fail(err, SC_REASON_INTERNAL, "auth has unknown kind %d", (int)auth->kind);
-    if (auth->kind != SC_AUTH_OAUTH2_CLIENT && (auth->oauth2 || has_scopes(connector)))
-        return sc_fail(err, SC_REASON_INTERNAL, "auth.oauth2 and the scopes of data types belong to another kind");
-    if (auth->kind == SC_AUTH_NONE)
+    if (check_spare(auth, err))
+        return -1;
+    switch (auth->kind) {
+    case SC_AUTH_NONE:
         return 0;
+    case SC_AUTH_SIGNED:
+        return auth->sign ? 0 : sc_fail(err, SC_REASON_INTERNAL, "auth.sign is missing");
+    case SC_AUTH_BASIC:
+        if (auth->header && !is_header_name(auth->header))
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.header: \"%s\" is no header name", auth->header);
+        return check_pair(connector, pair, "auth.user and auth.password", err);
+    case SC_AUTH_HEADER:
+    case SC_AUTH_OAUTH2_CLIENT:
+    case SC_AUTH_LOGIN:
+        break;
+    }
     if (!is_header_name(auth->header) || is_blank(auth->value))
         return sc_fail(err, SC_REASON_INTERNAL, "auth needs a header's name and value");
-    if (auth->kind == SC_AUTH_OAUTH2_CLIENT)
-        return check_oauth2(connector, err);
-    return check_template(connector, "auth.value", auth->value, false, err);
+    return has_token(auth) ? check_oauth2(connector, auth, err) : check_template(connector, "auth.value", auth->value, false, err);
+}
+
+static int check_auth(const struct sc_connector *connector, struct sc_error *err)
+{
+    bool token = false;
+    unsigned ways = 0;
+    for (const struct sc_auth *auth = &connector->auth; auth; auth = auth->otherwise) {
+        if (++ways > MAX_WAYS)
+            return sc_fail(err, SC_REASON_INTERNAL, "auth has more than %d ways: does `otherwise` end?", MAX_WAYS);
+        if (check_way(connector, auth, err))
+            return -1;
+        if (!auth->when != !auth->otherwise)
+            return sc_fail(err, SC_REASON_INTERNAL, "auth: `when` and `otherwise` belong together; the last way has neither");
+        if (auth->when && !find_field(connector->settings, sc_str_of(auth->when)) && !find_field(connector->credentials, sc_str_of(auth->when)))
+            return sc_fail(err, SC_REASON_INTERNAL, "auth.when: %s is no field", auth->when);
+        token = token || has_token(auth);
+    }
+    if (!token && has_scopes(connector))
+        return sc_fail(err, SC_REASON_INTERNAL, "the scopes of data types belong to another kind of auth");
+    return 0;
+}
+
+/* A scheme and a host, or a field that holds both. */
+static int check_base_url(const struct sc_connector *connector, struct sc_error *err)
+{
+    const char *url = connector->base_url;
+    const struct sc_field *field = url && *url == '{' ? find_field(connector->settings, (struct sc_str){url + 1, strcspn(url + 1, "}")}) : NULL;
+    if (url && strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0 && !(field && field->kind == SC_URL))
+        return sc_fail(err, SC_REASON_INTERNAL, "base_url \"%s\" is no http(s) URL", url);
+    return check_template(connector, "base_url", url, true, err);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
@@ -409,10 +577,7 @@ int sc_connector_check(const struct sc_connector *connector, struct sc_error *er
     if (check_names(connector, err) || check_fields(connector, err) || check_pools(connector, err) || check_data_types(connector, err) ||
         check_auth(connector, err))
         return -1;
-    const char *url = connector->base_url;
-    if (url && strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-        return sc_fail(err, SC_REASON_INTERNAL, "base_url \"%s\" is no http(s) URL", url);
-    if (check_template(connector, "base_url", url, true, err) || check_template(connector, "source", connector->source, true, err))
+    if (check_base_url(connector, err) || check_template(connector, "source", connector->source, true, err))
         return -1;
     const struct sc_connector_ops *ops = connector->ops;
     if (!ops || !ops->request || !ops->response || !ops->page)

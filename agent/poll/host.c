@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define MAX_NAMES    32
 #define MAX_VALUE    8192
@@ -70,17 +71,34 @@ static bool host_set(struct sc_host *host, enum sc_keep which, const char *name,
     return json_object_set_new(*object, name, json_string(value)) == 0;
 }
 
+/* In the lines of a head that was kept. */
+static struct sc_str kept_header(struct sc_str lines, const char *name, unsigned nth)
+{
+    size_t len = strlen(name);
+    while (lines.len) {
+        const char *end = memchr(lines.ptr, '\n', lines.len);
+        struct sc_str line = {lines.ptr, end ? (size_t)(end - lines.ptr) : lines.len};
+        lines.ptr += line.len + (end ? 1 : 0);
+        lines.len -= line.len + (end ? 1 : 0);
+        if (line.len < len + 2 || line.ptr[len] != ':' || strncasecmp(line.ptr, name, len) != 0)
+            continue;
+        if (nth-- == 0)
+            return (struct sc_str){line.ptr + len + 2, line.len - len - 2};
+    }
+    return (struct sc_str){0};
+}
+
 static struct sc_str host_header(const struct sc_host *host, const char *name, unsigned nth)
 {
     const struct sc_poller *p = poller(host);
-    return p->transfer ? sc_http_header(p->transfer, name, nth) : (struct sc_str){0};
+    return p->transfer ? sc_http_header(p->transfer, name, nth) : kept_header(sc_buf_str(&p->kept_head), name, nth);
 }
 
 static struct sc_str host_envelope(const struct sc_host *host, const char *path)
 {
     const struct sc_poller *p = poller(host);
     for (unsigned i = 0; p->cut_now && i < SC_CUT_ENVELOPE && p->spec_now->envelope[i]; i++) {
-        const struct sc_cut_value *v = sc_json_cut_envelope(p->cut_now, i);
+        const struct sc_cut_value *v = sc_cut_envelope(p->cut_now, i);
         if (strcmp(p->spec_now->envelope[i], path) == 0 && v && v->kind != SC_CUT_ABSENT && v->kind != SC_CUT_NULL && (!v->cut || v->kind >= SC_CUT_OBJECT))
             return v->text;
     }
@@ -174,6 +192,23 @@ static struct sc_str host_item(const struct sc_host *host, uint32_t n)
     return n < items->count ? sc_str_of(items->text.ptr + items->at[n]) : (struct sc_str){0};
 }
 
+/* Its further members stand behind it. */
+static struct sc_str host_item_more(const struct sc_host *host, uint32_t n, unsigned which)
+{
+    const struct sc_items *items = &poller(host)->items;
+    struct sc_str text = host_item(host, n);
+    if (!text.ptr || !items->more || which > 1)
+        return (struct sc_str){0};
+    for (unsigned i = 0; i <= which; i++)
+        text = sc_str_of(text.ptr + text.len + 1);
+    return text;
+}
+
+static bool host_was_read(const struct sc_host *host, struct sc_str child)
+{
+    return sc_child_was_read(poller(host), child);
+}
+
 static const char *host_items_json(struct sc_host *host, uint32_t from, uint32_t count)
 {
     struct sc_buf text = {.max = MAX_TEXT};
@@ -201,6 +236,22 @@ static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
            sc_reason_row(SC_REASON_RETENTION_PASSED)->advice);
 }
 
+static const char *host_base64(struct sc_host *host, struct sc_str bytes)
+{
+    struct sc_buf text = {.max = MAX_TEXT};
+    sc_buf_add_base64(&text, bytes.ptr ? bytes.ptr : "", bytes.len, false);
+    char *whole = sc_buf_take(&text);
+    return whole ? arena_keep(poller(host), whole) : NULL;
+}
+
+static const char *host_hex(struct sc_host *host, struct sc_str bytes)
+{
+    struct sc_buf text = {.max = MAX_TEXT};
+    sc_buf_add_hex(&text, bytes.ptr ? bytes.ptr : "", bytes.len);
+    char *whole = sc_buf_take(&text);
+    return whole ? arena_keep(poller(host), whole) : NULL;
+}
+
 const struct sc_host_api sc_host_services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -221,4 +272,10 @@ const struct sc_host_api sc_host_services = {
     .item = host_item,
     .items_json = host_items_json,
     .passed = host_passed,
+    .item_more = host_item_more,
+    .was_read = host_was_read,
+    .digest = sc_digest_of,
+    .hmac = sc_hmac_of,
+    .base64 = host_base64,
+    .hex = host_hex,
 };

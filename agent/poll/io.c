@@ -136,25 +136,6 @@ static void on_save_timer(struct sc_timer *timer, void *arg)
     sc_save_step(p);
 }
 
-static int fill_spec(struct sc_poller *p)
-{
-    const struct sc_data_type *t = p->type;
-    unsigned n = 0;
-    p->cut_spec.records = t->records;
-    for (; n < SC_MAX_ID_PARTS && t->id[n]; n++)
-        p->cut_spec.fields[n] = t->id[n];
-    if (t->time)
-        p->cut_spec.fields[n] = t->time;
-    n = 0;
-    for (unsigned i = 0; i < 2 && t->version[i]; i++)
-        p->cut_spec.envelope[n++] = t->version[i];
-    if (t->count)
-        p->cut_spec.envelope[n++] = t->count;
-    for (unsigned i = 0; i < SC_MAX_ENVELOPE && t->envelope[i] && n < SC_CUT_ENVELOPE; i++)
-        p->cut_spec.envelope[n++] = t->envelope[i];
-    return 0;
-}
-
 static char *encoded(const char *a, const char *b, const char *c)
 {
     char plain[400], out[1300];
@@ -177,9 +158,11 @@ static void poller_free(struct sc_poller *p)
     sc_checkpoint_done(&p->cp);
     sc_seen_done(&p->seen);
     sc_map_done(&p->map);
-    sc_json_cut_free(p->cut);
-    sc_json_cut_free(p->list_cut);
+    sc_cutter_free(p);
+    sc_buf_done(&p->kept_head);
     sc_items_done(&p->items);
+    sc_twins_forget(&p->twins);
+    sc_child_done(p);
     json_decref(p->page_keep);
     sc_buf_done(&p->spill);
     sc_dead_letter_drop(p->dead);
@@ -188,6 +171,7 @@ static void poller_free(struct sc_poller *p)
     for (uint32_t i = 0; i < p->page_count; i++) {
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].position);
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].walk);
+        sc_children_forget(&p->pages[(p->page_head + i) % SC_OPEN_PAGES].children);
     }
     free(p->walk_urls);
     free(p->part_revs);
@@ -223,6 +207,7 @@ static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
     p->ce_type = sc_printf("%s.%s", config->connector->name, p->type->name);
     p->stamp = (struct sc_stamp){p->ce_source, p->ce_type, "application/json"};
     p->gap_stamp = (struct sc_stamp){p->ce_source, "signal-client.gap", "application/json"};
+    p->child_stamp = p->gap_stamp;
     p->timer = (struct sc_timer){.fire = on_timer, .arg = p};
     p->flush_timer = (struct sc_timer){.fire = sc_record_flush, .arg = p};
     p->save_timer = (struct sc_timer){.fire = on_save_timer, .arg = p};
@@ -231,7 +216,8 @@ static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
     p->facts = (struct sc_status_facts){.reason = SC_REASON_STARTING, .since_real = sc_real_ms()};
     sc_checkpoint_init(&p->cp);
     sc_buf_init(&p->spill, (size_t)inst->io->config.settings->http_max_record_bytes + 65536);
-    if (!p->key || !p->prefix || !p->ce_source || !p->ce_type || fill_spec(p)) {
+    sc_cutter_describe(p);
+    if (!p->key || !p->prefix || !p->ce_source || !p->ce_type) {
         poller_free(p);
         return NULL;
     }

@@ -30,7 +30,8 @@ static int on_begin(void *arg)
 {
     struct sc_poller *p = arg;
     struct sc_items *items = &p->items;
-    items->text.max = MAX_BYTES + 65536;
+    items->text.max = MAX_BYTES + 4 * 65536;
+    items->more = p->reply->more[0] || p->reply->more[1];
     if (items->count == MAX_ITEMS || items->text.len > MAX_BYTES)
         return too_many(p);
     if (items->count == items->cap) {
@@ -73,6 +74,20 @@ static int unescape(struct sc_poller *p)
     return rc;
 }
 
+/* A second or third member, empty where the item has none. */
+static int add_more(struct sc_poller *p, const struct sc_cut_record *record, unsigned which)
+{
+    struct sc_buf *text = &p->items.text;
+    const struct sc_cut_value *v = p->reply->item && p->reply->more[which] ? &record->fields[p->more_at[which]] : NULL;
+    bool is_text = v && (v->kind == SC_CUT_STRING || v->kind == SC_CUT_NUMBER || v->kind == SC_CUT_TRUE || v->kind == SC_CUT_FALSE);
+    if (is_text && (v->cut || memchr(v->text.ptr, '\0', v->text.len)))
+        return sc_fail(&p->cut_error, SC_REASON_BAD_RESPONSE, "%s of item %u of the list is no text that can be used", p->reply->more[which],
+                       p->items.count + 1);
+    if (is_text && sc_buf_add(text, v->text.ptr, v->text.len))
+        return too_many(p);
+    return sc_buf_add_char(text, '\0') ? too_many(p) : 0;
+}
+
 static int on_end(void *arg, const struct sc_cut_record *record)
 {
     static const unsigned char key[16] = "what a list has";
@@ -91,6 +106,10 @@ static int on_end(void *arg, const struct sc_cut_record *record)
     items->hash = items->hash * 31 + sc_siphash(key, items->text.ptr + items->begun, len);
     if (sc_buf_add_char(&items->text, '\0'))
         return too_many(p);
+    for (unsigned i = 0; items->more && i < 2; i++) {
+        if (add_more(p, record, i))
+            return -1;
+    }
     items->at[items->count++] = (uint32_t)items->begun;
     return 0;
 }

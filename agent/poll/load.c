@@ -57,15 +57,19 @@ void sc_poller_read_back(struct sc_poller *p)
     sc_reader_post(p->inst->io->config.reader, &job->job);
 }
 
+json_t *sc_gap_new(const struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain)
+{
+    return json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:b}", "integration", p->inst->config->name, "data_type", p->type->name, "partition", "from",
+                     from, "to", to, "reason", reason, "certain", certain);
+}
+
 void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain)
 {
     if (!p->cp.gaps)
         p->cp.gaps = json_array();
     if (!p->cp.gaps || json_array_size(p->cp.gaps) >= SC_GAPS_MAX)
         return;
-    json_array_append_new(p->cp.gaps, json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:b}", "integration", p->inst->config->name, "data_type",
-                                                p->type->name, "partition", "from", from, "to", to, "reason", reason, "certain",
-                                                certain));
+    json_array_append_new(p->cp.gaps, sc_gap_new(p, from, to, reason, certain));
     p->dirty = true;
     p->anchored = false; /* it is saved before it is published */
 }

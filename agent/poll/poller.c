@@ -35,6 +35,8 @@ void sc_poller_unpause(struct sc_poller *p)
     p->nats_wait_ms += io->now - p->pause_began;
     if (p->transfer)
         sc_http_resume(p->transfer);
+    else if (p->finishing)
+        sc_poller_wake(p);
 }
 
 bool sc_poller_should_run(const struct sc_poller *p)
@@ -63,168 +65,6 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     sc_status_touch(p->inst, changed);
 }
 
-/* ---- waits --------------------------------------------------------------------------------------------------------------------- */
-
-static int64_t jitter(struct sc_io *io, int64_t ms, unsigned percent)
-{
-    int64_t span = ms * percent / 100;
-    return span ? ms - span + (int64_t)(sc_io_random(io) % (uint64_t)(2 * span + 1)) : ms;
-}
-
-static int64_t doubled(int64_t first, uint32_t times, int64_t most)
-{
-    int64_t ms = first;
-    while (times-- && ms < most)
-        ms *= 2;
-    return ms < most ? ms : most;
-}
-
-int64_t sc_wait_retry(struct sc_io *io, uint32_t n)
-{
-    static const int64_t quick[] = {1000, 2000, 4000};
-    return n < 3 ? jitter(io, quick[n], 20) : jitter(io, doubled(15000, n - 3, 900000), 20);
-}
-
-int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s)
-{
-    return jitter(io, doubled(first_s ? first_s * 1000ll : 30000, n, 900000), 20);
-}
-
-static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_probe)
-{
-    uint32_t first_s = 0;
-    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
-        const struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
-        if (b && b->pool->throttle_s > first_s)
-            first_s = b->pool->throttle_s;
-    }
-    int64_t ms = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : sc_wait_throttle(p->inst->io, p->throttles++, first_s);
-    *ret_probe = ms > 3600000;
-    return *ret_probe ? 3600000 : ms < 0 ? 0 : ms;
-}
-
-void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real)
-{
-    char text[SC_TIME_TEXT];
-    sc_time_rfc3339(until_real, text);
-    if (!p->cp.waits)
-        p->cp.waits = json_object();
-    const char *kept = json_string_value(json_object_get(p->cp.waits, pool));
-    if (!p->cp.waits || (kept && strcmp(kept, text) == 0))
-        return;
-    json_object_set_new(p->cp.waits, pool, json_string(text));
-    p->dirty = true;
-    sc_save_want(p);
-}
-
-const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, char *room)
-{
-    bool credential = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED || reason == SC_REASON_OAUTH_INVALID_CLIENT ||
-                      reason == SC_REASON_OAUTH_INVALID_GRANT;
-    bool right = reason == SC_REASON_PERMISSION_DENIED || reason == SC_REASON_CONSENT_MISSING;
-    if (credential)
-        return p->inst->config->connector->auth_advice;
-    if (!right || !p->type->permission)
-        return NULL;
-    snprintf(room, 256, "Grant \"%.120s\" at the vendor, where needed by an administrator, and save the integration; the other data types go on.",
-             p->type->permission);
-    return room;
-}
-
-static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
-{
-    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++) {
-        struct sc_budget *b = sc_budget_of(p, p->request_pools[i]);
-        if (b)
-            sc_budget_wait(b, until, until_real);
-    }
-    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && p->request_pools[i]; i++)
-        sc_poller_keep_wait(p, p->request_pools[i], until_real);
-}
-
-static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
-{
-    bool probe;
-    switch (sc_reason_class(reason)) {
-    case SC_CLASS_THROTTLED:
-        return throttle_wait(p, until_real, &probe);
-    case SC_CLASS_AUTH:
-        if (reason == SC_REASON_PERMISSION_DENIED)
-            return 3600000;
-        /* One data type that is refused while others are served with the same credential waits alone. */
-        if (p->asked_with && (p->asked_with->good_by == p || !p->asked_with->good_by || p->inst->io->now - p->asked_with->good_at > 60000))
-            *ret_shared = &p->asked_with->hold;
-        return 900000;
-    case SC_CLASS_CONFIG:
-        return 3600000;
-    case SC_CLASS_LOCAL:
-    case SC_CLASS_BROKER:
-        return 30000;
-    case SC_CLASS_RETRY:
-    case SC_CLASS_DATA:
-    case SC_CLASS_NOTICE:
-    case SC_CLASS_OK:
-        break;
-    }
-    int64_t wait = sc_wait_retry(p->inst->io, p->attempts++);
-    if (until_real != SC_TIME_NONE && until_real - sc_real_ms() > wait)
-        wait = until_real - sc_real_ms();
-    return wait;
-}
-
-static bool is_transport(enum sc_reason reason)
-{
-    return reason >= SC_REASON_DNS_FAILURE && reason <= SC_REASON_PROXY_REFUSED && reason != SC_REASON_CONNECTION_LOST &&
-           reason != SC_REASON_READ_TIMEOUT;
-}
-
-void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *wait_header, const char *detail,
-                    const char *advice)
-{
-    struct sc_io *io = p->inst->io;
-    struct sc_hold *shared = NULL;
-    char line[512], at[SC_TIME_TEXT], since[80] = "";
-    if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
-        reason = SC_REASON_AUTH_EXPIRED;
-    int64_t wait = hold_for(p, reason, until_real, &shared);
-    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason, .named = until_real != SC_TIME_NONE};
-    if (sc_reason_class(reason) == SC_CLASS_THROTTLED || hold.named)
-        hold_pools(p, hold.until_ms, hold.until_real);
-    if (is_transport(reason) && p->attempts > 3)
-        p->inst->source->hold = hold;
-    if (shared)
-        *shared = hold;
-    p->hold = hold;
-    if (p->attempts > 1)
-        snprintf(since, sizeof since, ", try %u", p->attempts);
-    if (reason == SC_REASON_RESPONSE_TOO_LARGE && p->page_halvings < 10) {
-        p->page_halvings++;
-        p->good_pages = 0;
-    }
-    snprintf(line, sizeof line, "%s, next request at %s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason),
-             sc_time_short(hold.until_real, sc_real_ms(), at), wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "", since);
-    char room[256];
-    if (!advice)
-        advice = sc_poller_advice(p, reason, room);
-    p->facts.reason = p->facts.reason == reason && p->attempts <= 1 ? SC_REASON_OK : p->facts.reason; /* a new occurrence is told anew */
-    sc_poller_say(p, reason, hold.until_real, line, advice);
-    sc_heap_set(&io->heap, &p->timer, hold.until_ms);
-}
-
-/* The latest of all that says "not before"; *ret says which. */
-static int64_t not_before(const struct sc_poller *p, const struct sc_hold **ret)
-{
-    const struct sc_hold *holds[3] = {&p->hold, &p->inst->source->hold, p->inst->credential ? &p->inst->credential->hold : &p->hold};
-    int64_t until = 0;
-    for (int i = 0; i < 3; i++) {
-        if (holds[i]->until_ms > until) {
-            until = holds[i]->until_ms;
-            *ret = holds[i];
-        }
-    }
-    return until;
-}
-
 /* ---- the walk ---------------------------------------------------------------------------------------------------------------------- */
 
 static void begin_walk(struct sc_poller *p)
@@ -246,11 +86,10 @@ static void begin_walk(struct sc_poller *p)
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     sc_request_forget_asked(p);
     p->again = 0;
+    p->left = false;
     p->budget_wait_ms = p->nats_wait_ms = 0;
     sc_poller_phase(p, SC_WALKING);
 }
-
-static bool cover_pages(struct sc_poller *p);
 
 /* A frozen gap goes out as a page of its own before anything else, so that it is acknowledged before the position passes it. */
 static bool gap_under_way(struct sc_poller *p)
@@ -259,7 +98,7 @@ static bool gap_under_way(struct sc_poller *p)
         return false;
     if (p->page) /* it will not be read on: what comes after the gap is asked anew */
         sc_poller_give_up_page(p);
-    cover_pages(p);
+    sc_poller_cover_pages(p);
     if (p->page_count) /* handed over: its outcome comes */
         return true;
     if (!p->anchored) { /* everything before is covered: what the connector froze stands with the gap, so that a restart makes no second one */
@@ -294,6 +133,7 @@ static void forget_pages(struct sc_poller *p)
         struct sc_open_page *page = &p->pages[(p->page_head + i) % SC_OPEN_PAGES];
         json_decref(page->position);
         json_decref(page->walk);
+        sc_children_forget(&page->children);
         *page = (struct sc_open_page){0};
     }
     p->page_count = 0;
@@ -351,12 +191,13 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     if (reached > p->covered_ms)
         p->covered_ms = reached;
     mark_floor(p, page);
+    sc_children_keep(p, page);
     *page = (struct sc_open_page){0};
     p->page_head = (p->page_head + 1) % SC_OPEN_PAGES;
     p->page_count--;
 }
 
-static bool cover_pages(struct sc_poller *p)
+bool sc_poller_cover_pages(struct sc_poller *p)
 {
     bool covered = false;
     while (p->page_count) {
@@ -373,7 +214,7 @@ static bool cover_pages(struct sc_poller *p)
 
 void sc_poller_page_done(struct sc_poller *p)
 {
-    bool covered = cover_pages(p);
+    bool covered = sc_poller_cover_pages(p);
     if (covered || p->finish || p->phase != SC_WALKING)
         sc_poller_wake(p);
 }
@@ -389,6 +230,7 @@ void sc_poller_give_up_page(struct sc_poller *p)
     if (!page)
         return;
     p->page = NULL;
+    p->child.passing = false;
     if (page->published || page->outstanding) {
         if (!p->loose || page->floor < p->loose_floor)
             p->loose_floor = page->floor;
@@ -406,6 +248,7 @@ void sc_poller_abandon(struct sc_poller *p)
 {
     struct sc_transfer *transfer = p->transfer;
     p->transfer = NULL;
+    p->finishing = false;
     if (p->paused) {
         p->paused = false;
         p->inst->io->waiting--;
@@ -577,6 +420,17 @@ static void step_loading(struct sc_poller *p)
 static void step_idle(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
+    if (sc_leave_stored_due(p)) {
+        json_decref(p->position);
+        p->position = json_deep_copy(p->cp.position);
+        json_decref(p->walk);
+        p->walk = json_deep_copy(p->cp.walk);
+        p->walk_failed = true;
+        p->finish = false;
+        sc_poller_phase(p, SC_CLOSING);
+        sc_poller_wake(p);
+        return;
+    }
     if (!sc_poller_should_run(p)) {
         if (sc_save_settled(p)) {
             p->loaded = false;
@@ -603,7 +457,7 @@ static void step_idle(struct sc_poller *p)
     sc_poller_wake(p);
 }
 
-static bool past_caps(struct sc_poller *p)
+bool sc_poller_capped(struct sc_poller *p)
 {
     const struct sc_settings *s = p->inst->io->config.settings;
     if (p->walk_pages < (uint64_t)s->poll_max_pages && p->inst->io->now - p->walk_began < s->poll_max_time_s * 1000)
@@ -613,6 +467,7 @@ static bool past_caps(struct sc_poller *p)
              (unsigned long long)p->walk_pages, (long long)((p->inst->io->now - p->walk_began) / 1000));
     p->walk_failed = true;
     sc_poller_say(p, SC_REASON_FALLING_BEHIND, SC_TIME_NONE, detail, NULL);
+    close_walk(p);
     return true;
 }
 
@@ -627,7 +482,9 @@ static void step_walking(struct sc_poller *p)
         close_walk(p);
         return;
     }
-    if (p->transfer || p->reading_back)
+    if (p->finishing && !p->paused && broker_ready(p))
+        sc_reply_finish(p);
+    if (p->transfer || p->finishing || p->reading_back)
         return;
     if (p->finish) {
         close_walk(p);
@@ -635,13 +492,15 @@ static void step_walking(struct sc_poller *p)
     }
     if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES)
         return;
-    if (!p->page && past_caps(p)) {
-        close_walk(p);
+    if (!p->page && sc_poller_capped(p))
+        return;
+    if (p->child.passing) {
+        sc_child_pass(p);
         return;
     }
     if (gap_under_way(p))
         return;
-    int64_t until = not_before(p, &hold);
+    int64_t until = sc_poller_not_before(p, &hold);
     if (until > io->now) {
         if (hold && hold != &p->hold && p->facts.reason != hold->reason)
             sc_poller_say(p, hold->reason, hold->until_real, "another data type of the same source or credential met it; waits with it", NULL);
@@ -660,17 +519,21 @@ static void step_closing(struct sc_poller *p)
 {
     if (p->page)
         sc_poller_give_up_page(p);
-    cover_pages(p);
+    sc_poller_cover_pages(p);
     if (p->page_count) /* the acknowledgements wake it */
         return;
+    if (!p->leaving && sc_leave_due(p))
+        sc_leave_send(p);
     sc_save_step(p);
-    if (sc_save_settled(p))
+    if (!p->leaving && sc_save_settled(p))
         end_walk(p);
 }
 
 void sc_poller_step(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
+    if (io->stopping)
+        sc_leave_cancel(p);
     if (p->loaded && p->generation != io->broker.generation && broker_ready(p)) {
         sc_poller_reset(p);
         return;
@@ -699,6 +562,7 @@ void sc_poller_reset(struct sc_poller *p)
 {
     sc_poller_abandon(p);
     forget_pages(p);
+    p->leave_stale = true;
     sc_save_forget(p);
     p->loaded = p->loose = p->finish = p->reading_back = false;
     if (p->job)

@@ -17,13 +17,14 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/redact.h"
-#include "decode/json_cut.h"
+#include "decode/cut.h"
 #include "http/http.h"
 #include "operate/reasons.h"
 #include "poll/budget.h"
 #include "poll/identity.h"
 #include "poll/io.h"
 #include "poll/recover.h"
+#include "poll/twins.h"
 
 #define SC_OPEN_PAGES    8
 #define SC_SAVE_STEP_MS  200   /* 5 saves a second */
@@ -83,9 +84,17 @@ struct sc_credential {
     struct sc_token *tokens;
 };
 
+/* Where the parts of an identity stand among the captured members of a record. */
+struct sc_id_parts {
+    unsigned count;
+    uint8_t at[SC_MAX_ID_PARTS];
+    bool optional[SC_MAX_ID_PARTS];
+};
+
 /* What the list of a page holds, while the page is read (struct sc_reply). */
 struct sc_items {
-    struct sc_buf text;     /* one behind the other, each ended by NUL */
+    struct sc_buf text;     /* one behind the other, each ended by NUL, with its further members behind it */
+    bool more;              /* two further members follow each */
     uint32_t *at;           /* where each begins */
     uint32_t count, cap;
     size_t begun;           /* where the one being read begins */
@@ -101,8 +110,30 @@ struct sc_source {
     struct sc_credential *credentials;
     struct sc_hold hold;    /* transport failures: the host, for all of its pollers */
     uint32_t failures;
+    int64_t good_ms;        /* newest reply that was read to its end, monotonic */
     bool offset_known;
     int64_t offset_ms;      /* vendor's Date minus own clock */
+};
+
+/* Children that a page has read. */
+struct sc_children {
+    struct sc_child_seen { uint64_t fingerprint; int64_t time_ms; } *seen;
+    uint32_t count, cap;
+};
+
+/* The one that was asked for last. */
+struct sc_child {
+    char *name;
+    int64_t time_ms;
+    bool asked;             /* by the request under way */
+    bool passing;           /* fails for good: on without it, when its dead letter and its gap stand */
+    bool lettered;
+    uint32_t failures;      /* in a row, its own */
+    int64_t first_ms;       /* of them, monotonic */
+    int64_t span_ms;        /* how long it is to be tried */
+    int status;
+    enum sc_reason reason;
+    char detail[420];
 };
 
 struct sc_open_page {
@@ -115,6 +146,7 @@ struct sc_open_page {
     uint64_t walk_page;
     int64_t newest_ms;      /* newest record time in it */
     uint64_t records, published, bytes; /* counted into the checkpoint when it is covered */
+    struct sc_children children;
 };
 
 struct sc_floor_mark { int64_t newest_ms; uint64_t floor; };
@@ -138,7 +170,7 @@ struct sc_poller {
     char *prefix;           /* message id */
     size_t prefix_len;
     char *ce_source, *ce_type;
-    struct sc_stamp stamp, gap_stamp;
+    struct sc_stamp stamp, gap_stamp, child_stamp; /* child_stamp: of gaps that belong to a page */
     enum sc_phase phase;
     struct sc_timer timer, flush_timer, save_timer;
     bool retired;           /* winds up, then freed */
@@ -173,6 +205,7 @@ struct sc_poller {
     bool never;                /* the bucket held no checkpoint when it was loaded: this data type begins */
     bool stopping_save;        /* the agent stops: do not wait for the next turn */
     uint32_t save_acks;
+    uint64_t save_memory, disk_memory; /* hash of position and walk: in the write in flight, in the bucket; 0: not known */
     size_t save_gaps;          /* gaps in the checkpoint that is being written */
     int64_t saved_at, save_covered_ms;
     uint64_t save_covered_page;
@@ -209,19 +242,36 @@ struct sc_poller {
     struct sc_credential *asked_with;
     struct sc_token *asked_token;
     uint64_t asked_serial;  /* of the token it was asked with */
+    int64_t signed_ms, signed_mono; /* the time that the request under way was signed with, and when; signed_mono 0: not signed */
+    bool sign_again, signed_again;  /* the next one, this one is the second try after a refusal by the vendor's clock */
     bool renewed;           /* the token was renewed for a 401, and no good reply came since */
     const struct sc_reply *reply; /* of the request under way; NULL: records */
     bool may_repeat;
+    int64_t remember_as;    /* sc_request.remember_as */
     int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;
+    bool failing_child;     /* while sc_poller_fail() tells of one */
     uint32_t throttles;
     struct sc_hold hold;
     bool cutting, paused, count_failed;
-    struct sc_json_cut *cut, *list_cut, *cut_now;
-    struct sc_json_spec cut_spec, list_spec, *spec_now;
-    const struct sc_reply *list_reply; /* that list_cut is made for */
+    struct sc_cut *cut, *reply_cut, *cut_now; /* the data type's, that of the last other reply, the one at work */
+    struct sc_cut_spec cut_spec, reply_spec, *spec_now;
+    const struct sc_reply *cut_reply; /* that reply_cut is made for */
+    struct sc_id_parts id_parts, id_else_parts;
+    uint8_t time_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
+    bool body_begun;        /* something else than blanks has come */
+    bool finishing;         /* the body is over, the cutter has still to hand over its last line */
+    bool line_broken;       /* the connector says of a line that the reply fails; line_verdict says why */
+    struct sc_verdict line_verdict;
+    struct sc_buf kept_head; /* of the reply that is finishing: its transfer is gone */
+    int64_t answered_ms;    /* sc_page.answered */
     struct sc_items items;
     json_t *page_keep;      /* SC_PAGE */
+    struct sc_child child;
+    struct sc_transfer *leaving; /* leave.c */
+    bool left, leave_stale; /* tried for this walk; the checkpoint is another by now */
+    int status;             /* of the reply under way */
+    struct sc_twins twins;  /* SC_CONTENT: equal records of the page */
     uint64_t list_hash;     /* of the page's list request; 0: none */
     uint64_t last_list;     /* hash of what the page before listed */
     uint32_t page_halvings, good_pages;
@@ -297,6 +347,10 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t wait_unt
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
 void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
 bool sc_poller_should_run(const struct sc_poller *p);
+/* A letter that cannot be kept: everything is read again when the wait is over. */
+void sc_poller_stop_for_letters(struct sc_poller *p, const struct sc_error *err);
+bool sc_poller_capped(struct sc_poller *p); /* the walk has taken as long as one may: it ends */
+bool sc_poller_cover_pages(struct sc_poller *p); /* pages whose records are all acknowledged; true: some were */
 void sc_poller_give_up_page(struct sc_poller *p); /* the page being read will not be read to its end */
 
 void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
@@ -307,14 +361,18 @@ const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, c
 void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real);
 int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the saved position; SC_TIME_NONE */
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
- * doubling. Jittered. */
+ * doubling to most_s (0: 15 min). Jittered. */
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
-int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s);
+int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
+/* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
+int64_t sc_poller_not_before(const struct sc_poller *p, const struct sc_hold **ret);
 
 /* load.c: where it stands */
 void sc_poller_load(struct sc_poller *p);
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+/* The body of a gap artifact; NULL: out of memory. */
+json_t *sc_gap_new(const struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain);
 /* To be published before anything else; frozen from now on. */
 void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain);
 
@@ -322,12 +380,25 @@ void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, co
 void sc_request_send(struct sc_poller *p);
 void sc_request_remember(struct sc_poller *p); /* the page is read: the walk does not ask for it again */
 void sc_request_forget_asked(struct sc_poller *p);
+int64_t sc_request_when(struct sc_poller *p, const struct sc_request *rq); /* its budgets allow it; monotonic, INT64_MAX: when another one has ended */
+void sc_request_take(struct sc_poller *p, const struct sc_request *rq);    /* it is sent */
 void sc_request_release(struct sc_poller *p); /* gives back what it took of the budgets' concurrency */
+
+/* authorize.c: its header lines ("Name: value", NULL ends): those of the connector, then what says who asks. -1 + err; whatever is in `lines` is the
+ * caller's, to be wiped. */
+#define SC_HEADER_LINES (SC_MAX_REQUEST_HEADERS + SC_MAX_SIGN_HEADERS + 3)
+int sc_authorize(struct sc_poller *p, const struct sc_request *rq, char *url, char *lines[SC_HEADER_LINES], struct sc_error *err);
+const char *sc_method_name(enum sc_method method);
+bool sc_auth_needs_token(const struct sc_poller *p);
+bool sc_auth_is_signed(const struct sc_poller *p);
+/* A reply refuses a signed request, and the time that was signed is not the vendor's: true: ask again at once, once. said: the connector's reason. */
+bool sc_signature_refused(struct sc_poller *p, const struct sc_http_result *result, enum sc_reason said);
 
 /* reply.c: its reply */
 bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status);
 ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len);
 void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result);
+void sc_reply_finish(struct sc_poller *p); /* p->finishing, and there is room again */
 void sc_reply_forget_page(struct sc_poller *p); /* SC_PAGE and items: the page ended or begins again */
 
 /* token.c: tokens of the OAuth2 kind; one call at a time for each, whoever needs it */
@@ -336,23 +407,72 @@ bool sc_token_refused(struct sc_poller *p); /* a 401: true: there is, or will be
 void sc_token_put(struct sc_instance *inst); /* the operator wrote: what was refused is asked anew */
 void sc_tokens_free(struct sc_credential *credential);
 
+/* leave.c */
+bool sc_leave_due(const struct sc_poller *p);        /* the walk that is given up may have left something at the vendor */
+bool sc_leave_stored_due(const struct sc_poller *p); /* so may the one in the checkpoint */
+void sc_leave_send(struct sc_poller *p);             /* p->leaving until it is answered; NULL: nothing was sent */
+void sc_leave_cancel(struct sc_poller *p);
+
+/* Of a page of its own where none is open; the page is not done before its child is. */
+void sc_reply_open_page(struct sc_poller *p);
+void sc_reply_passed_over(struct sc_poller *p); /* the connector is told */
+
+/* child.c */
+enum sc_child_verdict {
+    SC_CHILD_NONE,  /* the failure is none of a child's */
+    SC_CHILD_AGAIN, /* it is asked again */
+    SC_CHILD_GONE   /* it fails for good and is passed over: nothing is to be waited for */
+};
+int sc_child_ask(struct sc_poller *p, const struct sc_request *rq); /* the request goes out; -1: out of memory */
+void sc_child_read(struct sc_poller *p);                            /* the child that was asked for is read to its end, or passed over */
+void sc_child_done(struct sc_poller *p);
+bool sc_child_was_read(const struct sc_poller *p, struct sc_str name);
+bool sc_child_gone(struct sc_poller *p, int status, const char *detail); /* the connector says so; false: no child was asked for */
+/* status 0: the vendor was not reached. */
+enum sc_child_verdict sc_child_failed(struct sc_poller *p, int status, enum sc_reason reason, const char *detail);
+int64_t sc_child_wait(const struct sc_poller *p, int64_t wait);
+const char *sc_child_advice(void);
+void sc_child_pass(struct sc_poller *p); /* a step on the way to pass it over */
+void sc_children_keep(struct sc_poller *p, struct sc_open_page *page);
+void sc_children_forget(struct sc_children *children);
+
+/* cutter.c */
+void sc_cutter_describe(struct sc_poller *p); /* once: what is cut out of the data type's own replies */
+int sc_cutter_take(struct sc_poller *p);      /* p->cut_now, for the request under way, fresh; -1: p->cut_error */
+void sc_cutter_free(struct sc_poller *p);
+
+/* What the reply to the request under way holds: records to be published, the list of a page, or nothing but its envelope. */
+static inline bool sc_reply_publishes(const struct sc_poller *p)
+{
+    return !p->reply || (p->reply->items && p->reply->publish);
+}
+
+static inline bool sc_reply_lists(const struct sc_poller *p)
+{
+    return p->reply && p->reply->items && !p->reply->publish;
+}
+
 /* items.c: the sink of the cutter for a list */
 struct sc_cut_sink sc_items_sink(struct sc_poller *p);
 void sc_items_clear(struct sc_items *items);
 void sc_items_done(struct sc_items *items);
 
-/* record.c: the sink of the cutter, batches, acknowledgements */
+/* record.c: the sink of the cutter, batches */
 struct sc_cut_sink sc_record_sink(struct sc_poller *p);
 void sc_record_drop_partial(struct sc_poller *p);
 void sc_record_post(struct sc_poller *p);  /* hands the batch over */
 void sc_record_flush(struct sc_timer *timer, void *arg);
-void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch);
+/* record_id.c */
 void sc_snapshot_judge(struct sc_poller *p); /* p->version is known: older than what was read before? */
+/* outcome.c */
+void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch);
 int sc_record_publish_gap(struct sc_poller *p); /* first of cp.gaps; 0 posted, 1 no batch now, -1 none */
 
 /* save.c: checkpoints, segments, maps */
 void sc_save_want(struct sc_poller *p);
 void sc_save_anchor(struct sc_poller *p);
+bool sc_save_holds_walk(const struct sc_poller *p); /* position and walk as they are now are in the bucket */
+void sc_save_walk(struct sc_poller *p);             /* puts them there, when the pages before are covered; wakes it */
 void sc_save_step(struct sc_poller *p);
 void sc_save_written(struct sc_poller *p, struct sc_kv_write *write);
 bool sc_save_settled(const struct sc_poller *p); /* the bucket holds what cp says */

@@ -108,20 +108,15 @@ static bool gap_found(struct sc_recover *r, struct sc_str recipe_id)
         if (sc_gap_id(json_array_get(r->cp.gaps, i), id) > 0 && sc_str_is(recipe_id, id)) {
             json_array_remove(r->cp.gaps, i);
             r->gap_seen = true;
-            break;
+            return true;
         }
     }
-    return true;
-}
-
-static int64_t time_of(struct sc_str headers)
-{
-    char text[80];
-    return sc_stored_header(headers, "ce-time", text, sizeof text) ? sc_time_parse_rfc3339(sc_str_of(text)) : SC_TIME_NONE;
+    return false; /* of a page: known as its records are */
 }
 
 static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_str headers)
 {
+    (void)headers;
     struct sc_recover *r = arg;
     size_t prefix = strlen(r->prefix);
     if (msg_id.len <= prefix || memcmp(msg_id.ptr, r->prefix, prefix) != 0)
@@ -139,7 +134,7 @@ static int on_message(void *arg, uint64_t seq, struct sc_str msg_id, struct sc_s
         return map_found(r, recipe_id);
     uint64_t fingerprint = sc_siphash(r->fingerprint_key, recipe_id.ptr, recipe_id.len);
     if (r->kind == SC_RECOVER_LOAD)
-        return sc_seen_found(&r->seen, fingerprint, seq, time_of(headers));
+        return sc_seen_found(&r->seen, fingerprint, seq, SC_TIME_NONE); /* what it was remembered as is not in the stream */
     return keep_found(r, fingerprint, seq);
 }
 

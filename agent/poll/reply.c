@@ -85,7 +85,7 @@ static bool is_success(int status)
     return status >= 200 && status < 300;
 }
 
-static void open_page(struct sc_poller *p)
+void sc_reply_open_page(struct sc_poller *p)
 {
     if (p->page)
         return; /* the same page again */
@@ -98,49 +98,33 @@ static void open_page(struct sc_poller *p)
     p->newest_text[0] = '\0';
 }
 
-/* For records, or for what the request's list holds. */
-static bool take_cutter(struct sc_poller *p)
-{
-    const struct sc_reply *reply = p->reply;
-    if (reply && p->list_reply != reply) {
-        sc_json_cut_free(p->list_cut);
-        p->list_spec = (struct sc_json_spec){.records = reply->items, .fields = {reply->item}};
-        for (unsigned i = 0; i < SC_MAX_ENVELOPE && i < SC_CUT_ENVELOPE && reply->envelope[i]; i++)
-            p->list_spec.envelope[i] = reply->envelope[i];
-        p->list_cut = sc_json_cut_new(&p->list_spec, sc_items_sink(p), &p->cut_error);
-        p->list_reply = p->list_cut ? reply : NULL;
-    }
-    if (!reply && !p->cut)
-        p->cut = sc_json_cut_new(&p->cut_spec, sc_record_sink(p), &p->cut_error);
-    p->cut_now = reply ? p->list_cut : p->cut;
-    p->spec_now = reply ? &p->list_spec : &p->cut_spec;
-    return p->cut_now != NULL;
-}
-
 void sc_reply_forget_page(struct sc_poller *p)
 {
     sc_items_clear(&p->items);
     json_decref(p->page_keep);
     p->page_keep = NULL;
     p->list_hash = 0;
-    if (p->page)
-        p->page->part_records = p->page->part_bytes = p->page->part_hash = 0;
+    sc_twins_forget(&p->twins);
+    if (!p->page)
+        return;
+    p->page->part_records = p->page->part_bytes = p->page->part_hash = 0;
+    sc_children_forget(&p->page->children);
 }
 
 static bool ready_to_cut(struct sc_poller *p)
 {
-    if (!take_cutter(p))
+    if (sc_cutter_take(p))
         return false;
-    sc_json_cut_reset(p->cut_now);
     sc_record_drop_partial(p);
-    open_page(p);
+    sc_reply_open_page(p);
     p->page->records = p->page->part_records;
     p->page->bytes = p->page->part_bytes;
     p->page_new = 0;
-    if (p->reply) {
+    sc_twins_undo(&p->twins);
+    if (sc_reply_lists(p))
         sc_items_clear(&p->items);
+    if (!sc_reply_publishes(p))
         return true;
-    }
     if (p->type->shape == SC_SHAPE_SNAPSHOT) {
         sc_map_begin(&p->map);
         if (!p->second_pass)
@@ -165,10 +149,14 @@ bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status)
     struct sc_response response = {.status = status};
     if (p->transfer != transfer)
         return false;
-    learn_clock(p->inst->source, sc_time_parse_http(sc_http_header(transfer, "Date", 0)));
+    int64_t date_ms = sc_time_parse_http(sc_http_header(transfer, "Date", 0));
+    learn_clock(p->inst->source, date_ms);
+    p->status = status;
+    p->answered_ms = date_ms != SC_TIME_NONE ? date_ms : sc_source_now(p->inst->source);
     sc_host_release(p);
     p->inst->config->connector->ops->response(&p->host, &response, &verdict);
     p->cutting = verdict.action == SC_CUT || (verdict.action == SC_BY_STATUS && is_success(status));
+    p->cut_now = NULL;
     return p->cutting && ready_to_cut(p);
 }
 
@@ -180,7 +168,9 @@ ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *byt
     size_t used = 0;
     if (p->transfer != transfer)
         return -1;
-    int rc = sc_json_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error);
+    for (size_t i = 0; i < len && !p->body_begun; i++)
+        p->body_begun = !strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0';
+    int rc = sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error);
     if (rc < 0)
         return -1;
     if (rc == SC_CUT_PAUSE && !p->paused) { /* paused for something else than a batch (the anchor) */
@@ -246,7 +236,8 @@ static void answered_well(struct sc_poller *p)
     p->attempts = p->again = p->throttles = 0;
     p->renewed = false;
     p->hold = (struct sc_hold){0};
-    if (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE) /* it is over, not only when the walk ends */
+    bool waited = told == SC_REASON_WAITS_FOR_VENDOR && sc_reply_publishes(p);
+    if (waited || (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE)) /* it is over, not only when the walk ends */
         sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
     p->inst->source->failures = 0;
     p->inst->source->hold = (struct sc_hold){0};
@@ -264,8 +255,8 @@ static void page_read(struct sc_poller *p)
     sc_request_remember(p);
     if (p->list_hash)
         p->last_list = p->items.hash;
+    p->page = NULL; /* before its items are forgotten: what it has read stays with it */
     sc_reply_forget_page(p);
-    p->page = NULL;
     p->second_pass = false;
     answered_well(p);
     if (p->page_halvings && ++p->good_pages >= 10) {
@@ -299,23 +290,47 @@ static void say_older(struct sc_poller *p)
            stored ? stored : "?");
 }
 
+/* What the connector had put down before it was asked: an answer that does not count changes nothing of it. What it keeps of the page alone is its
+ * own: it may say there how the page is to be asked for again. */
+struct memory {
+    json_t *position, *walk;
+};
+
+static struct memory memorise(const struct sc_poller *p)
+{
+    return (struct memory){json_deep_copy(p->position), json_deep_copy(p->walk)};
+}
+
+static void remember_again(struct sc_poller *p, const struct memory *before)
+{
+    json_decref(p->position);
+    p->position = json_incref(before->position);
+    json_decref(p->walk);
+    p->walk = json_incref(before->walk);
+}
+
+static void memory_done(struct memory *memory)
+{
+    json_decref(memory->position);
+    json_decref(memory->walk);
+}
+
 /* One of several requests of a page: what it brought is published, the page goes on. Nothing may be remembered before its end, or a restart
  * would begin behind what was not fetched yet. */
-static void part_read(struct sc_poller *p, json_t *position, json_t *walk)
+static void part_read(struct sc_poller *p, const struct memory *before)
 {
-    if (!json_equal(p->position, position) || !json_equal(p->walk, walk)) {
-        json_decref(p->position);
-        p->position = json_incref(position);
-        json_decref(p->walk);
-        p->walk = json_incref(walk);
+    if (!json_equal(p->position, before->position) || !json_equal(p->walk, before->walk)) {
+        remember_again(p, before);
         sc_poller_fail(p, SC_REASON_INTERNAL, SC_TIME_NONE, NULL, "the connector moved its position in the middle of a page", NULL);
         return;
     }
     answered_well(p);
+    sc_child_read(p);
+    sc_twins_keep(&p->twins);
     p->page->part_records = p->page->records;
     p->page->part_bytes = p->page->bytes;
     p->page->part_hash = p->page_hash;
-    if (p->reply)
+    if (sc_reply_lists(p))
         p->list_hash = p->request_hash;
     sc_poller_wake(p);
 }
@@ -323,7 +338,7 @@ static void part_read(struct sc_poller *p, json_t *position, json_t *walk)
 /* A scroll's address says nothing: what it lists has to differ. */
 static bool lists_the_same(struct sc_poller *p)
 {
-    bool same = p->reply && p->may_repeat && p->items.count && p->items.hash == p->last_list;
+    bool same = sc_reply_lists(p) && p->may_repeat && p->items.count && p->items.hash == p->last_list;
     if (same) {
         char detail[160];
         snprintf(detail, sizeof detail, "the vendor lists the same %u items twice in a row: stopped, the next poll goes on from its position", p->items.count);
@@ -334,6 +349,17 @@ static bool lists_the_same(struct sc_poller *p)
     return same;
 }
 
+/* The request has failed; when that is its child's own fault, it is the child that is given up one day. */
+static void fail(struct sc_poller *p, enum sc_reason reason, int status, struct sc_wait wait, const char *detail, const char *advice)
+{
+    enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
+    if (child == SC_CHILD_GONE)
+        return;
+    p->failing_child = child == SC_CHILD_AGAIN;
+    sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, advice[0] ? advice : p->failing_child ? sc_child_advice() : NULL);
+    p->failing_child = false;
+}
+
 static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
 {
     enum sc_reason reason = verdict->reason ? verdict->reason : SC_REASON_BAD_RESPONSE;
@@ -341,22 +367,38 @@ static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
     if (token && sc_token_refused(p))
         sc_poller_wake(p);
     else
-        sc_poller_fail(p, reason, verdict->wait_until, NULL, verdict->detail, verdict->advice[0] ? verdict->advice : NULL);
+        fail(p, reason, 200, (struct sc_wait){.until_ms = verdict->wait_until}, verdict->detail[0] ? verdict->detail : p->cut_error.text, verdict->advice);
 }
 
-static void ask_connector(struct sc_poller *p)
+enum heard {
+    WHOLE,  /* the reply was read to its end */
+    ABSENT, /* it is well-formed and lacks what should hold the records */
+    PASSED  /* there is none: its child has failed for good */
+};
+
+static void ask_connector(struct sc_poller *p, enum heard heard)
 {
-    struct sc_page in = {.records = p->reply ? p->items.count : p->page_records,
+    bool lists = sc_reply_lists(p), whole = heard == WHOLE;
+    struct sc_page in = {.records = !whole ? 0 : lists ? p->items.count : p->page_records,
                          .number = p->walk_page + 1,
                          .newest_time = p->newest_ms,
                          .newest_text = sc_str_of(p->newest_text),
                          .reply = p->reply,
-                         .items = p->reply ? p->items.count : 0};
+                         .items = whole && lists ? p->items.count : 0,
+                         .answered = p->answered_ms,
+                         .absent = heard == ABSENT,
+                         .passed_over = heard == PASSED};
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
-    if (lists_the_same(p))
+    if (whole && lists_the_same(p))
         return;
-    json_t *position = json_deep_copy(p->position), *walk = json_deep_copy(p->walk);
+    if (whole)
+        p->inst->source->good_ms = p->inst->io->now;
+    struct memory before = memorise(p);
     enum sc_more more = p->inst->config->connector->ops->page(&p->host, &in, &verdict);
+    if (heard == ABSENT && more != SC_BROKEN) { /* whatever it takes the reply for, nothing may move on it */
+        more = SC_BROKEN;
+        verdict = (struct sc_verdict){.wait_until = SC_TIME_NONE};
+    }
     switch (more) {
     case SC_MORE:
         break;
@@ -368,19 +410,20 @@ static void ask_connector(struct sc_poller *p)
         p->walk_failed = p->finish = true;
         break;
     case SC_BROKEN:
+        remember_again(p, &before);
         broken(p, &verdict);
         break;
     case SC_PART:
-        part_read(p, position, walk);
+        part_read(p, &before);
         break;
     }
-    json_decref(position);
-    json_decref(walk);
+    memory_done(&before);
     if (more == SC_BROKEN || more == SC_PART)
         return;
+    sc_child_read(p);
     page_read(p);
     if (more == SC_LOOP)
-        sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, verdict.detail, NULL);
+        sc_poller_say(p, verdict.reason ? verdict.reason : SC_REASON_PAGING_LOOP, SC_TIME_NONE, verdict.detail, verdict.advice);
     sc_poller_page_done(p);
 }
 
@@ -388,7 +431,7 @@ static void page_complete(struct sc_poller *p)
 {
     sc_record_post(p);
     if (p->reply) {
-        ask_connector(p);
+        ask_connector(p, WHOLE);
         return;
     }
     int second = needs_second_pass(p);
@@ -416,20 +459,7 @@ static void page_complete(struct sc_poller *p)
         sc_poller_page_done(p);
         return;
     }
-    ask_connector(p);
-}
-
-static void page_failed(struct sc_poller *p, const struct sc_http_result *result)
-{
-    p->second_pass = false;
-    const struct sc_error *e = &p->cut_error;
-    bool ours = e->reason != SC_REASON_OK;
-    sc_record_drop_partial(p);
-    sc_record_post(p); /* complete records of it count, whatever became of the page */
-    enum sc_reason reason = ours ? e->reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
-    if (p->page_new) /* the vendor got further than last time: not the same failure again and again */
-        p->attempts = 0;
-    sc_poller_fail(p, reason, SC_TIME_NONE, NULL, ours ? e->text : result->text, NULL);
+    ask_connector(p, WHOLE);
 }
 
 static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
@@ -447,6 +477,94 @@ static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
         sc_reply_forget_page(p);
         sc_poller_read_back(p);
     }
+    sc_poller_wake(p);
+}
+
+static void finished(struct sc_poller *p, const struct sc_verdict *verdict)
+{
+    sc_poller_give_up_page(p); /* of an attempt that was cut; what was published of it keeps the checkpoint open */
+    p->finish = true;
+    p->attempts = p->again = p->throttles = 0;
+    if (verdict->reason) {
+        p->walk_failed = true;
+        sc_poller_say(p, verdict->reason, SC_TIME_NONE, verdict->detail[0] ? verdict->detail : sc_reason_meaning(verdict->reason), verdict->advice);
+    }
+    sc_poller_page_done(p);
+}
+
+/* A body that was to be cut cannot be read: the connector may know another way. */
+static bool has_another_way(struct sc_poller *p, enum sc_reason reason)
+{
+    struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
+    struct sc_response response = {.status = p->status, .transport = reason, .body_complete = true};
+    if (sc_reason_class(reason) == SC_CLASS_LOCAL || reason == SC_REASON_INTERNAL) /* our own trouble */
+        return false;
+    sc_host_release(p);
+    p->inst->config->connector->ops->response(&p->host, &response, &verdict);
+    if (verdict.action == SC_AGAIN)
+        ask_again(p, &verdict);
+    else if (verdict.action == SC_FINISHED)
+        finished(p, &verdict);
+    return verdict.action == SC_AGAIN || verdict.action == SC_FINISHED;
+}
+
+/* transport, text: why the body is not complete, where that is not the cutter's word. */
+static void page_failed(struct sc_poller *p, enum sc_reason transport, const char *text)
+{
+    p->second_pass = false;
+    const struct sc_error *e = &p->cut_error;
+    bool ours = e->reason != SC_REASON_OK;
+    sc_record_drop_partial(p);
+    sc_record_post(p); /* complete records of it count, whatever became of the page */
+    enum sc_reason reason = ours ? e->reason : transport ? transport : SC_REASON_CONNECTION_LOST;
+    if (p->page_new) /* the vendor got further than last time: not the same failure again and again */
+        p->attempts = 0;
+    if (p->line_broken)
+        broken(p, &p->line_verdict);
+    else if (!has_another_way(p, reason))
+        fail(p, reason, reason == SC_REASON_BAD_RESPONSE ? 200 : 0, (struct sc_wait){.until_ms = SC_TIME_NONE}, ours ? e->text : text, "");
+}
+
+/* All of the body has come. */
+static void body_over(struct sc_poller *p)
+{
+    int rc = p->cut_now ? sc_cut_finish(p->cut_now, &p->cut_error) : -1;
+    p->finishing = rc == SC_CUT_PAUSE;
+    if (p->finishing)
+        return;
+    bool bare = p->reply && !p->reply->items, absent = rc && p->cut_now && sc_cut_absent(p->cut_now);
+    if (rc && p->cut_now && bare && (absent || !p->body_begun)) { /* as it should be */
+        sc_error_clear(&p->cut_error);
+        rc = 0;
+    }
+    if (rc == 0)
+        page_complete(p);
+    else if (absent)
+        ask_connector(p, ABSENT);
+    else
+        page_failed(p, SC_REASON_OK, "");
+}
+
+void sc_reply_passed_over(struct sc_poller *p)
+{
+    p->page->records = p->page->part_records;
+    p->page->bytes = p->page->part_bytes;
+    p->page_records = 0;
+    p->page_hash = p->page->part_hash;
+    sc_twins_undo(&p->twins);
+    sc_host_release(p);
+    ask_connector(p, PASSED);
+    sc_host_release(p);
+    sc_poller_wake(p);
+}
+
+/* The last line of a body came without a line end, and there was no room for its records: once more. */
+void sc_reply_finish(struct sc_poller *p)
+{
+    body_over(p);
+    sc_host_release(p);
+    if (!p->finishing)
+        sc_buf_done(&p->kept_head);
     sc_poller_wake(p);
 }
 
@@ -470,13 +588,19 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         return;
     }
     if (verdict.action == SC_FINISHED) {
-        sc_poller_give_up_page(p); /* of an attempt that was cut; what was published of it keeps the checkpoint open */
-        p->finish = true;
-        p->attempts = p->again = p->throttles = 0;
-        sc_poller_page_done(p);
+        finished(p, &verdict);
         return;
     }
+    if (verdict.action == SC_PASS_OVER) {
+        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, sc_status_phrase(result->status), verdict.detail[0] ? ": " : "", verdict.detail);
+        if (sc_child_gone(p, result->status, detail))
+            return;
+    }
     enum sc_reason reason = verdict.action == SC_REFUSE ? verdict.reason : SC_REASON_OK;
+    if (sc_signature_refused(p, result, reason)) {
+        sc_poller_wake(p);
+        return;
+    }
     bool about_token = result->status == 401 && (reason == SC_REASON_OK || reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED);
     if (about_token && sc_token_refused(p)) {
         sc_poller_wake(p);
@@ -497,7 +621,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         struct sc_log_cx cx = sc_poller_cx(p);
         SC_LOG(SC_WARN, &cx, NULL, "the vendor's %s is not believed (in the past, or over 24 h ahead)", wait.header ? wait.header : "Retry-After");
     }
-    sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, verdict.advice[0] ? verdict.advice : NULL);
+    fail(p, reason, result->status, wait, detail, verdict.advice);
 }
 
 void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result)
@@ -522,10 +646,14 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     }
     if (!p->cutting)
         judge_refusal(p, result);
-    else if (result->reason != SC_REASON_OK || result->aborted || sc_json_cut_finish(p->cut_now, &p->cut_error))
-        page_failed(p, result);
+    else if (result->reason != SC_REASON_OK || result->aborted)
+        page_failed(p, result->reason, result->text);
     else
-        page_complete(p);
+        body_over(p);
+    if (p->finishing) {
+        sc_buf_clear(&p->kept_head);
+        sc_http_headers(transfer, &p->kept_head);
+    }
     p->transfer = NULL;
     sc_host_release(p);
     sc_poller_wake(p);

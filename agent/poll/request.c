@@ -1,6 +1,5 @@
 /* One request: asking the connector, the budgets, the token, sending. Its reply is reply.c.
  * io thread of the poller. */
-#include "base/template.h"
 #include "poll/poller.h"
 
 #include <stdio.h>
@@ -9,7 +8,7 @@
 
 /* ---- budgets ----------------------------------------------------------------------------------------------------------------- */
 
-static int64_t request_when(struct sc_poller *p, const struct sc_request *request)
+int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request)
 {
     int64_t when = p->inst->io->now;
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && request->pools[i]; i++) {
@@ -22,7 +21,7 @@ static int64_t request_when(struct sc_poller *p, const struct sc_request *reques
     return when;
 }
 
-static void take_budgets(struct sc_poller *p, const struct sc_request *request)
+void sc_request_take(struct sc_poller *p, const struct sc_request *request)
 {
     unsigned n = 0;
     for (; n < SC_MAX_REQUEST_POOLS && request->pools[n]; n++) {
@@ -41,39 +40,6 @@ void sc_request_release(struct sc_poller *p)
         if (b)
             sc_budget_release(b);
     }
-}
-
-/* ---- sending ------------------------------------------------------------------------------------------------------------------ */
-
-static int add_header(char *headers[], unsigned *count, char *line)
-{
-    if (!line)
-        return -1;
-    headers[(*count)++] = line;
-    headers[*count] = NULL;
-    return 0;
-}
-
-static const char *auth_value(void *arg, const char *name)
-{
-    const struct sc_poller *p = arg;
-    if (strcmp(name, "token") == 0 && p->asked_token)
-        return p->asked_token->value;
-    return sc_integration_value(p->inst->config, name);
-}
-
-static int add_auth(struct sc_poller *p, char *headers[], unsigned *count, struct sc_error *err)
-{
-    const struct sc_auth *auth = &p->inst->config->connector->auth;
-    struct sc_buf line = {0};
-    char missing[64];
-    if (auth->kind == SC_AUTH_NONE)
-        return 0;
-    sc_buf_addf(&line, "%s: ", auth->header);
-    if (sc_template_expand(auth->value, auth_value, p, &line, missing) == 0)
-        return add_header(headers, count, sc_buf_take(&line));
-    sc_buf_done(&line);
-    return missing[0] ? sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is not set: give it in settings or credentials", missing) : -1;
 }
 
 /* ---- a walk never asks for the same page twice: hashes of what was read to its end -------------------------------------------------- */
@@ -135,11 +101,13 @@ void sc_request_forget_asked(struct sc_poller *p)
     p->url_count = p->url_cap = 0;
 }
 
+/* ---- sending ------------------------------------------------------------------------------------------------------------------ */
+
 static int start(struct sc_poller *p, const struct sc_request *rq, const char *url, char *headers[], struct sc_error *err)
 {
     const struct sc_integration *config = p->inst->config;
     struct sc_http_request hr = {
-        .method = rq->method == SC_POST ? "POST" : "GET",
+        .method = sc_method_name(rq->method),
         .url = url,
         .headers = (const char *const *)headers,
         .content = rq->body,
@@ -147,6 +115,8 @@ static int start(struct sc_poller *p, const struct sc_request *rq, const char *u
         .ca_file = config->ca_file,
         .verify = config->tls_verify,
         .allow_plain_http = config->allow_insecure_http,
+        .first_byte_timeout_s = rq->first_byte_s,
+        .no_redirects = !rq->no_auth && sc_auth_is_signed(p),
         .arg = p,
         .head = sc_reply_head,
         .body = sc_reply_body,
@@ -159,24 +129,24 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
 {
     struct sc_error err = SC_ERROR_INIT;
     SC_AUTO_BUF struct sc_buf url = {0};
-    char *headers[SC_MAX_REQUEST_HEADERS + 3] = {NULL};
-    unsigned count = 0;
+    char *headers[SC_HEADER_LINES] = {NULL};
     char shown[512];
     int rc = sc_url_join(p->inst->config->base_url, rq->url, &url);
-    for (unsigned i = 0; rc == 0 && i < SC_MAX_REQUEST_HEADERS && rq->headers[i].name; i++)
-        rc = add_header(headers, &count, sc_printf("%s: %s", rq->headers[i].name, rq->headers[i].value));
-    if (rc == 0 && !rq->no_auth)
-        rc = add_auth(p, headers, &count, &err);
+    if (rc == 0)
+        rc = sc_authorize(p, rq, url.ptr, headers, &err);
     if (rc == 0)
         p->request_hash = request_hash(url.ptr, rq);
     bool loop = rc == 0 && !rq->may_repeat && asked_before(p);
+    if (rc == 0 && !loop && sc_child_ask(p, rq))
+        rc = sc_fail(&err, SC_REASON_MEMORY_LIMIT, "out of memory for a request");
     if (rc == 0 && !loop) {
-        take_budgets(p, rq);
+        sc_request_take(p, rq);
         p->asked_with = p->inst->credential;
         p->asked_serial = p->asked_token ? p->asked_token->serial : 0;
         p->reply = rq->reply;
         p->may_repeat = rq->may_repeat;
         p->newest_until = rq->newest_until;
+        p->remember_as = rq->remember_as;
         p->cutting = p->count_failed = false;
         p->page_records = 0;
         p->page_hash = p->page ? p->page->part_hash : 0;
@@ -185,7 +155,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         if (rc)
             sc_request_release(p);
     }
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; headers[i]; i++)
         sc_secret_free(headers[i]);
     if (loop) {
         char detail[700];
@@ -201,6 +171,26 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
     } else {
         sc_poller_fail(p, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, err.text[0] ? err.text : "out of memory", NULL);
     }
+}
+
+/* The connector says that it is too early. The walk stays open; how long it may take in all is limited as ever. */
+static bool too_early(struct sc_poller *p, const struct sc_request *rq)
+{
+    struct sc_io *io = p->inst->io;
+    int64_t left = rq->not_before ? rq->not_before - sc_source_now(p->inst->source) : 0;
+    char until[SC_TIME_TEXT], detail[300];
+    if (left <= 0)
+        return false;
+    if (sc_poller_capped(p))
+        return true;
+    int64_t real = sc_real_ms() + left, cap_left = p->walk_began + io->config.settings->poll_max_time_s * 1000 - io->now;
+    snprintf(detail, sizeof detail, "waits until %s%s%.200s", sc_time_short(real, sc_real_ms(), until), rq->waits_for ? " for " : "",
+             rq->waits_for ? rq->waits_for : "");
+    if (left > 1000)
+        sc_poller_say(p, SC_REASON_WAITS_FOR_VENDOR, real, detail, NULL);
+    left = left < cap_left ? left : cap_left;
+    sc_heap_set(&io->heap, &p->timer, io->now + (left < 3600000 ? left : 3600000));
+    return true;
 }
 
 void sc_request_send(struct sc_poller *p)
@@ -228,7 +218,13 @@ void sc_request_send(struct sc_poller *p)
         sc_save_anchor(p);
         return;
     }
-    int64_t when = request_when(p, &rq);
+    if (too_early(p, &rq))
+        return;
+    if (rq.after_save && !sc_save_holds_walk(p)) {
+        sc_save_walk(p);
+        return;
+    }
+    int64_t when = sc_request_when(p, &rq);
     if (when > io->now) {
         char until[SC_TIME_TEXT], detail[200];
         int64_t real = when == INT64_MAX ? SC_TIME_NONE : sc_real_ms() + (when - io->now);
@@ -243,7 +239,7 @@ void sc_request_send(struct sc_poller *p)
         sc_heap_set(&io->heap, &p->timer, look_again);
         return;
     }
-    if (p->inst->config->connector->auth.kind == SC_AUTH_OAUTH2_CLIENT && !rq.no_auth && !sc_token_ready(p))
+    if (!rq.no_auth && sc_auth_needs_token(p) && !sc_token_ready(p))
         return;
     send_it(p, &rq);
 }

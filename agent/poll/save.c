@@ -75,6 +75,39 @@ static void set_floors(struct sc_poller *p)
     p->cp.floor.walk = p->type->shape == SC_SHAPE_SNAPSHOT ? 0 : p->mark_count && p->marks[0].floor < floor ? p->marks[0].floor : floor;
 }
 
+/* What the connector has put down, as one number. */
+static uint64_t memory_hash(const struct sc_poller *p, const json_t *position, const json_t *walk)
+{
+    uint64_t hash[2] = {0};
+    const json_t *both[2] = {position, walk};
+    for (int i = 0; i < 2; i++) {
+        char *text = both[i] ? json_dumps(both[i], JSON_COMPACT | JSON_SORT_KEYS) : sc_dup("");
+        if (!text)
+            return 0;
+        hash[i] = sc_siphash(p->fingerprint_key, text, strlen(text));
+        free(text);
+    }
+    return sc_siphash(p->fingerprint_key, hash, sizeof hash) | 1;
+}
+
+bool sc_save_holds_walk(const struct sc_poller *p)
+{
+    return p->disk_memory && p->disk_walk && p->disk_memory == memory_hash(p, p->position, p->walk);
+}
+
+void sc_save_walk(struct sc_poller *p)
+{
+    sc_poller_cover_pages(p);
+    if (p->page_count > (p->page ? 1u : 0u)) /* their acknowledgements wake it */
+        return;
+    json_decref(p->cp.position);
+    p->cp.position = json_deep_copy(p->position);
+    json_decref(p->cp.walk);
+    p->cp.walk = json_deep_copy(p->walk);
+    p->anchored = false;
+    sc_save_anchor(p);
+}
+
 static int add_part(struct sc_kv_write **list, struct sc_kv_write *w, bool composed)
 {
     if (!w || !composed || w->value.failed || !w->key) {
@@ -207,6 +240,7 @@ static int compose(struct sc_poller *p)
     p->save_open = p->cp.open;
     p->save_walk = p->cp.walk != NULL;
     p->save_is_anchor = p->anchor_wanted;
+    p->save_memory = memory_hash(p, p->cp.position, p->cp.walk);
     p->save_acks = p->unsaved_acks;
     p->save_gaps = p->cp.gaps ? json_array_size(p->cp.gaps) : 0;
     p->save_covered_ms = p->covered_ms;
@@ -312,6 +346,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     p->rev = w->rev;
     p->disk_open = p->save_open;
     p->disk_walk = p->save_walk;
+    p->disk_memory = p->save_memory;
     p->exists = true;
     p->saved_at = p->inst->io->now;
     p->unsaved_acks -= p->save_acks < p->unsaved_acks ? p->save_acks : p->unsaved_acks;
@@ -395,6 +430,7 @@ void sc_save_forget(struct sc_poller *p)
     p->saving = p->save_wanted = p->anchor_wanted = p->save_failed = false;
     p->save_parts = 0;
     p->dirty = p->disk_open = p->disk_walk = p->anchored = false;
+    p->disk_memory = 0;
     free(p->part_revs); /* somebody else may write them before they are read again */
     p->part_revs = NULL;
 }

@@ -27,6 +27,8 @@ struct sc_seen_segment {
 
 #define DEFAULT_MAX 1048576u
 
+#define DATED_SEGMENT (SC_SEEN_SEGMENT / 4 * 3) /* the same bytes */
+
 void sc_seen_init(struct sc_seen *seen, uint64_t max_entries)
 {
     *seen = (struct sc_seen){.max = max_entries ? max_entries : DEFAULT_MAX};
@@ -38,8 +40,7 @@ void sc_seen_done(struct sc_seen *seen)
         free(seen->segments[i]);
     free(seen->segments);
     free(seen->table);
-    uint64_t max = seen->max;
-    *seen = (struct sc_seen){.max = max};
+    *seen = (struct sc_seen){.max = seen->max, .dated = seen->dated};
 }
 
 static struct sc_seen_segment *segment_of(const struct sc_seen *seen, uint32_t number)
@@ -54,6 +55,12 @@ static struct entry *entry_of(const struct sc_seen *seen, uint64_t number)
     struct sc_seen_segment *s = is_number ? segment_of(seen, (uint32_t)(number / SC_SEEN_SEGMENT)) : NULL;
     uint32_t i = (uint32_t)(number % SC_SEEN_SEGMENT);
     return s && i < s->count ? &s->entries[i] : NULL;
+}
+
+/* Entries of a segment. Numbers go on by SC_SEEN_SEGMENT in any case. */
+static uint32_t room_of(const struct sc_seen *seen)
+{
+    return seen->dated ? DATED_SEGMENT : SC_SEEN_SEGMENT;
 }
 
 /* Table cells hold the low 31 bits of the entry number + 1 (0 = empty); far fewer entries live at a time, so the full number is found again
@@ -143,11 +150,20 @@ static void table_remove(struct sc_seen *seen, uint64_t fingerprint)
     seen->table[at] = 0;
 }
 
+/* The entry is what counts for its fingerprint: none came later. */
+static bool is_latest(const struct sc_seen *seen, const struct sc_seen_segment *s, uint32_t i)
+{
+    uint32_t at, cell = table_find(seen, s->entries[i].fingerprint, &at);
+    return cell == cell_of((uint64_t)s->number * SC_SEEN_SEGMENT + i);
+}
+
 static void drop_first(struct sc_seen *seen)
 {
     struct sc_seen_segment *s = seen->segments[0];
-    for (uint32_t i = 0; i < s->count; i++)
-        table_remove(seen, s->entries[i].fingerprint);
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (!seen->dated || is_latest(seen, s, i))
+            table_remove(seen, s->entries[i].fingerprint);
+    }
     free(s);
     memmove(seen->segments, seen->segments + 1, (seen->count - 1) * sizeof *seen->segments);
     seen->count--;
@@ -180,28 +196,86 @@ uint64_t sc_seen_find(const struct sc_seen *seen, uint64_t fingerprint)
     return cell ? number_of(seen, cell) : SC_SEEN_NONE;
 }
 
-uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page)
+/* The segment that takes the next entry, and room for it in the table where it is a fresh one. NULL: out of memory. */
+static struct sc_seen_segment *make_room(struct sc_seen *seen, bool fresh)
 {
-    if ((uint64_t)seen->used + 1 > seen->max && seen->count > 1) {
+    if (fresh && (uint64_t)seen->used + 1 > seen->max && seen->count > 1) {
         drop_first(seen);
         seen->overflowed = true;
     }
-    if (seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) {
-        if (table_grow(seen))
-            return SC_SEEN_NONE;
-    }
+    if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
+        return NULL;
     struct sc_seen_segment *s = seen->count ? seen->segments[seen->count - 1] : NULL;
-    if (!s || s->count == SC_SEEN_SEGMENT) {
-        s = add_segment(seen);
-        if (!s)
-            return SC_SEEN_NONE;
-    }
-    uint64_t number = (uint64_t)s->number * SC_SEEN_SEGMENT + s->count;
-    s->entries[s->count++] = (struct entry){.fingerprint = fingerprint, .hash = hash, .offset = OFFSET_IN_FLIGHT};
+    return s && s->count < room_of(seen) ? s : add_segment(seen);
+}
+
+/* Into the last segment, not into the table. */
+static uint64_t append(struct sc_seen_segment *s, uint64_t fingerprint, uint32_t hash)
+{
+    s->entries[s->count] = (struct entry){.fingerprint = fingerprint, .hash = hash, .offset = OFFSET_IN_FLIGHT};
+    return (uint64_t)s->number * SC_SEEN_SEGMENT + s->count++;
+}
+
+uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page)
+{
+    struct sc_seen_segment *s = make_room(seen, true);
+    if (!s)
+        return SC_SEEN_NONE;
+    uint64_t number = append(s, fingerprint, hash);
     if (page > s->page)
         s->page = page;
     table_put(seen, fingerprint, cell_of(number));
     return number;
+}
+
+/* In the place of what was there under its fingerprint. */
+static void table_set(struct sc_seen *seen, uint64_t fingerprint, uint32_t cell)
+{
+    uint32_t at;
+    if (table_find(seen, fingerprint, &at))
+        seen->table[at] = cell;
+    else
+        table_put(seen, fingerprint, cell);
+}
+
+static int add_reading(struct sc_seen *seen, uint64_t fingerprint, uint32_t seconds, uint64_t seq)
+{
+    struct sc_seen_segment *s = make_room(seen, sc_seen_find(seen, fingerprint) == SC_SEEN_NONE);
+    if (!s)
+        return -1;
+    uint64_t number = append(s, fingerprint, seconds);
+    table_set(seen, fingerprint, cell_of(number));
+    sc_seen_stored(seen, number, seq, (int64_t)seconds * 1000);
+    return 0;
+}
+
+int sc_seen_renew(struct sc_seen *seen, uint64_t fingerprint, uint32_t seconds, uint64_t seq)
+{
+    uint64_t known = sc_seen_find(seen, fingerprint);
+    if (known != SC_SEEN_NONE && sc_seen_hash(seen, known) >= seconds)
+        return 0;
+    return add_reading(seen, fingerprint, seconds, seq);
+}
+
+static uint64_t seq_of(const struct sc_seen_segment *s, const struct entry *e)
+{
+    return e->offset < 2 ? 0 : e->offset == OFFSET_FAR ? UINT64_MAX : s->base + e->offset - 2;
+}
+
+void sc_seen_compact(struct sc_seen *seen)
+{
+    while (seen->count > 1) {
+        struct sc_seen_segment *s = seen->segments[0];
+        uint64_t entries = (uint64_t)(seen->count - 1) * room_of(seen) + seen->segments[seen->count - 1]->count;
+        if (entries <= 2ull * seen->used + room_of(seen))
+            return;
+        for (uint32_t i = 0; i < s->count; i++) {
+            const struct entry *e = &s->entries[i];
+            if (is_latest(seen, s, i) && add_reading(seen, e->fingerprint, e->hash, seq_of(s, e)))
+                return;
+        }
+        drop_first(seen);
+    }
 }
 
 /* Makes room below the base: all placed offsets move up. */
@@ -312,10 +386,21 @@ void sc_seen_mark_dirty(struct sc_seen *seen, uint32_t segment)
         s->dirty = true;
 }
 
-/* ---- text form: "SCS1", then little-endian: u32 number, u32 count, u64 base, i64 newest, u64 highest seq; entries u64 + u32 -------- */
+/* ---- text form: "SCS1", then little-endian: u32 number, u32 count, u64 base, i64 newest, u64 highest seq; entries u64 + u32 --------
+ * Of a dated set: "SCS2"; entries have the time behind, u32. */
 
 #define HEAD_BYTES  36
 #define ENTRY_BYTES 12
+
+static const char *magic_of(const struct sc_seen *seen)
+{
+    return seen->dated ? "SCS2" : "SCS1";
+}
+
+static size_t entry_bytes(const struct sc_seen *seen)
+{
+    return ENTRY_BYTES + (seen->dated ? 4 : 0);
+}
 
 static void put_le(unsigned char *p, uint64_t v, unsigned bytes)
 {
@@ -336,8 +421,9 @@ int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out)
     struct sc_seen_segment *s = segment_of(seen, segment);
     if (!s)
         return -1;
-    unsigned char head[HEAD_BYTES] = "SCS1";
+    unsigned char head[HEAD_BYTES] = "";
     uint32_t highest = 0;
+    memcpy(head, magic_of(seen), 4);
     for (uint32_t i = 0; i < s->count; i++) {
         if (s->entries[i].offset > highest)
             highest = s->entries[i].offset;
@@ -350,12 +436,13 @@ int sc_seen_encode(struct sc_seen *seen, uint32_t segment, struct sc_buf *out)
     if (sc_buf_add(out, head, sizeof head))
         return -1;
     for (uint32_t i = 0; i < s->count; i++) {
-        unsigned char cell[ENTRY_BYTES];
+        unsigned char cell[ENTRY_BYTES + 4];
         if (s->entries[i].offset == OFFSET_IN_FLIGHT)
             continue;
         put_le(cell, s->entries[i].fingerprint, 8);
         put_le(cell + 8, s->entries[i].offset, 4);
-        if (sc_buf_add(out, cell, sizeof cell))
+        put_le(cell + 12, s->entries[i].hash, 4);
+        if (sc_buf_add(out, cell, entry_bytes(seen)))
             return -1;
     }
     s->dirty = false;
@@ -373,11 +460,11 @@ static bool is_beyond(uint64_t base, uint32_t offset, uint64_t max_seq)
 int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, uint64_t max_seq)
 {
     const unsigned char *p = (const unsigned char *)value.ptr;
-    if (value.len < HEAD_BYTES || memcmp(p, "SCS1", 4) != 0 || get_le(p + 4, 4) != segment)
+    if (value.len < HEAD_BYTES || memcmp(p, magic_of(seen), 4) != 0 || get_le(p + 4, 4) != segment)
         return -1;
     uint32_t count = (uint32_t)get_le(p + 8, 4);
     uint64_t base = get_le(p + 12, 8);
-    if (count > SC_SEEN_SEGMENT || value.len != HEAD_BYTES + (size_t)count * ENTRY_BYTES)
+    if (count > room_of(seen) || value.len != HEAD_BYTES + count * entry_bytes(seen))
         return -1;
     if (seen->count == 0)
         seen->first = segment;
@@ -390,21 +477,21 @@ int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, ui
     s->base = base;
     s->undated = count && s->newest == SC_TIME_NONE;
     for (uint32_t i = 0; i < count; i++) {
-        const unsigned char *cell = p + HEAD_BYTES + (size_t)i * ENTRY_BYTES;
+        const unsigned char *cell = p + HEAD_BYTES + i * entry_bytes(seen);
         uint64_t fingerprint = get_le(cell, 8);
         uint32_t offset = (uint32_t)get_le(cell + 8, 4);
         if (is_beyond(base, offset, max_seq)) {
             s->dirty = true; /* or it would be back after the next start, when nothing is left out any more */
             continue;
         }
-        if (offset == OFFSET_IN_FLIGHT || sc_seen_find(seen, fingerprint) != SC_SEEN_NONE)
+        if (offset == OFFSET_IN_FLIGHT || (!seen->dated && sc_seen_find(seen, fingerprint) != SC_SEEN_NONE))
             continue;
         if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
             return -1;
         uint64_t number = (uint64_t)s->number * SC_SEEN_SEGMENT + s->count;
-        s->entries[s->count++] = (struct entry){.fingerprint = fingerprint, .offset = offset};
+        s->entries[s->count++] = (struct entry){fingerprint, seen->dated ? (uint32_t)get_le(cell + 12, 4) : 0, offset};
         s->stored++;
-        table_put(seen, fingerprint, cell_of(number));
+        table_set(seen, fingerprint, cell_of(number));
     }
     return 0;
 }

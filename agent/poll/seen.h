@@ -3,7 +3,11 @@
  * unknown, after a read-back). Owned by one io thread.
  *
  * Segments are what is kept in bucket SEEN: 4,096 entries, 12 bytes each and a head, under 64 KiB. Dropped oldest first, when the position can no
- * longer reach them, or when the cap is passed (then `overflowed` and the promise is "at least once"). */
+ * longer reach them, or when the cap is passed (then `overflowed` and the promise is "at least once").
+ *
+ * A `dated` set holds what was read as a whole instead (struct sc_data_type.whole), and when: the hash of an entry is that time, in seconds, kept in
+ * the segment too (16 bytes an entry, so 3,072 of them). A later reading is a further entry, the one before stays in its segment: where the later one
+ * is left out after a rewind, it counts again. Segments that hold little that is still valid are dropped by sc_seen_compact(). */
 #pragma once
 
 #include "base/buf.h"
@@ -18,9 +22,10 @@ struct sc_seen {
     uint32_t table_size, used;
     uint64_t max;
     bool overflowed;
+    bool dated;
 };
 
-void sc_seen_init(struct sc_seen *seen, uint64_t max_entries);
+void sc_seen_init(struct sc_seen *seen, uint64_t max_entries); /* for a dated one set `dated` then */
 void sc_seen_done(struct sc_seen *seen);
 
 /* Entry number of a fingerprint, or SC_SEEN_NONE. */
@@ -34,6 +39,13 @@ uint32_t sc_seen_hash(const struct sc_seen *seen, uint64_t number);
 void sc_seen_set_hash(struct sc_seen *seen, uint64_t number, uint32_t hash);
 /* Takes in one that a read-back found; nothing when it is there already (then it is marked stored). */
 int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int64_t time_ms);
+
+/* Dated: it was read at that time, which counts once the messages up to seq are in the stream (0: it relies on none). Nothing when a later reading
+ * is known. -1: out of memory, and as before. */
+int sc_seen_renew(struct sc_seen *seen, uint64_t fingerprint, uint32_t seconds, uint64_t seq);
+/* Dated: while more than half of the entries, and more than a segment of them, are superseded: those of the oldest segment that are not become
+ * entries of the newest one, and it is dropped. Their keys are still named by the stored checkpoint. */
+void sc_seen_compact(struct sc_seen *seen);
 
 /* Drops whole segments from the oldest on whose entries are all stored, older than before_ms (newest time of the segment; where times are not
  * known: of the next segment with a time; INT64_MAX: all are older), and of pages below `page`. Calls dropped(number) for each. */

@@ -1,5 +1,6 @@
-/* Tokens: fetched when a request needs one, shared by everything with the same credential and scope, renewed ahead of their end and once when
- * the vendor refuses one. One call at a time for each token, with its own time limit, back-off and budget. A token lives in memory alone.
+/* Tokens and sessions: fetched when a request needs one, shared by everything with the same credential and scope, renewed ahead of their end and
+ * once when the vendor refuses one. One call at a time for each, with its own time limit, back-off and budget. It lives in memory alone.
+ * A login that is refused is not tried again before the integration is saved: vendors lock accounts after a few.
  * io thread of the source. */
 #include "poll/poller.h"
 
@@ -9,10 +10,16 @@
 #define FIRST_BYTE_S 30
 #define CALL_MS      60000 /* for the whole of a call */
 #define LAST_MS      1000  /* a token that has less left is not used while a new one is on its way */
+#define NEVER_MS     (100ll * 365 * 86400 * 1000) /* until somebody writes */
 
 static struct sc_log_cx token_cx(const struct sc_token *t)
 {
     return (struct sc_log_cx){t->connector, t->integration, NULL};
+}
+
+static bool is_login(const struct sc_token *t)
+{
+    return t->table->token_member != NULL;
 }
 
 static void forget(char **value)
@@ -60,7 +67,7 @@ static void on_deadline(struct sc_timer *timer, void *arg)
 static struct sc_token *token_of(struct sc_poller *p)
 {
     struct sc_credential *credential = p->inst->credential;
-    const struct sc_oauth2 *table = p->inst->config->connector->auth.oauth2;
+    const struct sc_oauth2 *table = sc_auth_of(p->inst->config)->oauth2;
     const char *scope = p->type->scope ? p->type->scope : "";
     for (struct sc_token *t = credential->tokens; t; t = t->next) {
         if (strcmp(t->scope, scope) == 0 && t->table == table)
@@ -112,7 +119,7 @@ static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
     t->expires_ms = now + reply->lifetime_ms;
     t->renew_ms = t->expires_ms - (ahead < 60000 ? ahead : 60000);
     t->attempts = t->throttles = 0;
-    SC_LOG(SC_DEBUG, &cx, NULL, "token received, good for %lld s%s", (long long)(reply->lifetime_ms / 1000),
+    SC_LOG(SC_DEBUG, &cx, NULL, "%s received, good for %lld s%s", is_login(t) ? "session" : "token", (long long)(reply->lifetime_ms / 1000),
            reply->lifetime_said ? "" : " (not said by the vendor: assumed)");
     wake_all(t, true);
     t->hold = (struct sc_hold){0};
@@ -123,10 +130,10 @@ static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_
     int64_t named = until_real == SC_TIME_NONE ? 0 : until_real - sc_real_ms(), wait;
     switch (sc_reason_class(reason)) {
     case SC_CLASS_THROTTLED:
-        wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, t->budget ? t->budget->pool->throttle_s : 0);
+        wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, t->budget ? t->budget->pool->throttle_s : 0, t->budget ? t->budget->pool->throttle_max_s : 0);
         return wait < 3600000 ? wait : 3600000; /* one probe an hour */
     case SC_CLASS_AUTH:
-        return 900000;
+        return is_login(t) ? NEVER_MS : 900000;
     case SC_CLASS_CONFIG:
         return 3600000;
     case SC_CLASS_LOCAL:
@@ -145,16 +152,23 @@ static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_
 static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wait named, const char *detail, const char *advice)
 {
     char at[SC_TIME_TEXT];
-    int64_t wait = hold_ms(t, reason, named.until_ms), real = sc_real_ms() + wait;
+    if (is_login(t) && reason == SC_REASON_AUTH_INVALID && t->serial)
+        reason = SC_REASON_AUTH_EXPIRED;
+    int64_t wait = hold_ms(t, reason, named.until_ms), real = wait < NEVER_MS ? sc_real_ms() + wait : SC_TIME_NONE;
     t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
     if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
         sc_budget_wait(t->budget, t->hold.until_ms, real);
-    snprintf(t->detail, sizeof t->detail, "token request to %s: %s, next one at %s%s%s%s", t->host, detail, sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
-             named.header ? named.header : "", named.header ? ")" : "");
+    int n = snprintf(t->detail, sizeof t->detail, "%s %s %s: %s, ", sc_oauth2_call(t->table), is_login(t) ? "at" : "to", t->host, detail);
+    size_t used = n < 0 ? 0 : (size_t)n < sizeof t->detail ? (size_t)n : sizeof t->detail - 1;
+    if (real == SC_TIME_NONE)
+        snprintf(t->detail + used, sizeof t->detail - used, "not tried again before the integration is saved, so that the account is not locked");
+    else
+        snprintf(t->detail + used, sizeof t->detail - used, "next one at %s%s%s%s", sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
+                 named.header ? named.header : "", named.header ? ")" : "");
     snprintf(t->advice, sizeof t->advice, "%s", advice ? advice : "");
     if (t->value && t->io->now < t->expires_ms) { /* the old one is still good: nobody else says it */
         struct sc_log_cx cx = token_cx(t);
-        SC_LOG(SC_WARN, &cx, NULL, "%s; the token at hand is used until it ends", t->detail);
+        SC_LOG(SC_WARN, &cx, NULL, "%s; the %s at hand is used until it ends", t->detail, is_login(t) ? "session" : "token");
     }
     wake_all(t, false);
 }
@@ -232,7 +246,7 @@ static void call(struct sc_poller *p, struct sc_token *t)
     struct sc_oauth2_request request;
     struct sc_error err = SC_ERROR_INIT;
     char shown[512], origin[64] = "";
-    const char *id = sc_integration_value(config, t->table->client_id);
+    const char *id = t->table->client_id ? sc_integration_value(config, t->table->client_id) : NULL;
     free(t->integration);
     t->integration = sc_dup(config->name);
     t->connector = config->connector->name;
@@ -263,7 +277,7 @@ static void call(struct sc_poller *p, struct sc_token *t)
     }
     if (rc == 0) {
         struct sc_log_cx cx = token_cx(t);
-        SC_LOG(SC_DEBUG, &cx, NULL, "token request %s", sc_redact_url(request.url, shown, sizeof shown));
+        SC_LOG(SC_DEBUG, &cx, NULL, "%s %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
         t->overdue = false;
         sc_heap_set(&t->io->heap, &t->deadline, t->io->now + CALL_MS);
         if (t->budget)
@@ -284,7 +298,8 @@ static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, 
 static const struct sc_token *refused_client(const struct sc_token *t)
 {
     for (const struct sc_token *other = t->credential->tokens; other; other = other->next) {
-        if (other != t && other->table == t->table && other->hold.reason == SC_REASON_OAUTH_INVALID_CLIENT && other->hold.until_ms > t->io->now)
+        bool refused = other->hold.reason == SC_REASON_OAUTH_INVALID_CLIENT || (is_login(other) && sc_reason_class(other->hold.reason) == SC_CLASS_AUTH);
+        if (other != t && other->table == t->table && refused && other->hold.until_ms > t->io->now)
             return other;
     }
     return NULL;
@@ -304,7 +319,7 @@ bool sc_token_ready(struct sc_poller *p)
         return true;
     if (t->transfer) {
         if (!usable && (p->facts.reason == SC_REASON_OK || p->facts.reason == SC_REASON_STARTING))
-            snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a token from %s", t->host);
+            snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a %s %s %s", is_login(t) ? "session" : "token", is_login(t) ? "of" : "from", t->host);
         return usable && t->expires_ms - io->now > LAST_MS;
     }
     if (t->hold.until_ms > io->now) {
@@ -326,11 +341,12 @@ bool sc_token_ready(struct sc_poller *p)
     if (calm > when && when != INT64_MAX)
         when = calm;
     if (when > io->now) {
-        char until[SC_TIME_TEXT], detail[160];
+        char until[SC_TIME_TEXT], detail[200];
         int64_t next = when == INT64_MAX ? io->now + 250 : when, real = sc_real_ms() + (next - io->now);
         snprintf(detail, sizeof detail, "%s until %s",
-                 calm > io->now ? "the vendor refuses tokens soon after it gave them: a new one is asked for no more than 12 times a minute, waits"
-                                : "waits for the budget of token requests",
+                 calm <= io->now ? "waits for the budget of token requests"
+                 : is_login(t)   ? "the vendor ends sessions soon after it gave them (does another login with this user end them?): no more than 12 logins a minute, waits"
+                                 : "the vendor refuses tokens soon after it gave them: a new one is asked for no more than 12 times a minute, waits",
                  sc_time_short(real, sc_real_ms(), until));
         if (!usable && next - io->now > 1000)
             wait_for(p, SC_REASON_BUDGET_WAIT, next, real, detail, NULL);
@@ -346,7 +362,7 @@ bool sc_token_refused(struct sc_poller *p)
 {
     struct sc_token *t = p->asked_token;
     struct sc_log_cx cx = sc_poller_cx(p);
-    if (!t || p->inst->config->connector->auth.kind != SC_AUTH_OAUTH2_CLIENT)
+    if (!t || !sc_auth_needs_token(p))
         return false;
     if (!t->value || t->serial != p->asked_serial) /* somebody was faster */
         return true;
@@ -359,7 +375,7 @@ bool sc_token_refused(struct sc_poller *p)
     p->renewed = true;
     t->refusals[t->refusal_head] = t->io->now ? t->io->now : 1;
     t->refusal_head = (t->refusal_head + 1) % SC_TOKEN_REFUSALS;
-    SC_LOG(SC_DEBUG, &cx, NULL, "401: the vendor no longer takes the token; a new one is fetched, once");
+    SC_LOG(SC_DEBUG, &cx, NULL, "401: the vendor no longer takes the %s; a new one is fetched, once", is_login(t) ? "session" : "token");
     return true;
 }
 
@@ -371,6 +387,8 @@ void sc_token_put(struct sc_instance *inst)
         const struct sc_hold *hold = &inst->pollers[i]->hold;
         refused = refused || (hold->until_ms && sc_reason_class(hold->reason) == SC_CLASS_AUTH);
         inst->pollers[i]->renewed = false;
+        if (inst->pollers[i]->phase == SC_WALKING && !inst->pollers[i]->transfer)
+            inst->pollers[i]->walk_began = inst->io->now; /* the time that it waited for somebody to write is not the poll's own */
     }
     for (struct sc_token *t = credential->tokens; t; t = t->next) {
         if (refused && !t->transfer) /* rights may have changed, and a token carries those of its day */

@@ -1,6 +1,7 @@
 /* The engine: the three calls of struct sc_connector_ops, driven by the data type's table. Keeps nothing of its own; whatever it must
  * know again is in the host's position and walk. A position changes only in page(), once the page is sure to count, and where a lost
  * cursor is forgotten. */
+#include "rest/job.h"
 #include "rest/parts.h"
 
 #include <stdio.h>
@@ -111,27 +112,46 @@ static bool is_paged(const struct sc_host *host)
     return row->next == REST_NEXT_OFFSET || row->next == REST_NEXT_BODY_CURSOR || row->next == REST_NEXT_URL || row->window || row->list;
 }
 
+/* Headers and budgets of any request. */
+static void complete(const struct sc_host *host, struct sc_request *out)
+{
+    const struct rest_data_type *row = row_of(host);
+    const char *form = rest_is_job(host) ? row->job->form : row->form;
+    if (!out->url)
+        out->url = NO_URL;
+    out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};
+    if (out->body.len)
+        out->headers[1] = (struct sc_header){"Content-Type", form ? "application/x-www-form-urlencoded" : "application/json"};
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS; i++)
+        out->pools[i] = row->pools[i];
+}
+
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
     out->method = row->method;
-    if (is_paged(host)) {
+    if (rest_is_job(host)) {
+        if (!rest_job_request(host, out))
+            return SC_DONE;
+    } else if (is_paged(host)) {
         if (!rest_page_request(host, out))
             return SC_DONE;
     } else {
         const char *next = stored_next(host), *elsewhere = place_of(host).url;
         out->url = next || elsewhere ? host->api->text(host, "%s", next ? next : elsewhere) : first_url(host);
     }
-    if (!out->url)
-        out->url = NO_URL;
-    out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};
-    if (out->body.len)
-        out->headers[1] = (struct sc_header){"Content-Type", row->form ? "application/x-www-form-urlencoded" : "application/json"};
+    complete(host, out);
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)
         add_conditions(host, out);
-    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS; i++)
-        out->pools[i] = row->pools[i];
     return SC_SEND;
+}
+
+static bool leave(struct sc_host *host, struct sc_request *out)
+{
+    if (!rest_is_job(host) || !rest_job_leave(host, out))
+        return false;
+    complete(host, out);
+    return true;
 }
 
 /* ---- response ----------------------------------------------------------------------------------------------------------- */
@@ -244,11 +264,15 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
 {
     const struct rest_data_type *row = row_of(host);
     out->action = SC_BY_STATUS;
-    if (in->status && !in->body_complete)
+    if (in->status && !in->body_complete) {
+        if (rest_is_job(host) && rest_job_not_ready(host, in->status))
+            out->action = SC_REFUSE;
         return;
-    if (in->status == 304 && row->checkpoint == REST_CHECKPOINT_VALIDATORS) {
+    }
+    bool judged = rest_is_job(host) && rest_job_refused(host, in, out);
+    if (!judged && in->status == 304 && row->checkpoint == REST_CHECKPOINT_VALIDATORS) {
         judge_not_modified(host, out);
-    } else if (!forget_lost_cursor(host, in, out) && in->status) {
+    } else if (!judged && !forget_lost_cursor(host, in, out) && in->status) {
         read_error(row, in, out);
         rest_halve_batch(host, in, out);
     }
@@ -348,7 +372,11 @@ static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
 static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
-    if (is_faulty(host, out) || in->absent)
+    if (is_faulty(host, out))
+        return SC_BROKEN;
+    if (rest_is_job(host))
+        return rest_job_read(host, in, out);
+    if (in->absent)
         return SC_BROKEN;
     if (is_paged(host))
         return rest_page_read(host, in, out);
@@ -361,4 +389,4 @@ static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct 
     return more;
 }
 
-const struct sc_connector_ops rest_ops = {.request = request, .response = response, .page = page};
+const struct sc_connector_ops rest_ops = {.request = request, .response = response, .page = page, .leave = leave};

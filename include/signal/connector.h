@@ -143,6 +143,11 @@ struct sc_data_type {
     enum sc_format format;
     const char *records_else; /* SC_NDJSON: where to look in a line that has nothing at `records`; NULL: nowhere */
     const char *nested;       /* SC_XML: below the element at `records`: each one there is a record, with what stands around it; NULL: none */
+    /* Member of a record that names what it belongs to (a host) and what each reply shows whole: with all of its records as they are now. A record
+     * whose `time` is lag_s or more before the last reading of that is known: it stood in it. For vendors that show everything of what has
+     * changed; walks reach back far enough (lag_s and an overlap) to read once more what has changed shortly before a reading. Kept for each such
+     * thing, not for each record. NULL: none */
+    const char *whole;
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
@@ -309,7 +314,7 @@ enum sc_action {
     SC_CUT,       /* cut the body by the data type's table */
     SC_REFUSE,    /* an error: reason says which; the walk stops, its page is not done */
     SC_AGAIN,     /* the connector has changed its state: ask request() again now (counted; at most 8 in a row) */
-    SC_FINISHED,  /* the walk is complete, nothing new (304) */
+    SC_FINISHED,  /* the walk is complete, nothing new (304); with a reason: it ends as this error, the next poll begins anew */
     SC_PASS_OVER  /* what the request's `child` names is gone for good: on without it */
 };
 
@@ -339,7 +344,7 @@ struct sc_page {
 enum sc_more {
     SC_MORE,   /* ask request() for the next page */
     SC_WALKED, /* this was the last page */
-    SC_LOOP,   /* the vendor repeats itself: ends the walk as an error */
+    SC_LOOP,   /* the vendor repeats itself, or (reason of the verdict set) what the walk has made there has failed: ends the walk as an error */
     SC_BROKEN, /* the reply is not usable (no link, wrong count, an error inside a success): the page is not counted and asked
                 * again; reason (OK: bad_response), wait_until, detail and advice of the verdict say why */
     SC_PART    /* ask request() for the rest of this page */
@@ -428,9 +433,10 @@ struct sc_host {
 struct sc_connector_ops {
     enum sc_next (*request)(struct sc_host *, struct sc_request *out);
     /* Called when the head is known (body absent). After SC_REFUSE or SC_BY_STATUS with an error status it is called once
-     * more with the body's prefix, so that codes in the body can be read: the second answer counts. */
+     * more with the body's prefix, so that codes in the body can be read: the second answer counts. It is also called once more when a body
+     * that was to be cut cannot be read: with `transport` the reason and no body; only SC_AGAIN and SC_FINISHED count then. */
     void (*response)(struct sc_host *, const struct sc_response *in, struct sc_verdict *out);
-    /* `out`: detail for SC_LOOP; reason, wait_until, detail and advice for SC_BROKEN. action means nothing here. */
+    /* `out`: detail, reason and advice for SC_LOOP; reason, wait_until, detail and advice for SC_BROKEN. action means nothing here. */
     enum sc_more (*page)(struct sc_host *, const struct sc_page *in, struct sc_verdict *out);
     /* ---- since ABI 3, both may be NULL */
     /* SC_NDJSON: a line is read, envelope() is that line's; before its records count. `out` as for SC_BROKEN. NULL: each is taken. */

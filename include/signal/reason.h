@@ -76,7 +76,9 @@ enum sc_class {
     X(GAP, "gap", DATA, "something could not be fetched and is recorded as a gap")                                     \
     X(STARTING, "starting", LOCAL, "not polled yet")                                                                   \
     X(OFFLINE, "offline", NOTICE, "offline_mode: no vendor is polled")                                                 \
-    X(INTERNAL, "internal_error", RETRY, "a defect of this program")
+    X(INTERNAL, "internal_error", RETRY, "a defect of this program")                                                   \
+    X(WAITS_FOR_VENDOR, "waits_for_vendor", NOTICE, "the vendor is making what was asked for; looked at again in time") \
+    X(PASSED_OVER, "passed_over", DATA, "one file or blob that cannot be fetched: a dead letter names it, and a gap")
 
 enum sc_reason {
 #define X(name, code, cls, meaning) SC_REASON_##name,

@@ -129,6 +129,13 @@ struct sc_str sc_http_header(const struct sc_transfer *t, const char *name, unsi
     return t->head_done ? ex_header(t->reply.headers, name, nth) : (struct sc_str){0};
 }
 
+int sc_http_headers(const struct sc_transfer *t, struct sc_buf *out)
+{
+    if (t->head_done && t->reply.headers[0])
+        sc_buf_addf(out, "%s\n", t->reply.headers);
+    return out->failed ? -1 : 0;
+}
+
 /* ---- a turn -------------------------------------------------------------------------------------------------------------------- */
 
 static void begin_reply(struct sc_transfer *t)

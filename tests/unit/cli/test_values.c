@@ -44,6 +44,33 @@ static void test_values_hidden(void **state)
     }
 }
 
+static const struct sc_field renamed = {.name = "client_id", .alias = "access_key"}, plain = {.name = "region"};
+
+static const struct {
+    const struct sc_field *row;
+    bool credential;
+    const char *before, *after;
+} fields[] = {
+    {&plain, false, "{}", "{\"settings\": {\"region\": \"v\"}}"},
+    {&plain, false, "{\"credentials\": {\"region\": 1, \"x\": 2}}", "{\"credentials\": {\"x\": 2}, \"settings\": {\"region\": \"v\"}}"},
+    {&renamed, true, "{\"settings\": {\"client_id\": 1}}", "{\"settings\": {}, \"credentials\": {\"client_id\": \"v\"}}"},
+    {&renamed, true, "{\"settings\": {\"access_key\": 1}, \"credentials\": {\"access_key\": 2}}", "{\"settings\": {}, \"credentials\": {\"client_id\": \"v\"}}"},
+    {&renamed, true, "{\"credentials\": {\"client_id\": 1}}", "{\"credentials\": {\"client_id\": \"v\"}}"},
+};
+
+static void test_values_set_field(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ROWS(fields); i++) {
+        json_t *value = json_loads(fields[i].before, 0, NULL);
+        sc_value_set_field(value, fields[i].row, fields[i].credential, json_string("v"));
+        char *text = json_dumps(value, 0);
+        CHECK_TEXT("one place, under its own name", text, fields[i].after);
+        free(text);
+        json_decref(value);
+    }
+}
+
 #define START "\"start\": \"T\""
 
 static const struct {
@@ -81,6 +108,6 @@ static void test_values_from_now(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values_hidden), cmocka_unit_test(test_values_from_now)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values_hidden), cmocka_unit_test(test_values_set_field), cmocka_unit_test(test_values_from_now)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,10 @@ static void test_integration_source(void **state)
     } rows[] = {
         {"\"fqdn\":\"a.test\"", "https://a.test/api", "acme|https://a.test"},
         {"\"fqdn\":\"A.Test\"", "https://a.test/api", "acme|https://a.test"},
+        {"\"fqdn\":\"https://A.Test/\"", "https://a.test/api", "acme|https://a.test"},
+        {"\"fqdn\":\"HTTPS://a.test:8443\"", "https://a.test:8443/api", "acme|https://a.test:8443"},
+        {"\"fqdn\":\"a.test/\"", "https://a.test/api", "acme|https://a.test"},
+        {"\"fqdn\":\"https://[::1]:1/\"", "https://[::1]:1/api", "acme|https://[::1]:1"},
         {"\"fqdn\":\"a.test:443\"", "https://a.test:443/api", "acme|https://a.test|a.test:443"},
         {"\"fqdn\":\"a.test\",\"base_url\":\"http://127.0.0.1:8080/\"", "http://127.0.0.1:8080", "acme|http://127.0.0.1:8080|a.test"},
         {"\"fqdn\":\"a.test\",\"base_url\":\"https://gw.test/a/b///\"", "https://gw.test/a/b", "acme|https://gw.test|a.test"},

@@ -437,7 +437,7 @@ static bool value(struct reader *r)
     if (records && r->array_seen)
         return stop(r, REFERENCE_BAD_TEXT);
     r->array_seen |= records;
-    r->array_good |= records && next_is(r, '[');
+    r->array_good |= records && (next_is(r, '[') || next_is(r, 'n'));
     switch (r->text[r->at]) {
     case '"':
         return scalar_string(r);

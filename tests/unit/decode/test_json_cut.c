@@ -22,6 +22,9 @@ static const struct {
     const char *records[6];
 } cut_rows[] = {
     {"empty array",                          "[]",                 "[]",                                                          {0}                           },
+    {"null is an empty list",                "items[]",            "{\"items\":null}",                                            {0}                           },
+    {"null, deeper",                         "data.items[]",       "{\"data\":{\"items\": null },\"x\":1}",                         {0}                           },
+    {"null is the whole body",               "[]",                 " null ",                                                      {0}                           },
     {"empty array with blanks",              "[]",                 " [ \n] ",                                                     {0}                           },
     {"objects",                              "[]",                 "[{\"a\":1},{}]",                                              {"{\"a\":1}", "{}"}           },
     {"blanks are nobody's",                  "[]",                 "[ {\"a\" : 1} ,\r\n\t{} ]",                                   {"{\"a\" : 1}", "{}"}         },
@@ -297,7 +300,11 @@ static const struct {
      "no member \"items\": the body is an array",                                                                                                                   0},
     {"body is text",                          "items[]",      "\"items\"",                            "no member \"items\": the body is a string",                  0},
     {"body is null",                          "items[]",      "null",                                 "no member \"items\": the body is null",                      0},
-    {"null for the array",                    "items[]",      "{\"items\":null}",                     "\"items\" is null, not an array",                            0},
+    {"null on the way to the array",          "data.items[]", "{\"data\":null}",                      "no member \"data.items\"",                                   0},
+    {"false for the array",                   "items[]",      "{\"items\":false}",                    "\"items\" is false, not an array",                           0},
+    {"null again",                            "items[]",      "{\"items\":null,\"items\":null}",
+     "second \"items[]\" at byte 22: which are the records is not clear",                                                                                           0},
+    {"ends after null",                       "items[]",      "{\"items\":null",                      "ended after 13 bytes, after the records",                    0},
     {"object for the array",                  "data.items[]", "{\"data\":{\"items\":{\"a\":[]}}}",
      "\"data.items\" is an object, not an array",                                                                                                                   0},
     {"string for the array",                  "items[]",      "{\"items\":\"[1]\"}",

@@ -49,13 +49,13 @@ static void test_json_cut_envelope(void **state)
 /* An error reply where an array should be: what it says can still be read. */
 static void test_json_cut_envelope_of_an_error(void **state)
 {
-    static const char body[] = "{\"resources\":null,\"errors\":[],\"error\":{\"code\":403}}";
+    static const char body[] = "{\"resources\":false,\"errors\":[],\"error\":{\"code\":403}}";
     struct sc_json_spec spec = {.records = "resources[]", .envelope = {"error.code"}};
     struct seen seen;
 
     (void)state;
     harness_cut(&seen, &spec, body, sizeof(body) - 1, whole);
-    CHECK_TEXT("null array", seen.err.text, "\"resources\" is null, not an array");
+    CHECK_TEXT("no array", seen.err.text, "\"resources\" is false, not an array");
     CHECK_BYTES("code", seen.envelope[0].text, seen.envelope[0].len, "403", 3);
     harness_done(&seen);
     spec.records = "[]";
@@ -98,8 +98,8 @@ static const struct {
     {"empty array", "r[]", "errors", "{\"errors\":[],\"r\":[1]}", SC_CUT_ARRAY, "[]"},
     {"empty object", "r[]", "errors", "{\"errors\":{},\"r\":[1]}", SC_CUT_OBJECT, "{}"},
     {"blanks inside are its own, those around are not", "r[]", "errors", "{\"errors\": [ \n\t] ,\"r\":[1]}", SC_CUT_ARRAY, "[ \n\t]"},
-    {"what an error says", "r[]", "errors", "{\"r\":null,\"errors\":[{\"code\":403,\"message\":\"access denied\"}]}", SC_CUT_ARRAY,
-     "[{\"code\":403,\"message\":\"access denied\"}]", "\"r\" is null, not an array"},
+    {"what an error says", "r[]", "errors", "{\"r\":\"\",\"errors\":[{\"code\":403,\"message\":\"access denied\"}]}", SC_CUT_ARRAY,
+     "[{\"code\":403,\"message\":\"access denied\"}]", "\"r\" is a string, not an array"},
     {"behind the records", "r[]", "errors", "{\"r\":[[],{}],\"errors\":[1, 2]}", SC_CUT_ARRAY, "[1, 2]"},
     {"the last byte of the body but one", "r[]", "a", "{\"r\":[],\"a\":{\"b\":0}}", SC_CUT_OBJECT, "{\"b\":0}"},
     {"brackets and quotes in strings", "r[]", "a", "{\"a\":{\"]}\":\"[{\\\"]\"},\"r\":[1]}", SC_CUT_OBJECT, "{\"]}\":\"[{\\\"]\"}"},

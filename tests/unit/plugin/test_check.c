@@ -30,11 +30,12 @@ static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct 
 struct tables {
     struct sc_connector connector;
     struct sc_connector_ops ops;
-    struct sc_field settings[4], credentials[3];
+    struct sc_field settings[5], credentials[3];
     struct sc_pool pools[3];
     struct sc_data_type types[3];
     const char *aliases[3], *choices[3];
     struct sc_oauth2 oauth2;
+    struct sc_auth ways[6];
     struct sc_oauth2_error token_errors[3];
 };
 
@@ -108,6 +109,48 @@ static void make_oauth2(struct tables *t)
     t->connector.auth = (struct sc_auth){SC_AUTH_OAUTH2_CLIENT, "Authorization", "Bearer {token}", &t->oauth2};
 }
 
+static const char *sign(struct sc_host *host, const struct sc_to_sign *in, struct sc_header out[SC_MAX_SIGN_HEADERS])
+{
+    (void)host, (void)in, (void)out;
+    return NULL;
+}
+
+static void make_login(struct tables *t)
+{
+    t->oauth2 = (struct sc_oauth2){
+        .token_url = "/login",
+        .client = SC_OAUTH2_CLIENT_NONE,
+        .params = {{"username", "{client_id}"}, {"password", "{api_token}"}},
+        .token_member = "sessionKey",
+    };
+    t->connector.auth = (struct sc_auth){SC_AUTH_LOGIN, "Authorization", "Session {token}", &t->oauth2};
+}
+
+static void make_basic(struct tables *t)
+{
+    t->connector.auth = (struct sc_auth){.kind = SC_AUTH_BASIC, .user = "client_id", .password = "api_token"};
+}
+
+/* A token, else Basic where the region is given, else nothing. */
+static void make_ways(struct tables *t)
+{
+    t->ways[0] = (struct sc_auth){.kind = SC_AUTH_BASIC, .user = "client_id", .password = "api_token", .when = "region", .otherwise = &t->ways[1]};
+    t->ways[1] = (struct sc_auth){.kind = SC_AUTH_NONE};
+    t->connector.auth.when = "api_token";
+    t->connector.auth.otherwise = &t->ways[0];
+}
+
+static void make_format(struct tables *t, enum sc_format format, const char *records)
+{
+    t->types[0].format = format;
+    t->types[0].records = records;
+}
+
+static void make_content(struct tables *t)
+{
+    t->types[0].identity = SC_CONTENT;
+}
+
 #define MISTAKE(name, ...)                                                                                                                 \
     static void name(struct tables *t)                                                                                                     \
     {                                                                                                                                      \
@@ -149,7 +192,42 @@ MISTAKE(records_dot, t->types[0].records = ".a[]")
 MISTAKE(records_star, t->types[0].records = "*[]")
 MISTAKE(records_escape, t->types[0].records = "a\\")
 MISTAKE(id_none, t->types[0].id[0] = NULL)
-MISTAKE(id_content, t->types[0].id[0] = NULL; t->types[0].identity = SC_CONTENT)
+MISTAKE(id_content, make_content(t); t->types[0].id[0] = NULL)
+MISTAKE(id_content_else, make_content(t); t->types[0].id_else[0] = "raw"; t->types[0].id_else[1] = "?host")
+MISTAKE(id_content_else_alone, make_content(t); t->types[0].id[0] = NULL; t->types[0].id_else[0] = "raw")
+MISTAKE(id_content_snapshot, t->types[1].identity = SC_CONTENT)
+MISTAKE(id_versioned_else, t->types[0].identity = SC_VERSIONED; t->types[0].id_else[0] = "asset.uuid"; t->types[0].id_else[1] = "?port.port")
+MISTAKE(id_optional, t->types[0].id[1] = "?actor.id")
+MISTAKE(id_optional_all, t->types[0].id[0] = "?id"; t->types[0].id[1] = NULL)
+MISTAKE(id_optional_bare, t->types[0].id[1] = "?")
+MISTAKE(id_else_path, t->types[0].id_else[0] = "a..b")
+MISTAKE(id_else_optional_all, t->types[0].id_else[0] = "?a"; t->types[0].id_else[1] = "?b")
+MISTAKE(format_unknown, t->types[0].format = (enum sc_format)9)
+MISTAKE(ndjson_line, make_format(t, SC_NDJSON, ""))
+MISTAKE(ndjson_member, make_format(t, SC_NDJSON, "result"); t->types[0].records_else = "results[]")
+MISTAKE(ndjson_bad, make_format(t, SC_NDJSON, "a[].b"))
+MISTAKE(ndjson_none, make_format(t, SC_NDJSON, NULL))
+MISTAKE(ndjson_else_bad, make_format(t, SC_NDJSON, "result"); t->types[0].records_else = "a..b")
+MISTAKE(json_else, t->types[0].records_else = "results[]")
+MISTAKE(json_line, t->types[0].records = "")
+MISTAKE(xml, make_format(t, SC_XML, "OUT.LIST.HOST"); t->types[0].nested = "DETECTION_LIST.DETECTION")
+MISTAKE(xml_elements, make_format(t, SC_XML, "OUT.LIST[]"))
+MISTAKE(xml_nested_bad, make_format(t, SC_XML, "OUT.LIST.HOST"); t->types[0].nested = "")
+MISTAKE(json_nested, t->types[0].nested = "a.b")
+MISTAKE(snapshot_format, t->types[1].format = SC_NDJSON)
+MISTAKE(throttle_max, t->pools[0].throttle_s = 1; t->pools[0].throttle_max_s = 32)
+MISTAKE(throttle_max_low, t->pools[0].throttle_s = 60; t->pools[0].throttle_max_s = 59)
+MISTAKE(throttle_max_default, t->pools[0].throttle_max_s = 29)
+MISTAKE(throttle_over, t->pools[0].throttle_s = 901)
+MISTAKE(throttle_max_day, t->pools[0].throttle_max_s = 86401)
+MISTAKE(alias, t->credentials[0].alias = "secret_key"; t->settings[0].alias = "host")
+MISTAKE(alias_bad, t->credentials[0].alias = "Secret-Key")
+MISTAKE(alias_taken, t->credentials[0].alias = "fqdn")
+MISTAKE(alias_own, t->credentials[0].alias = "api_token")
+MISTAKE(alias_twice, t->settings[0].alias = "x"; t->credentials[1].alias = "x")
+MISTAKE(tls_fields, t->settings[3] = (struct sc_field){.name = "verify_tls", .title = "T", .kind = SC_BOOL, .def = "true"})
+MISTAKE(tls_verify, t->settings[0].name = "verify_tls")
+MISTAKE(tls_ca_file, t->credentials[0].name = "ca_file")
 MISTAKE(id_path, t->types[0].id[1] = "actor[].id")
 MISTAKE(time_path, t->types[0].time = "")
 MISTAKE(envelope_path, t->types[0].envelope[0] = "next.")
@@ -163,6 +241,32 @@ MISTAKE(url_name, t->connector.base_url = "https://{host}")
 MISTAKE(url_secret, t->connector.base_url = "https://{api_token}.x")
 MISTAKE(source_credential, t->connector.source = "{client_id}")
 MISTAKE(pool_throttle, t->pools[0].throttle_s = 86401)
+MISTAKE(url_field, t->settings[0].kind = SC_URL; t->connector.base_url = "{fqdn}")
+MISTAKE(basic, make_basic(t))
+MISTAKE(basic_header, make_basic(t); t->connector.auth.header = "X-Auth")
+MISTAKE(basic_header_bad, make_basic(t); t->connector.auth.header = "X Auth")
+MISTAKE(basic_user, make_basic(t); t->connector.auth.user = "fqdn")
+MISTAKE(basic_password, make_basic(t); t->connector.auth.password = NULL)
+MISTAKE(basic_open, make_basic(t); t->connector.auth.password = "client_id")
+MISTAKE(basic_value, make_basic(t); t->connector.auth.value = "Basic {api_token}")
+MISTAKE(header_user, t->connector.auth.user = "client_id")
+MISTAKE(is_signed, t->connector.auth = (struct sc_auth){.kind = SC_AUTH_SIGNED, .sign = sign})
+MISTAKE(signed_none, t->connector.auth = (struct sc_auth){.kind = SC_AUTH_SIGNED})
+MISTAKE(signed_spare, t->connector.auth.sign = sign)
+MISTAKE(login, make_login(t))
+MISTAKE(login_member, make_login(t); t->oauth2.token_member = NULL)
+MISTAKE(login_member_empty, make_login(t); t->oauth2.token_member = "")
+MISTAKE(login_params, make_login(t); t->oauth2.params[0].name = NULL)
+MISTAKE(login_client, make_login(t); t->oauth2.client_id = "client_id")
+MISTAKE(oauth2_member, make_oauth2(t); t->oauth2.token_member = "key")
+MISTAKE(oauth2_client_none, make_oauth2(t); t->oauth2.client = SC_OAUTH2_CLIENT_NONE; t->oauth2.client_id = t->oauth2.client_secret = NULL)
+MISTAKE(ways, make_ways(t))
+MISTAKE(ways_last, make_ways(t); t->ways[1].when = "region")
+MISTAKE(ways_always, make_ways(t); t->connector.auth.when = NULL)
+MISTAKE(ways_field, make_ways(t); t->ways[0].when = "other")
+MISTAKE(ways_row, make_ways(t); t->ways[0].user = NULL)
+MISTAKE(ways_loop, make_ways(t); t->ways[1].when = "region"; t->ways[1].otherwise = &t->ways[0])
+MISTAKE(ways_four, make_ways(t); t->ways[1].when = "region"; t->ways[1].otherwise = &t->ways[2])
 MISTAKE(auth_spare, t->connector.auth.oauth2 = &t->oauth2)
 MISTAKE(auth_spare_scope, t->types[1].scope = "x")
 MISTAKE(oauth2, make_oauth2(t))
@@ -235,7 +339,42 @@ static const struct {
     {records_star, "log.records: \"*[]\" is no path of an array (\"[]\", \"data.items[]\")"},
     {records_escape, "log.records: \"a\\\" is no path of an array (\"[]\", \"data.items[]\")"},
     {id_none, "log has no id"},
-    {id_content, "log: identity SC_CONTENT is not supported by this agent yet"},
+    {id_content, NULL},
+    {id_content_else, NULL},
+    {id_content_else_alone, "log has no id"},
+    {id_content_snapshot, "list: the entries of a snapshot need an id of their own, not SC_CONTENT"},
+    {id_versioned_else, NULL},
+    {id_optional, NULL},
+    {id_optional_all, "log.id: each part may be absent"},
+    {id_optional_bare, "log.id: \"?\" is no path"},
+    {id_else_path, "log.id_else: \"a..b\" is no path"},
+    {id_else_optional_all, "log.id_else: each part may be absent"},
+    {format_unknown, "log: unknown format 9"},
+    {ndjson_line, NULL},
+    {ndjson_member, NULL},
+    {ndjson_bad, "log.records: \"a[].b\" is no path of a line (\"\", \"result\", \"results[]\")"},
+    {ndjson_none, "log.records: \"\" is no path of a line (\"\", \"result\", \"results[]\")"},
+    {ndjson_else_bad, "log.records_else: \"a..b\" is no path of a line, or the format is not SC_NDJSON"},
+    {json_else, "log.records_else: \"results[]\" is no path of a line, or the format is not SC_NDJSON"},
+    {json_line, "log.records: \"\" is no path of an array (\"[]\", \"data.items[]\")"},
+    {xml, NULL},
+    {xml_elements, "log.records: \"OUT.LIST[]\" is no path of elements (\"LIST.RESPONSE.HOST\")"},
+    {xml_nested_bad, "log.nested: \"\" is no path of elements, or the format is not SC_XML"},
+    {json_nested, "log.nested: \"a.b\" is no path of elements, or the format is not SC_XML"},
+    {snapshot_format, "list: a snapshot is one JSON document"},
+    {throttle_max, NULL},
+    {throttle_max_low, "pool logs: waits after throttles begin at 60 s and end at 59 s"},
+    {throttle_max_default, "pool logs: waits after throttles begin at 30 s and end at 29 s"},
+    {throttle_over, "pool logs: waits after throttles begin at 901 s and end at 900 s"},
+    {throttle_max_day, "pool logs: waits after throttles begin at 30 s and end at 86401 s"},
+    {alias, NULL},
+    {alias_bad, "credentials.api_token: alias \"Secret-Key\": use [a-z0-9_]"},
+    {alias_taken, "credentials.api_token: alias fqdn is the name of another field"},
+    {alias_own, "credentials.api_token: alias api_token is the name of another field"},
+    {alias_twice, "credentials.client_id: alias x is the name of another field"},
+    {tls_fields, NULL},
+    {tls_verify, "settings.verify_tls must be true or false, as under tls"},
+    {tls_ca_file, "credentials.ca_file must be a text that is no secret, as under tls"},
     {id_path, "log.id: \"actor[].id\" is no path"},
     {time_path, "log.time: \"\" is no path"},
     {envelope_path, "log.envelope: \"next.\" is no path"},
@@ -249,8 +388,34 @@ static const struct {
     {url_secret, "base_url names {api_token}, which is a credential"},
     {source_credential, "source names {client_id}, which is a credential"},
     {pool_throttle, "pool logs: a wait of 86401 s after a throttle is over a day"},
-    {auth_spare, "auth.oauth2 and the scopes of data types belong to another kind"},
-    {auth_spare_scope, "auth.oauth2 and the scopes of data types belong to another kind"},
+    {url_field, NULL},
+    {basic, NULL},
+    {basic_header, NULL},
+    {basic_header_bad, "auth.header: \"X Auth\" is no header name"},
+    {basic_user, "auth.user and auth.password name credentials"},
+    {basic_password, "auth.user and auth.password name credentials"},
+    {basic_open, "auth.user and auth.password: credentials.client_id is not secret"},
+    {basic_value, "auth.value belongs to another kind"},
+    {header_user, "auth.user and password belongs to another kind"},
+    {is_signed, NULL},
+    {signed_none, "auth.sign is missing"},
+    {signed_spare, "auth.sign belongs to another kind"},
+    {login, NULL},
+    {login_member, "auth.oauth2.token_member names what the reply to a login holds, and belongs to SC_AUTH_LOGIN"},
+    {login_member_empty, "auth.oauth2.token_member names what the reply to a login holds, and belongs to SC_AUTH_LOGIN"},
+    {login_params, "auth.oauth2: SC_OAUTH2_CLIENT_NONE has params, and neither client_id nor client_secret"},
+    {login_client, "auth.oauth2: SC_OAUTH2_CLIENT_NONE has params, and neither client_id nor client_secret"},
+    {oauth2_member, "auth.oauth2.token_member names what the reply to a login holds, and belongs to SC_AUTH_LOGIN"},
+    {oauth2_client_none, NULL},
+    {ways, NULL},
+    {ways_last, "auth: `when` and `otherwise` belong together; the last way has neither"},
+    {ways_always, "auth: `when` and `otherwise` belong together; the last way has neither"},
+    {ways_field, "auth.when: other is no field"},
+    {ways_row, "auth.user and auth.password name credentials"},
+    {ways_loop, "auth has more than 4 ways: does `otherwise` end?"},
+    {ways_four, NULL},
+    {auth_spare, "auth.oauth2 belongs to another kind"},
+    {auth_spare_scope, "the scopes of data types belong to another kind of auth"},
     {oauth2, NULL},
     {oauth2_plain, NULL},
     {oauth2_table, "auth.oauth2 is missing"},
@@ -266,7 +431,7 @@ static const struct {
     {oauth2_url_secret, "auth.oauth2.token_url names {api_token}, which is a credential"},
     {oauth2_id, "auth.oauth2: client_id and client_secret name credentials"},
     {oauth2_secret_none, "auth.oauth2: client_id and client_secret name credentials"},
-    {oauth2_secret_open, "auth.oauth2: credentials.client_id is not secret"},
+    {oauth2_secret_open, "auth.oauth2: client_id and client_secret: credentials.client_id is not secret"},
     {oauth2_pool, "auth.oauth2.pool: there is no pool token"},
     {oauth2_param, "auth.oauth2.params: \"grant_type\" needs a plain name and a value"},
     {oauth2_param_name, "auth.oauth2.params: \"a=b\" needs a plain name and a value"},
