@@ -277,7 +277,8 @@ static const struct sc_pool pools[] = {
 
 #define ERRORS .error_code = "code", .error_text = "message", .error_also = "message_detail", .errors = errors
 
-static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 * 3600};
+/* Whole seconds: an authentication has its time in seconds too, and by which one Duo compares is not known. */
+static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 * 3600, .unit_ms = 1000};
 
 #define V2(log)                                                                                                                       \
     &(const struct rest_data_type)                                                                                                    \

@@ -11,10 +11,11 @@
  *   last_fixed: so identities are kept by the end of the export they came with, not by their own time. What an export held was found or fixed before
  *   its end; the next filters reach back to an hour before the end of the one before: kept for that and as much again, in case a scanner's clock
  *   is ahead.
- * - A second export with the filters of one that is running is refused (409, with its id). Ours is found again in this way when its reply was lost;
- *   then it was made after we first asked, and is read as ours up to that moment. An older one is somebody else's: whatever the 409 says of its
- *   filters, it holds nothing of the time since it was made, and may leave out unlicensed assets. It is waited for, never read, never cancelled, and
- *   then ours is made. So is one whose status does not say when it was made.
+ * - A second export with the filters of one that is running is refused (409, with its id). Ours is found again in this way when its reply was lost:
+ *   we have asked for it and do not know what became of that, it was made since, and where the status shows its filters (unverified), they name our
+ *   second. Then it is read as ours, up to the moment when we asked. Any other is somebody else's: whatever the 409 says of its filters, it holds
+ *   nothing of the time since it was made, and may leave out unlicensed assets. It is waited for, never read, never cancelled, and then ours is
+ *   made. So is one whose status does not say when it was made.
  * - At most 10 exports of each kind run at once in a tenant, those of others count (an older page says 2): one of each kind at a time is made here.
  *   Beyond, and beyond the rate, which moves (300 to 500 requests a minute for a user): 429 with Retry-After and a web page.
  * - ERROR, CANCELLED, and a finished export that names chunks as failed or cancelled: nothing of it counts, the position stays, the next poll makes
@@ -124,10 +125,27 @@ static const char *active(struct sc_host *host, const struct sc_response *in)
     return host->api->text(host, "%s", id);
 }
 
+/* The filters of an export, where its status shows them, name the second that ours begins with. */
+static bool has_our_second(const struct sc_host *host)
+{
+    struct sc_str filters = host->api->envelope(host, "filters");
+    const char *from = host->api->get(host, SC_WALK, "from");
+    int64_t ms = from ? host->api->parse_time(host, sc_str_of(from), SC_TIME_RFC3339) : SC_TIME_NONE;
+    char text[24];
+    size_t len = (size_t)snprintf(text, sizeof text, "%lld", (long long)(ms / 1000));
+    for (size_t i = 0; i + len <= filters.len; i++) {
+        bool begins = i == 0 || filters.ptr[i - 1] < '0' || filters.ptr[i - 1] > '9';
+        bool ends = i + len == filters.len || filters.ptr[i + len] < '0' || filters.ptr[i + len] > '9';
+        if (begins && ends && memcmp(filters.ptr + i, text, len) == 0)
+            return true;
+    }
+    return filters.len == 0;
+}
+
 static int64_t created(const struct sc_host *host)
 {
     struct sc_str text = host->api->envelope(host, "created");
-    return text.len ? host->api->parse_time(host, text, SC_TIME_EPOCH_MS) : SC_TIME_NONE;
+    return text.len && has_our_second(host) ? host->api->parse_time(host, text, SC_TIME_EPOCH_MS) : SC_TIME_NONE;
 }
 
 /* A list of chunks that holds any. */
@@ -166,7 +184,7 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
     {                                                                                                                                      \
         .path = "/" what "/export", .body = (text), .made = {.envelope = {"export_uuid"}}, .id = "export_uuid",                            \
         .look_path = "/" what "/export/{job}/status",                                                                                      \
-        .look = {.items = "chunks_available[]", .envelope = {"status", "created", "chunks_failed", "chunks_cancelled"}},                   \
+        .look = {.items = "chunks_available[]", .envelope = {"status", "created", "chunks_failed", "chunks_cancelled", "filters"}},                   \
         .state = "status", .queued = {"QUEUED"}, .done = {"FINISHED"}, .failed = {"ERROR", "CANCELLED"}, .leave_method = SC_POST,          \
         .leave_path = "/" what "/export/{job}/cancel", .ends_when_made = true, .noun = "export", .active = active, .created = created,     \
         .missing = missing,                                                                                                                \
@@ -197,7 +215,7 @@ static const struct sc_data_type data_types[] = {
         .identity = SC_VERSIONED,
         .records = "[]",
         .id = {"finding_id", "last_found", "state"},
-        .id_else = {"asset.uuid", "plugin.id", "port.port", "port.protocol", "last_found", "state"},
+        .id_else = {"asset.uuid", "plugin.id", "?port.port", "?port.protocol", "last_found", "state"},
         .time = "last_found",
         .time_format = SC_TIME_RFC3339,
         .engine = ROW("vulns", "{\"num_assets\":{num_assets},\"include_unlicensed\":{include_unlicensed},"

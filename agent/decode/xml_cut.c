@@ -6,7 +6,6 @@
 #include "decode/xml_state.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 #define SLICE 16384
 #define QUIET_MAX (256u << 10) /* longest tag, comment or declaration */
@@ -100,7 +99,7 @@ void sc_xml_cut_reset(struct sc_xml_cut *xml)
     sc_xml_tree_clear(&xml->inner);
     sc_buf_clear(&xml->out);
     xml->depth = xml->record_depth = xml->nested_depth = 0;
-    xml->root_seen = xml->wrong_root = xml->done = false;
+    xml->root_seen = xml->wrong_root = xml->done = xml->external = false;
     xml->handed = xml->ready = xml->complete = xml->suspended = xml->made = xml->ended = false;
     xml->first_inner = xml->last_inner = xml->turn = 0;
     xml->given = 0;
@@ -117,19 +116,18 @@ static int report(const struct sc_xml_cut *xml, struct sc_error *err)
 }
 
 /* What came instead of XML. */
-static int not_xml(struct sc_xml_cut *xml, uint64_t at)
+static int not_xml(struct sc_xml_cut *xml, enum XML_Error code, uint64_t at)
 {
     size_t len = xml->bytes < SC_XML_HEAD ? (size_t)xml->bytes : SC_XML_HEAD, from = 0;
     unsigned char c = at < len ? (unsigned char)xml->head[at] : 0;
 
     while (from < len && strchr(" \t\r\n", xml->head[from]) && xml->head[from])
         from++;
-    if (len - from >= 14 && strncasecmp(xml->head + from, "<!doctype html", 14) == 0)
-        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '<!DOCTYPE html>' at byte %zu: a web page, not the vendor's XML", from);
-    if (c > 0x20 && c < 0x7F)
+    if (len - from >= 3 && memcmp(xml->head + from, "<!d", 3) == 0) /* XML writes <!DOCTYPE; more of it may not be here yet */
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '<!d' at byte %zu: a web page, not the vendor's XML", from);
+    if (c > 0x20 && c < 0x7F && (code == XML_ERROR_INVALID_TOKEN || code == XML_ERROR_SYNTAX))
         return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '%c' at byte %llu: not XML", c, (unsigned long long)at);
-    return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "not XML at byte %llu: %s", (unsigned long long)at,
-                   XML_ErrorString(XML_GetErrorCode(xml->parser)));
+    return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "not XML at byte %llu: %s", (unsigned long long)at, XML_ErrorString(code));
 }
 
 static int parser_failed(struct sc_xml_cut *xml)
@@ -144,7 +142,7 @@ static int parser_failed(struct sc_xml_cut *xml)
     if (code == XML_ERROR_JUNK_AFTER_DOC_ELEMENT)
         return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "text behind the root element at byte %llu", (unsigned long long)at);
     if (!xml->root_seen)
-        return not_xml(xml, at);
+        return not_xml(xml, code, at);
     return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "XML not well-formed at byte %llu, line %lu: %s", (unsigned long long)at,
                    (unsigned long)XML_GetCurrentLineNumber(xml->parser), XML_ErrorString(code));
 }

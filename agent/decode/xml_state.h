@@ -26,6 +26,7 @@ struct sc_xml_cut {
     struct sc_xml_level levels[SC_XML_LEVELS + 1];
     unsigned depth, record_depth, nested_depth; /* 0: not inside one */
     bool root_seen, wrong_root, done; /* done: the root element is closed */
+    bool external; /* there is more to the DTD than is read: expat takes references that it does not know for declared there */
     bool ended;
     char root[64];   /* its name, where it is the wrong one */
     uint64_t quiet;  /* bytes since anything was heard of */

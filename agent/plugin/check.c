@@ -295,7 +295,7 @@ static int check_format(const struct sc_data_type *type, struct sc_error *err)
     return 0;
 }
 
-_Static_assert(2 * SC_MAX_ID_PARTS + 1 <= 20, "id, id_else and time fit into what the cutter captures of a record");
+_Static_assert(2 * SC_MAX_ID_PARTS + 2 <= 20, "id, id_else, time and whole fit into what the cutter captures of a record");
 
 /* "?name" may be absent from a record; of parts that all may be, none tells records apart. */
 static int check_id(const struct sc_data_type *type, const char *what, const char *const parts[SC_MAX_ID_PARTS], struct sc_error *err)
@@ -329,6 +329,8 @@ static int check_paths(const struct sc_data_type *type, struct sc_error *err)
         return -1;
     if (type->time && !is_path(type->time, false))
         return sc_fail(err, SC_REASON_INTERNAL, "%s.time: \"%s\" is no path", type->name, type->time);
+    if (type->whole && (!is_path(type->whole, false) || !type->time || !type->lag_s))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.whole: \"%s\" is no path, or time or lag_s is missing", type->name, type->whole);
     for (size_t i = 0; i < SC_MAX_ENVELOPE && type->envelope[i]; i++)
         if (!is_path(type->envelope[i], false))
             return sc_fail(err, SC_REASON_INTERNAL, "%s.envelope: \"%s\" is no path", type->name, type->envelope[i]);

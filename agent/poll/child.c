@@ -22,15 +22,28 @@ int sc_child_ask(struct sc_poller *p, const struct sc_request *rq)
         c->time_ms = rq->child ? rq->child_time : c->time_ms;
         return 0;
     }
-    sc_child_done(p);
+    free(c->name);
     c->name = sc_dup(rq->child);
     c->time_ms = rq->child_time;
-    c->asked = true;
+    c->passing = c->lettered = false;
     return c->name ? 0 : -1;
+}
+
+static bool is_failing(const struct sc_child *c)
+{
+    return c->failing && strcmp(c->failing, c->name) == 0;
+}
+
+static void forget_failures(struct sc_child *c)
+{
+    free(c->failing);
+    c->failing = NULL;
+    c->failures = 0;
 }
 
 void sc_child_done(struct sc_poller *p)
 {
+    forget_failures(&p->child);
     free(p->child.name);
     p->child = (struct sc_child){0};
 }
@@ -50,6 +63,9 @@ void sc_child_read(struct sc_poller *p)
     struct sc_children *list = &p->page->children;
     if (!p->child.asked)
         return;
+    p->child.asked = false;
+    if (is_failing(&p->child))
+        forget_failures(&p->child);
     if (list->count == list->cap) {
         uint32_t cap = list->cap ? list->cap * 2 : 16;
         struct sc_child_seen *grown = realloc(list->seen, cap * sizeof *grown);
@@ -59,7 +75,6 @@ void sc_child_read(struct sc_poller *p)
         list->cap = cap;
     }
     list->seen[list->count++] = (struct sc_child_seen){fingerprint_of(p, sc_str_of(p->child.name)), p->child.time_ms};
-    sc_child_done(p);
 }
 
 void sc_children_forget(struct sc_children *list)
@@ -107,7 +122,8 @@ static bool counts(int status, enum sc_reason reason)
     enum sc_class cls = sc_reason_class(reason);
     if (cls == SC_CLASS_THROTTLED || cls == SC_CLASS_AUTH || status == 401 || status == 408 || status == 429)
         return false;
-    return status >= 400 || (status >= 200 && status < 300 && reason == SC_REASON_BAD_RESPONSE);
+    bool read = status >= 200 && status < 300; /* and what it says cannot be used */
+    return status >= 400 || (read && reason != SC_REASON_VENDOR_BUSY && (cls == SC_CLASS_RETRY || cls == SC_CLASS_CONFIG || cls == SC_CLASS_DATA));
 }
 
 static void gone(struct sc_poller *p, int status, enum sc_reason reason, const char *detail)
@@ -136,11 +152,13 @@ enum sc_child_verdict sc_child_failed(struct sc_poller *p, int status, enum sc_r
         return SC_CHILD_NONE;
     if (!counts(status, reason)) {
         if (sc_reason_class(reason) != SC_CLASS_THROTTLED) /* something else is wrong: whatever came before may have been that too */
-            c->failures = 0;
+            forget_failures(c);
         return SC_CHILD_NONE;
     }
-    if (p->page_new) /* it got further than last time */
-        c->failures = 0;
+    if (p->page_new || !is_failing(c)) { /* it got further than last time, or is another one */
+        forget_failures(c);
+        c->failing = sc_dup(c->name);
+    }
     if (c->failures++ == 0)
         c->first_ms = now;
     bool clear = status < 500 && status >= 400;
@@ -240,6 +258,7 @@ static int publish_gap(struct sc_poller *p)
             r->time_ms = p->child.time_ms;
             p->batch->stamp = &p->child_stamp;
             p->page->published++;
+            p->page->gaps++;
         } else if (rc == 0) {
             rc = -1;
         }

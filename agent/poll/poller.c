@@ -184,7 +184,7 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     json_decref(p->cp.walk);
     p->cp.walk = page->walk;
     p->cp.walk_page = page->walk_page;
-    p->cp.records += page->published;
+    p->cp.records += page->published - page->gaps;
     p->cp.bytes += page->bytes;
     p->cp.pages++;
     int64_t reached = p->type->shape == SC_SHAPE_SNAPSHOT ? page->newest_ms : sc_poller_position_time(p);

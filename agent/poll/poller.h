@@ -32,6 +32,7 @@
 #define SC_ID_ROOM       1536u /* bytes kept free behind a body for message id, ids and times */
 #define SC_BOUNDED_ACKS  1000u /* exactness.md 5: streams whose past cannot be read */
 #define SC_MAX_AGAIN     8
+#define SC_ID_SUFFIX_MAX 60
 #define SC_TOKEN_REFUSALS 12u  /* in a minute: vendors count requests with a bad token, and some allow 15 */
 
 enum sc_phase {
@@ -128,7 +129,8 @@ struct sc_child {
     bool asked;             /* by the request under way */
     bool passing;           /* fails for good: on without it, when its dead letter and its gap stand */
     bool lettered;
-    uint32_t failures;      /* in a row, its own */
+    char *failing;          /* the one that failed last, which may be another by now */
+    uint32_t failures;      /* of that one, its own, in a row */
     int64_t first_ms;       /* of them, monotonic */
     int64_t span_ms;        /* how long it is to be tried */
     int status;
@@ -146,6 +148,7 @@ struct sc_open_page {
     uint64_t walk_page;
     int64_t newest_ms;      /* newest record time in it */
     uint64_t records, published, bytes; /* counted into the checkpoint when it is covered */
+    uint64_t gaps;          /* of `published`: no records */
     struct sc_children children;
 };
 
@@ -248,6 +251,7 @@ struct sc_poller {
     const struct sc_reply *reply; /* of the request under way; NULL: records */
     bool may_repeat;
     int64_t remember_as;    /* sc_request.remember_as */
+    char id_suffix[SC_ID_SUFFIX_MAX + 1]; /* sc_request.id_suffix; empty: none */
     int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;
     bool failing_child;     /* while sc_poller_fail() tells of one */

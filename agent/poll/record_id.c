@@ -26,7 +26,9 @@ static bool take_parts(const struct sc_id_parts *where, const struct sc_cut_reco
 struct sc_record_name sc_record_name(const struct sc_poller *p, const struct sc_cut_record *record)
 {
     struct sc_record_name name = {.by = SC_NAME_NONE};
-    if (take_parts(&p->id_parts, record, &name))
+    if (p->id_suffix[0])
+        name.by = SC_NAME_BYTES;
+    else if (take_parts(&p->id_parts, record, &name))
         name.by = SC_NAME_ID;
     else if (take_parts(&p->id_else_parts, record, &name))
         name.by = SC_NAME_ELSE;
@@ -49,7 +51,7 @@ bool sc_record_identify(const struct sc_poller *p, const struct sc_record_name *
         sc_content_hash(bytes.ptr, bytes.len, hash);
         memcpy(id->text, "h:", 2);
         sc_hex(hash, 16, id->text + 2);
-        id->len = 34;
+        id->len = 34 + (size_t)snprintf(id->text + 34, sizeof id->text - 34, "%s", p->id_suffix);
     } else {
         id->len = sc_recipe_id(name->parts, name->count, id->text);
     }

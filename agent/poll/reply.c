@@ -291,14 +291,14 @@ static void say_older(struct sc_poller *p)
 }
 
 /* What the connector had put down before it was asked: an answer that does not count changes nothing of it. What it keeps of the page alone is its
- * own: it may say there how the page is to be asked for again. */
+ * own: it may say there how the page is to be asked for again; but not when it took for a page what is none. */
 struct memory {
-    json_t *position, *walk;
+    json_t *position, *walk, *page;
 };
 
 static struct memory memorise(const struct sc_poller *p)
 {
-    return (struct memory){json_deep_copy(p->position), json_deep_copy(p->walk)};
+    return (struct memory){json_deep_copy(p->position), json_deep_copy(p->walk), p->page_keep ? json_deep_copy(p->page_keep) : NULL};
 }
 
 static void remember_again(struct sc_poller *p, const struct memory *before)
@@ -313,6 +313,7 @@ static void memory_done(struct memory *memory)
 {
     json_decref(memory->position);
     json_decref(memory->walk);
+    json_decref(memory->page);
 }
 
 /* One of several requests of a page: what it brought is published, the page goes on. Nothing may be remembered before its end, or a restart
@@ -398,6 +399,8 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
     if (heard == ABSENT && more != SC_BROKEN) { /* whatever it takes the reply for, nothing may move on it */
         more = SC_BROKEN;
         verdict = (struct sc_verdict){.wait_until = SC_TIME_NONE};
+        json_decref(p->page_keep);
+        p->page_keep = json_incref(before.page);
     }
     switch (more) {
     case SC_MORE:
@@ -539,9 +542,11 @@ static void body_over(struct sc_poller *p)
     }
     if (rc == 0)
         page_complete(p);
-    else if (absent)
+    else if (absent) {
+        p->second_pass = false;
+        sc_record_post(p);
         ask_connector(p, ABSENT);
-    else
+    } else
         page_failed(p, SC_REASON_OK, "");
 }
 
@@ -551,6 +556,7 @@ void sc_reply_passed_over(struct sc_poller *p)
     p->page->bytes = p->page->part_bytes;
     p->page_records = 0;
     p->page_hash = p->page->part_hash;
+    p->cut_now = NULL; /* there is no envelope */
     sc_twins_undo(&p->twins);
     sc_host_release(p);
     ask_connector(p, PASSED);

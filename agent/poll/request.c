@@ -125,6 +125,19 @@ static int start(struct sc_poller *p, const struct sc_request *rq, const char *u
     return p->transfer ? 0 : -1;
 }
 
+/* Into identities, so nothing that they may not hold. */
+static int take_suffix(struct sc_poller *p, const char *suffix, struct sc_error *err)
+{
+    size_t len = suffix ? strlen(suffix) : 0;
+    bool good = len <= SC_ID_SUFFIX_MAX && (!len || p->type->identity == SC_CONTENT);
+    for (size_t i = 0; i < len && good; i++)
+        good = suffix[i] >= '!' && suffix[i] <= '~';
+    if (!good)
+        return sc_fail(err, SC_REASON_INTERNAL, "the connector gives identities an ending that they cannot have");
+    memcpy(p->id_suffix, suffix ? suffix : "", len + 1);
+    return 0;
+}
+
 static void send_it(struct sc_poller *p, const struct sc_request *rq)
 {
     struct sc_error err = SC_ERROR_INIT;
@@ -139,6 +152,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
     bool loop = rc == 0 && !rq->may_repeat && asked_before(p);
     if (rc == 0 && !loop && sc_child_ask(p, rq))
         rc = sc_fail(&err, SC_REASON_MEMORY_LIMIT, "out of memory for a request");
+    if (rc == 0 && !loop)
+        rc = take_suffix(p, rq->id_suffix, &err);
     if (rc == 0 && !loop) {
         sc_request_take(p, rq);
         p->asked_with = p->inst->credential;
@@ -148,7 +163,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->newest_until = rq->newest_until;
         p->remember_as = rq->remember_as;
         p->cutting = p->count_failed = false;
-        p->page_records = 0;
+        p->page_records = p->page_new = 0;
         p->page_hash = p->page ? p->page->part_hash : 0;
         sc_error_clear(&p->cut_error);
         rc = start(p, rq, url.ptr, headers, &err);

@@ -83,6 +83,12 @@ static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
         sc_poller_keep_wait(p, p->request_pools[i], until_real);
 }
 
+static int64_t at_least(int64_t ms, int64_t until_real)
+{
+    int64_t named = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : 0;
+    return named > ms ? named : ms;
+}
+
 static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
 {
     bool probe;
@@ -91,13 +97,13 @@ static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t unti
         return throttle_wait(p, until_real, &probe);
     case SC_CLASS_AUTH:
         if (reason == SC_REASON_PERMISSION_DENIED)
-            return 3600000;
+            return at_least(3600000, until_real);
         /* One data type that is refused while others are served with the same credential waits alone. */
         if (p->asked_with && (p->asked_with->good_by == p || !p->asked_with->good_by || p->inst->io->now - p->asked_with->good_at > 60000))
             *ret_shared = &p->asked_with->hold;
-        return 900000;
+        return at_least(900000, until_real);
     case SC_CLASS_CONFIG:
-        return 3600000;
+        return at_least(3600000, until_real);
     case SC_CLASS_LOCAL:
     case SC_CLASS_BROKER:
         return 30000;
@@ -108,11 +114,7 @@ static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t unti
         break;
     }
     int64_t wait = sc_wait_retry(p->inst->io, p->attempts++);
-    if (p->failing_child)
-        wait = sc_child_wait(p, wait);
-    if (until_real != SC_TIME_NONE && until_real - sc_real_ms() > wait)
-        wait = until_real - sc_real_ms();
-    return wait;
+    return at_least(p->failing_child ? sc_child_wait(p, wait) : wait, until_real);
 }
 
 static bool is_transport(enum sc_reason reason)
@@ -131,7 +133,9 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         reason = SC_REASON_AUTH_EXPIRED;
     int64_t wait = hold_for(p, reason, until_real, &shared);
     p->again = 0; /* the wait ends the row */
-    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason, .named = until_real != SC_TIME_NONE};
+    bool until_put = sc_reason_class(reason) == SC_CLASS_AUTH || sc_reason_class(reason) == SC_CLASS_CONFIG; /* ends with a put, whoever named its time */
+    struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason,
+                           .named = until_real != SC_TIME_NONE && !until_put};
     if (sc_reason_class(reason) == SC_CLASS_THROTTLED || hold.named)
         hold_pools(p, hold.until_ms, hold.until_real);
     if (is_transport(reason) && p->attempts > 3)

@@ -19,7 +19,8 @@
  * - The baseline is 2,000 requests a minute for a tenant, more with seats. Taken is half, at most 4 at a time.
  * - NextPageUri, in some texts NextPageUrl, is a header with a whole URL, which may say /api/v1/: it is asked as it is, but at the base URL; no
  *   other host ever gets the token.
- * - Clouds differ in base_url and auth_url. The token's scope names the cloud's own address: base_url, or `resource` where that is a gateway's.
+ * - Clouds differ in base_url and auth_url. The scope of the token is made of base_url (its origin): it has to be the cloud's own address, not that
+ *   of a gateway on the way, for which `proxy` is there.
  * - The list of subscriptions may lack "status" (the vendor's sample does): then a start is sent, which AF20024 answers as good. */
 #include "office.h"
 
@@ -164,13 +165,6 @@ static const struct sc_field settings[] = {
         .kind = SC_URL,
     },
     {
-        .name = "resource",
-        .title = "Address in the token's scope",
-        .help = "The cloud's own address, where base_url is that of a gateway in front of it",
-        .example = "https://manage.office.com",
-        .kind = SC_URL,
-    },
-    {
         .name = "publisher_id",
         .title = "Publisher identifier",
         .help = "GUID by which the vendor counts requests, sent with each of them; by default the tenant id",
@@ -226,16 +220,16 @@ static const struct sc_oauth2_error token_errors[] = {
     {0},
 };
 
-#define TOKEN(of)                                                                                                                        \
-    &(const struct sc_oauth2)                                                                                                           \
-    {                                                                                                                                   \
-        .token_url = "https://login.microsoftonline.com/{tenant_id}/oauth2/v2.0/token", .body = SC_OAUTH2_FORM,                          \
-        .client = SC_OAUTH2_CLIENT_IN_BODY, .client_id = "client_id", .client_secret = "client_secret",                                 \
-        .params = {{"grant_type", "client_credentials"}, {"scope", "{" of "}/.default"}}, .lifetime_s = 3599, .errors = token_errors,     \
-    }
-#define BEARER SC_AUTH_OAUTH2_CLIENT, "Authorization", "Bearer {token}"
-
-static const struct sc_auth by_address = {BEARER, TOKEN("base_url")};
+static const struct sc_oauth2 oauth2 = {
+    .token_url = "https://login.microsoftonline.com/{tenant_id}/oauth2/v2.0/token",
+    .body = SC_OAUTH2_FORM,
+    .client = SC_OAUTH2_CLIENT_IN_BODY,
+    .client_id = "client_id",
+    .client_secret = "client_secret",
+    .params = {{"grant_type", "client_credentials"}, {"scope", "{base_url}/.default"}},
+    .lifetime_s = 3599,
+    .errors = token_errors,
+};
 
 static const struct rest_error errors[] = {
     {401, NULL, SC_REASON_AUTH_INVALID, "A new token is refused as well: compare tenant_id, base_url and auth_url, which belong to one cloud. " OFFICE_NEW_SECRET},
@@ -324,8 +318,9 @@ static const struct sc_connector office_365 = {
     .vendor_docs = "https://learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference",
     .base_url = "https://manage.office.com",
     .source = "{tenant_id}",
-    .auth = {BEARER, TOKEN("resource"), .when = "resource", .otherwise = &by_address},
-    .auth_advice = OFFICE_NEW_SECRET,
+    .auth = {SC_AUTH_OAUTH2_CLIENT, "Authorization", "Bearer {token}", &oauth2},
+    .auth_advice = "Entra admin center > App registrations > the app: under Certificates & secrets make a client secret and save its value; under API "
+                   "permissions add Office 365 Management APIs (application permissions) and grant admin consent.",
     .settings = settings,
     .credentials = credentials,
     .pools = pools,

@@ -2,7 +2,7 @@
  * agent, finds the job again, or finds it gone and makes it anew.
  *
  * The worst moments: a job that was made by a request whose reply never came is found by the vendor's refusal of the next one, and taken for ours only
- * where it was made after we first asked (SC_WALK job_asked is in the bucket before anything is sent). A part counts once its page is acknowledged,
+ * where such a request was made and the job came after it (SC_WALK job_asked is in the bucket before anything is sent). A part counts once its page is acknowledged,
  * as any page does. A job that vanishes costs its parts being read again; the window stays as it was frozen. */
 #include "rest/job.h"
 #include "rest/parts.h"
@@ -192,13 +192,29 @@ static const char *url_of(struct sc_host *host, const char *path_text, const cha
     return path && query ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
 }
 
+/* Since when a job of ours may exist that we do not know of: the first asking whose outcome is not known. "fresh": that is the present one. */
+static bool note_asking(struct sc_host *host)
+{
+    int64_t now = host->api->now(host);
+    if (!walk(host, "job_asked") && (!keep_number(host, "job_asked", now) || !host->api->set(host, SC_PAGE, "fresh", "1")))
+        return false;
+    return host->api->get(host, SC_PAGE, "asked") || rest_set_number(host, SC_PAGE, "asked", now);
+}
+
+/* A refusal by the vendor's word made nothing; of any other outcome nobody knows. */
+static void note_refusal(struct sc_host *host, int status)
+{
+    bool certain = status >= 400 && status < 500 && status != 408;
+    if (certain && host->api->get(host, SC_PAGE, "fresh"))
+        keep(host, "job_asked", NULL);
+    host->api->set(host, SC_PAGE, "fresh", NULL);
+    host->api->set(host, SC_PAGE, "asked", NULL);
+}
+
 static void ask_make(struct sc_host *host, struct sc_request *out)
 {
     const struct rest_job *job = job_of(host);
-    int64_t now = host->api->now(host);
-    if (!walk(host, "job_asked") && !keep_number(host, "job_asked", now))
-        return;
-    if (!rest_set_number(host, SC_PAGE, "asked", now))
+    if (!note_asking(host))
         return;
     const char *text = job->form ? job->form : job->body;
     const char *body = job->make_body ? job->make_body(host) : job->form ? rest_expand(host, text) : text ? rest_body(host, text, "") : "";
@@ -215,7 +231,7 @@ static const char *progress(struct sc_host *host)
     const char *state = walk(host, "job_state"), *id = walk(host, "job"), *done = walk(host, "job_done"), *why = walk(host, "job_why");
     const char *parts = done && *done ? host->api->text(host, ", parts %.40s read", done) : "";
     const char *before = why ? host->api->text(host, " (the one before: %.80s)", why) : "";
-    const char *whose = walk(host, "job_others") ? "somebody else's with the same filters, " : "";
+    const char *whose = walk(host, "job_others") ? "perhaps somebody else's, " : "";
     return host->api->text(host, "%s %.40s (%s%.40s%s)%s", noun_of(host), id, whose, state ? state : "just made", parts ? parts : "",
                            before ? before : "");
 }
@@ -392,11 +408,13 @@ static enum sc_more made(struct sc_host *host, const struct sc_page *in, struct 
     const struct rest_job *job = job_of(host);
     struct sc_str id = host->api->envelope(host, job->id);
     if (!is_name(id)) {
+        note_refusal(host, 0);
         snprintf(out->detail, sizeof out->detail, "the vendor took the request for an %s, but its reply names none (\"%s\")", job->noun, job->id);
         return SC_BROKEN;
     }
     int64_t now = host->api->now(host), asked = rest_get_number(host, SC_PAGE, "asked", now);
     const char *name = host->api->text(host, "%.*s", (int)id.len, id.ptr);
+    keep(host, "job_others", NULL);
     bool kept = name && open_job(host, name, now) && end_window(host, asked < in->answered ? asked : in->answered) &&
                 rest_window_answered(host, in->answered) && keep_number(host, "job_tries", number(host, "job_tries", 0) + 1);
     return kept ? SC_MORE : no_memory(out);
@@ -471,6 +489,7 @@ static const char *overdue(struct sc_host *host, const char *state, int64_t now)
     return host->api->text(host, "%.40s, and nothing moved in %u min", state, patience / 60);
 }
 
+/* When to look again; parts that are there already are fetched meanwhile. */
 static enum sc_more wait_on(struct sc_host *host, int64_t now, struct sc_verdict *out)
 {
     int64_t pause = number(host, "job_pause", FIRST_PAUSE_S), next = pause * 2;
@@ -529,11 +548,9 @@ static enum sc_more looked_at_ours(struct sc_host *host, const struct rest_job_l
         return no_memory(out);
     if (done && !note_end(host, look, all))
         return no_memory(out);
-    if (*todo || (done && job->by_offset && look->total != 0))
-        return SC_MORE;
     if (done)
-        return finish(host, out);
-    const char *why = overdue(host, look->state, now);
+        return *todo || (job->by_offset && look->total != 0) ? SC_MORE : finish(host, out);
+    const char *why = *todo ? NULL : overdue(host, look->state, now);
     if (why)
         return give_up(host, why) ? SC_MORE : no_memory(out);
     return wait_on(host, now, out);
@@ -633,8 +650,8 @@ static void end_by_verdict(enum sc_more more, struct sc_verdict *out)
 
 static void find_active(struct sc_host *host, const char *id, const struct sc_response *in, struct sc_verdict *out)
 {
-    if (!is_name(sc_str_of(id)) || !open_job(host, id, host->api->now(host)) || !keep(host, "job_others", "1"))
-        return;
+    if (!is_name(sc_str_of(id)) || !keep(host, "job_others", "1") || !open_job(host, id, host->api->now(host)))
+        return; /* asked again */
     out->action = SC_AGAIN;
     out->reason = SC_REASON_OK;
     snprintf(out->detail, sizeof out->detail, "%d: an %s with the same filters runs already (%.60s): looking whether it is ours", in->status,
@@ -674,8 +691,9 @@ bool rest_job_refused(struct sc_host *host, const struct sc_response *in, struct
         snprintf(out->detail, sizeof out->detail, "the results of the %s are not ready yet", noun_of(host));
     } else if (good && (step == STEP_PART || step == STEP_RESULTS)) { /* cut, and could not be read */
         rest_set_number(host, SC_PAGE, "bad", rest_get_number(host, SC_PAGE, "bad", 0) + 1);
-    } else if (step == STEP_MAKE && in->status && job->active && !page) {
-        const char *id = job->active(host, in);
+    } else if (step == STEP_MAKE) {
+        const char *id = in->status && job->active && !page ? job->active(host, in) : NULL;
+        note_refusal(host, in->status);
         if (!id)
             return false;
         find_active(host, id, in, out);

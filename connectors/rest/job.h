@@ -3,7 +3,7 @@
  * the results. `list`, `next`, `checkpoint`, `filter` and `cursor_lost` mean nothing then.
  *
  *   make     what the walk knows is in the bucket before it is sent (sc_request.after_save), so that a job made for nobody is found again
- *   look     2 s later, then after 4, 8 ... 30 s. Parts that it names are fetched as soon as they are named
+ *   look     2 s later, then after 4, 8 ... 30 s. Parts that it names are fetched meanwhile
  *   parts    numbered ones (`by_offset` false): each is a page, in ascending order; those that are read stand in SC_WALK as ranges, so a
  *            restart reads no part twice. The row's path has {part}
  *            or pages by offset within ONE page of the walk (`by_offset`): once the job is done; what is read stands in SC_PAGE alone. The
@@ -20,7 +20,7 @@
  *
  * What the engine remembers, all in SC_WALK but for the last line:
  *   job            the vendor's name of it; {job} in templates
- *   job_asked      when the vendor was first asked to make it, ms
+ *   job_asked      since when one of ours may be at the vendor: the first asking whose outcome is not known, ms
  *   job_state      what the vendor last said of it; job_moved when that changed or a part was read, ms
  *   job_look       not to be looked at before (ms); job_pause the wait behind that (s)
  *   job_todo, job_done   numbered parts: "3,5-9"; part: the one that is read now
@@ -30,7 +30,8 @@
  *   job_tries      how many were made in this walk for this window
  *   job_quit       it is to be taken back; then "done": the walk goes on or ends; "again": made anew; "over": the walk ends as an error
  *   job_why        why the job, or the one before it, was given up or does not count
- *   SC_PAGE at     offset of the next page of results; asked: when the page was asked for, ms; bad: how often a part could not be read */
+ *   SC_PAGE at     offset of the next page of results; asked: when making it was asked for, ms; fresh: job_asked is that; bad: how often a
+ *                  reply could not be read */
 #pragma once
 
 #include "rest/rest.h"
@@ -71,10 +72,10 @@ struct rest_job {
     bool (*wanted)(const struct sc_host *);             /* false: the row works as if it had no job */
     const char *(*make_body)(struct sc_host *);         /* instead of `body` or `form`, encoded as whichever of them is not NULL; NULL: no memory */
     bool (*read_look)(struct sc_host *, struct rest_job_look *ret); /* instead of `state`; false: it says nothing that is understood */
-    /* The reply to make was refused since a job of the same kind runs already: its name, or NULL. It is taken for ours when it was made after we
-     * first asked (`created`), as then nobody else can have made it; else it is waited for, and ours is made then. */
+    /* The reply to make was refused since a job of the same kind runs already: its name, or NULL. It is taken for ours when we have
+     * asked before without learning what became of it, and it was made after that (`created`); else it is waited for, and ours is made then. */
     const char *(*active)(struct sc_host *, const struct sc_response *in);
-    int64_t (*created)(const struct sc_host *);         /* when it was made, as the look says, ms; SC_TIME_NONE: it does not say */
+    int64_t (*created)(const struct sc_host *);         /* when it was made, as the look says, ms; SC_TIME_NONE: not said, or surely not ours */
     /* The job is done, all of its parts are read: NULL, or what is missing in it all the same, for people. Asked with the last look. */
     const char *(*missing)(struct sc_host *);
 };

@@ -10,10 +10,10 @@
  *   the last window. What is promised: an event that can be found within 15 minutes after its own time is read, once. Later ones are read
  *   with index_time alone: windows then go by the time of indexing, which passes nothing that has been indexed a minute ago; the bounds by
  *   event time are late_hours wider on both sides. (index_earliest, index_latest: unverified as parameters, so this is off.)
- * - An event is known by its place in the index (_cd, _bkt), else by _raw, _time, host and source, equal ones counted within their window. A
- *   search that computes or multiplies rows (stats, timechart, mvexpand, table; whatever begins with `|`; any command that is not known to leave
- *   events alone) has neither: its rows are published as they come, known by their bytes and their window, and its windows do not overlap,
- *   which would count the same events twice. Events that come later than the lag are missing in such rows.
+ * - An event is known by its place in the index (_cd, _bkt), else by _raw, _time, host and source (the last two may be missing), equal ones counted
+ *   within their window. A search that computes or multiplies rows (stats, timechart, mvexpand, table; whatever begins with `|`; any command that
+ *   is not known to leave events alone) has neither: its rows are published as they come, known by their bytes and their window, and its windows do
+ *   not overlap, which would count the same events twice. Events that come later than the lag are missing in such rows.
  * - earliest= or latest= in the search itself override the request's bounds (spl.c finds these words). Then there are no windows: the search is run
  *   as it is with each poll. Its events are recognised for as long as its own earliest= can bring them again; if that cannot be told (no
  *   earliest=, a date), for as long as identities are kept at all. Its rows are another poll's rows each time.
@@ -190,10 +190,34 @@ static bool freeze_poll(struct sc_host *host)
     return set_time(host, "from", now - LAG_S - WINDOW_S) && set_time(host, "to", now - LAG_S) && set_time(host, "asked", now);
 }
 
+static void forget_bounds(struct sc_host *host)
+{
+    static const char *const names[] = {"asked", "from", "to", "top", "cut"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        host->api->set(host, SC_WALK, names[i], NULL);
+}
+
+/* SC_WALK "search": which one the walk is about. After a put another one may be wanted: the window stays, but not the job of the old one, nor
+ * bounds that were none. */
+static bool note_search(struct sc_host *host, const struct spl *spl)
+{
+    unsigned char sum[64];
+    if (!host->api->digest(SC_SHA256, sc_str_of(search_of(host)), sum))
+        return false;
+    const char *name = host->api->hex(host, (struct sc_str){(const char *)sum, 8}), *known = host->api->get(host, SC_WALK, "search");
+    if (!name || (known && strcmp(known, name) == 0))
+        return name;
+    if (known && (host->api->get(host, SC_WALK, "asked") != NULL) != spl->has_bounds)
+        forget_bounds(host);
+    if (known && host->api->get(host, SC_WALK, "job") && !host->api->set(host, SC_WALK, "job_quit", "again"))
+        return false;
+    return host->api->set(host, SC_WALK, "search", name);
+}
+
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     struct spl spl = spl_of(host);
-    bool frozen = !spl.has_bounds || freeze_poll(host);
+    bool frozen = note_search(host, &spl) && (!spl.has_bounds || freeze_poll(host));
     if (frozen && rest_ops.request(host, out) == SC_DONE)
         return SC_DONE;
     if (!by_job(host))
@@ -209,10 +233,13 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------------------------- */
 
-/* The server has no such path, or no such job: once the other version's. */
-static bool try_other_paths(struct sc_host *host, struct sc_verdict *out)
+/* The server has no such path: once the other version's. One that speaks of a sid has the path, and not the job. */
+static bool try_other_paths(struct sc_host *host, struct sc_str body, struct sc_verdict *out)
 {
+    struct splunk_message message;
     bool old = is_old(host), tried = host->api->get(host, SC_WALK, "api_tried") != NULL;
+    if (splunk_first_message(rest_error_value(body, "messages"), &message) && strstr(message.text, "sid"))
+        return false;
     if (!host->api->get(host, SC_PAGE, "versioned") || !host->api->set(host, SC_WALK, "api", old ? "v2" : "v1") ||
         !host->api->set(host, SC_WALK, "api_tried", tried ? NULL : "1") || tried)
         return false;
@@ -273,7 +300,7 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
 
 static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    if (in->status != 404 || !in->body_complete || !try_other_paths(host, out))
+    if (in->status != 404 || !in->body_complete || !try_other_paths(host, in->body_prefix, out))
         rest_ops.response(host, in, out);
 }
 
@@ -525,7 +552,7 @@ static const struct sc_data_type data_types[] = {
         .records = "result",
         .records_else = "results[]",
         .id = {"_cd", "_bkt"},
-        .id_else = {"_raw", "_time", "host", "source"},
+        .id_else = {"_raw", "_time", "?host", "?source"},
         .time = "_time",
         .time_format = SC_TIME_RFC3339,
         .envelope = {"preview", "messages"},

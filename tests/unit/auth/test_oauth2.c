@@ -60,6 +60,14 @@ static const struct sc_oauth2 json = {
     .params = {{"grant_type", "client_credentials"}, {"audience", "{base_url}/"}, {"scope", "{scope}"}},
 };
 
+static const struct sc_oauth2 login = {
+    .token_url = "/services/auth/login",
+    .client = SC_OAUTH2_CLIENT_NONE,
+    .params = {{"username", "{client_id}"}, {"password", "{client_secret}"}, {"output_mode", "json"}},
+    .lifetime_s = 600,
+    .token_member = "sessionKey",
+};
+
 static void test_oauth2_compose(void **state)
 {
     static const struct {
@@ -87,6 +95,8 @@ static void test_oauth2_compose(void **state)
          "Content-Type: application/x-www-form-urlencoded", "Authorization: Basic YSUzQWI6cCUyMHc=", "grant_type=client_credentials", "basic"},
         {&json, {"https://acme.example.com", NULL, "id", "q\"\\", NULL, ""}, "https://acme.example.com/oauth/token", "Content-Type: application/json", NULL,
          "{\"grant_type\":\"client_credentials\",\"audience\":\"https://acme.example.com/\",\"client_id\":\"id\",\"client_secret\":\"q\\\"\\\\\"}", "JSON"},
+        {&login, {"https://gate.test:8089", NULL, "svc", "p&w", NULL, NULL}, "https://gate.test:8089/services/auth/login",
+         "Content-Type: application/x-www-form-urlencoded", NULL, "username=svc&password=p%26w&output_mode=json", "a login, no client"},
     };
     (void)state;
     for (unsigned i = 0; i < COUNT(rows); i++) {
@@ -184,6 +194,43 @@ static void test_oauth2_read(void **state)
     CHECK_TRUE("cut", !reply.token);
 }
 
+static void test_oauth2_read_login(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *token, *detail;
+        enum sc_reason reason;
+    } rows[] = {
+        {200, "{\"sessionKey\":\"00aa11bb\",\"message\":\"\",\"code\":\"\"}", "00aa11bb", "", SC_REASON_OK},
+        {200, "{\"sessionKey\":\"k\",\"token_type\":\"mac\"}", "k", "", SC_REASON_OK},
+        {200, "{\"access_token\":\"k\"}", NULL, "the reply holds no usable sessionKey (it is missing)", SC_REASON_BAD_RESPONSE},
+        {200, "<response><sessionKey>k</sessionKey></response>", NULL, "a web page came instead of a session", SC_REASON_BAD_RESPONSE},
+        {200, "{\"error\":\"no\"}", NULL, "no", SC_REASON_BAD_RESPONSE},
+        {401, "{\"messages\":[{\"type\":\"WARN\",\"text\":\"Login failed\"}]}", NULL, "Login failed", SC_REASON_AUTH_INVALID},
+        {401, "{\"messages\":[]}", NULL, "", SC_REASON_AUTH_INVALID},
+        {401, "{\"messages\":{\"text\":7},\"message\":\"m\"}", NULL, "m", SC_REASON_AUTH_INVALID},
+        {401, "", NULL, "", SC_REASON_AUTH_INVALID},
+        {400, "{\"messages\":[{\"text\":\"missing username\"}]}", NULL, "missing username", SC_REASON_AUTH_INVALID},
+        {403, "", NULL, "", SC_REASON_AUTH_INVALID},
+        {423, "", NULL, "", SC_REASON_ACCOUNT_SUSPENDED},
+        {404, "", NULL, "", SC_REASON_NOT_FOUND},
+        {429, "", NULL, "", SC_REASON_RATE_LIMITED},
+        {503, "", NULL, "", SC_REASON_VENDOR_ERROR},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNT(rows); i++) {
+        struct sc_oauth2_reply reply;
+        sc_oauth2_read(&login, rows[i].status, sc_str_of(rows[i].body), false, &reply);
+        CHECK_INT(rows[i].body, reply.reason, rows[i].reason);
+        CHECK_TEXT(rows[i].body, reply.token ? reply.token : "none", rows[i].token ? rows[i].token : "none");
+        CHECK_TEXT(rows[i].body, reply.detail, rows[i].detail);
+        CHECK_INT(rows[i].body, reply.lifetime_ms, rows[i].token ? 600000 : 0);
+        sc_secret_free(reply.token);
+    }
+    CHECK_TEXT("for people", sc_oauth2_call(&login), "login");
+    CHECK_TEXT("for people", sc_oauth2_call(&falcon), "token request");
+}
+
 /* With the nth allocation failing: an error or the right answer, nothing half, nothing leaked (ASan). */
 static void test_oauth2_out_of_memory(void **state)
 {
@@ -214,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_oauth2_compose),
         cmocka_unit_test(test_oauth2_compose_missing),
         cmocka_unit_test(test_oauth2_read),
+        cmocka_unit_test(test_oauth2_read_login),
         cmocka_unit_test(test_oauth2_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,77 @@ static void test_hash_siphash(void **state)
     }
 }
 
+/* FIPS 180-2. */
+static void test_hash_digest(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sc_digest kind;
+        const char *in, *want;
+    } rows[] = {
+        {SC_SHA1, "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+        {SC_SHA1, "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
+        {SC_SHA256, "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {SC_SHA256, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {SC_SHA512, "", "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+         "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"},
+        {SC_SHA512, "abc", "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+         "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        unsigned char out[64];
+        char hex[129];
+        size_t len = sc_digest_of(rows[i].kind, i ? sc_str_of(rows[i].in) : (struct sc_str){0}, out);
+        CHECK_INT("length", len, strlen(rows[i].want) / 2);
+        sc_hex(out, len, hex);
+        CHECK_TEXT(rows[i].in, hex, rows[i].want);
+    }
+    CHECK_INT("no such kind", sc_digest_of((enum sc_digest)9, sc_str_of("abc"), (unsigned char[64]){0}), 0);
+}
+
+/* RFC 2202 and 4231: keys shorter and longer than a block; and nothing with nothing. */
+static void test_hash_hmac(void **state)
+{
+    (void)state;
+    static char ones[20], long_key[131];
+    memset(ones, 0x0b, sizeof ones);
+    memset(long_key, 0xaa, sizeof long_key);
+    const struct sc_str keys[] = {{ones, sizeof ones}, sc_str_of("Jefe"), {long_key, sizeof long_key}, {0}};
+    const struct sc_str texts[] = {sc_str_of("Hi There"), sc_str_of("what do ya want for nothing?"),
+                                   sc_str_of("Test Using Larger Than Block-Size Key - Hash Key First"), {0}};
+    static const struct {
+        enum sc_digest kind;
+        unsigned test;
+        const char *want;
+    } rows[] = {
+        {SC_SHA1, 0, "b617318655057264e28bc0b6fb378c8ef146be00"},
+        {SC_SHA1, 1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+        {SC_SHA1, 2, "90d0dace1c1bdc957339307803160335bde6df2b"},
+        {SC_SHA1, 3, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"},
+        {SC_SHA256, 0, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {SC_SHA256, 1, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {SC_SHA256, 2, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+        {SC_SHA256, 3, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+        {SC_SHA512, 0, "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde"
+         "daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854"},
+        {SC_SHA512, 1, "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+         "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737"},
+        {SC_SHA512, 2, "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352"
+         "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598"},
+        {SC_SHA512, 3, "b936cee86c9f87aa5d3c6f2e84cb5a4239a5fe50480a6ec66b70ab5b1f4ac673"
+         "0c6c515421b327ec1d69402e53dfb49ad7381eb067b338fd7b0cb22247225d47"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        unsigned char out[64];
+        char hex[129];
+        size_t len = sc_hmac_of(rows[i].kind, keys[rows[i].test], texts[rows[i].test], out);
+        CHECK_INT("length", len, strlen(rows[i].want) / 2);
+        sc_hex(out, len, hex);
+        CHECK_TEXT(rows[i].want, hex, rows[i].want);
+    }
+    CHECK_INT("no such kind", sc_hmac_of((enum sc_digest)9, keys[1], texts[1], (unsigned char[64]){0}), 0);
+}
+
 static void test_hash_hash32(void **state)
 {
     (void)state;
@@ -173,7 +244,8 @@ int main(void)
         cmocka_unit_test(test_hash_sha256),         cmocka_unit_test(test_hash_sha256_stream),
         cmocka_unit_test(test_hash_sha256_threads), cmocka_unit_test(test_hash_siphash),
         cmocka_unit_test(test_hash_hash32),         cmocka_unit_test(test_hash_hex),
-        cmocka_unit_test(test_hash_random),
+        cmocka_unit_test(test_hash_random),         cmocka_unit_test(test_hash_digest),
+        cmocka_unit_test(test_hash_hmac),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,16 @@ static void test_sign_in_ways(void **state)
     sc_redact_let_go();
 }
 
+static void test_sign_in_described(void **state)
+{
+    (void)state;
+    SC_AUTO_BUF struct sc_buf ways = {0}, one = {0};
+    sc_auth_describe(&gate, &ways);
+    sc_auth_describe(&plain, &one);
+    CHECK_TEXT("each way once", ways.ptr, "auth_token, or username and password");
+    CHECK_TEXT("one alone", one.ptr, "username and password");
+}
+
 static const char *redacted(const char *text)
 {
     static char out[256];
@@ -254,7 +264,7 @@ static void test_sign_in_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sign_in_ways), cmocka_unit_test(test_sign_in_redacted),   cmocka_unit_test(test_sign_in_alias),
+        cmocka_unit_test(test_sign_in_ways), cmocka_unit_test(test_sign_in_described), cmocka_unit_test(test_sign_in_redacted),   cmocka_unit_test(test_sign_in_alias),
         cmocka_unit_test(test_sign_in_key),  cmocka_unit_test(test_sign_in_tls_fields), cmocka_unit_test(test_sign_in_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

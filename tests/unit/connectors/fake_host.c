@@ -535,7 +535,9 @@ enum sc_action fake_reply(struct fake *f, int status, const char *body)
 {
     char before[2][16384];
     struct sc_response in = {.status = status};
-    clear(f->reply, FAKE_HEADERS);
+    if (!f->headers_first)
+        clear(f->reply, FAKE_HEADERS);
+    f->headers_first = false;
     clear(f->maps[FAKE_ENVELOPE], FAKE_VALUES);
     for (int m = 0; m < 2; m++)
         snprintf(before[m], sizeof before[m], "%s", fake_show(f, (enum fake_map)m));

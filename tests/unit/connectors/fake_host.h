@@ -69,6 +69,7 @@ struct fake {
     uint32_t first_byte_s;
     int64_t answered; /* Date of the replies to come; 0: now */
     bool absent, passed_over; /* of the next page */
+    bool headers_first; /* what fake_header() has set belongs to the next reply */
     struct sc_verdict verdict;
     struct sc_verdict page; /* of page() */
 };

@@ -215,6 +215,10 @@ MISTAKE(xml_elements, make_format(t, SC_XML, "OUT.LIST[]"))
 MISTAKE(xml_nested_bad, make_format(t, SC_XML, "OUT.LIST.HOST"); t->types[0].nested = "")
 MISTAKE(json_nested, t->types[0].nested = "a.b")
 MISTAKE(snapshot_format, t->types[1].format = SC_NDJSON)
+MISTAKE(whole, t->types[0].whole = "host.id"; t->types[0].lag_s = 60)
+MISTAKE(whole_path, t->types[0].whole = "host..id"; t->types[0].lag_s = 60)
+MISTAKE(whole_lag, t->types[0].whole = "host.id")
+MISTAKE(whole_time, t->types[0].whole = "host.id"; t->types[0].lag_s = 60; t->types[0].time = NULL)
 MISTAKE(throttle_max, t->pools[0].throttle_s = 1; t->pools[0].throttle_max_s = 32)
 MISTAKE(throttle_max_low, t->pools[0].throttle_s = 60; t->pools[0].throttle_max_s = 59)
 MISTAKE(throttle_max_default, t->pools[0].throttle_max_s = 29)
@@ -362,6 +366,10 @@ static const struct {
     {xml_nested_bad, "log.nested: \"\" is no path of elements, or the format is not SC_XML"},
     {json_nested, "log.nested: \"a.b\" is no path of elements, or the format is not SC_XML"},
     {snapshot_format, "list: a snapshot is one JSON document"},
+    {whole, NULL},
+    {whole_path, "log.whole: \"host..id\" is no path, or time or lag_s is missing"},
+    {whole_lag, "log.whole: \"host.id\" is no path, or time or lag_s is missing"},
+    {whole_time, "log.whole: \"host.id\" is no path, or time or lag_s is missing"},
     {throttle_max, NULL},
     {throttle_max_low, "pool logs: waits after throttles begin at 60 s and end at 59 s"},
     {throttle_max_default, "pool logs: waits after throttles begin at 30 s and end at 29 s"},

@@ -1,0 +1,108 @@
+"""Office 365 (lists of blobs by the time at which they became available, each blob by a request of its own): office_walk, office_weather.
+
+The simulator puts some events into two blobs, lists blobs late and out of order, names the real API's host in its links, and counts a
+violation for each request without PublisherIdentifier and each start of a subscription within 15 minutes of another.
+"""
+
+from relapses import BRIEF
+from scenario import conclude, scenario
+from signaltest.tools import wait_until
+from waves import ODD, Vendor, deal, kill
+from world import IDLE_S, World
+
+VENDOR, NAME = "office-365", "office"
+TENANT = "41463f53-8812-40f4-890f-865bf6e35190"
+TYPES = ("azure_ad", "exchange", "sharepoint", "general", "dlp")
+FREELY = {"rate_limit": 1_000_000_000, "token_rate": 0, "resource": "any", "uri_origin": "vendor"}
+
+
+class Office(Vendor):
+    def __init__(self, world):
+        super().__init__(world, VENDOR, NAME, TYPES, TYPES,
+                         {"settings": {"tenant_id": TENANT, "auth_url": f"{world.simulator.url}/office-365-login"},
+                          "credentials": {"client_id": "sim-client", "client_secret": "sim-secret"}})
+
+    def polls(self, number=2):
+        """So many more walks of every data type, from the first page of a list on."""
+        before = self.state()["walks"]
+        wait_until(lambda: all(self.state()["walks"].get(kind, 0) >= before.get(kind, 0) + number for kind in TYPES), IDLE_S,
+                   lambda: f"{number} more walks than {before}\n{self.describe()}")
+
+    def arrive(self, size):
+        """New blobs, some of them dated before what was covered, and more behind each of the next pages."""
+        for kind in TYPES:
+            self.set(append={"type": kind, "count": size.wave})
+            self.set(append={"type": kind, "count": size.wave // 4, "late_by": 1800})
+        self.set(churn={"pages": size.churn, "append": 3, "late_by": 60})
+
+    def judge_blobs(self, excused=frozenset(), gaps=False):
+        self.settle()
+        self.polls()
+        self.settle()
+        verdict = self.world.finish(settle=False, ledger=self.ledger(excused), gaps=gaps)
+        conclude(self.world, "")
+        return verdict
+
+
+def sizes(size):
+    return {kind: size.events // 5 for kind in TYPES}
+
+
+@scenario("office_walk", {"events": 1000, "wave": 40, "churn": 6, "kills": 4, "server_kills": 2},
+          {"events": 50_000, "wave": 400, "churn": 40, "kills": 30, "server_kills": 8})
+def office_walk(options, size):
+    """Five content types with kills of agent and server while blobs are fetched; blobs come late and behind pages that were read, tokens and
+    next pages are lost. One subscription has to be started: once, whatever dies. Then, without kills, no blob is fetched twice."""
+    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": 20, "events_per_blob": 4, "list_lag": 1.5, "uri_api": "v1", "trailing_page": True,
+                        "next_header": "nextpageuri", "start_lag": 0.3, "shapes": ODD}}
+    with World("office_walk", options, vendors, stream=BRIEF) as world:
+        office = Office(world)
+        office.put()
+        agent = world.new_agent().start()
+        for number, act in enumerate(deal(world, size)):
+            office.arrive(size)
+            if number % 2:
+                office.misbehave({"kind": "cut", "count": 2, "skip": 2}, {"kind": "status", "status": 500, "skip": 4})
+            office.grow(world.rng.randint(1, size.wave), agent)
+            if number % 3 == 2:
+                office.set(expire_cursors=True, revoke_tokens=True)
+            kill(world, agent, act)
+        killed = office.judge_blobs()
+        before = office.state()["refetched"]
+        office.arrive(size)
+        office.judge_blobs()
+        again, starts = office.state()["refetched"] - before, office.state()["starts"]
+        world.expect(again == 0, f"{again} blobs were fetched again though nothing was wrong")
+        world.expect(starts == 1, f"{starts} starts of a subscription instead of one")
+        return conclude(world, f"{killed.stored} stored over {size.kills + size.server_kills} kills, {starts} start; then none fetched twice")
+
+
+@scenario("office_weather", {"events": 500, "wave": 25, "churn": 4, "rounds": 2}, {"events": 10_000, "wave": 200, "churn": 20, "rounds": 12})
+def office_weather(options, size):
+    """No kills, but everything else: replies cut, errors, tokens revoked, next pages refused, blobs that expire or are gone while they are
+    listed, a throttle without a time, and a subscription that somebody stops. Every event that can be had is there once, events of
+    repeated blobs with other bytes beside the first, and what cannot be had is told by gaps alone."""
+    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": 15, "events_per_blob": 3, "list_lag": 1.0, "throttle_form": "mixed",
+                        "next_header": "NextPageUrl", "next_publisher": True, "shapes": ODD}}
+    with World("office_weather", options, vendors, stream=BRIEF) as world:
+        office = Office(world)
+        office.put()
+        world.new_agent().start()
+        for number in range(size.rounds):
+            office.arrive(size)
+            office.misbehave({"kind": "cut", "count": 3, "skip": 3}, {"kind": "af_error", "code": "AF50000", "count": 2, "skip": 5},
+                             {"kind": "af_error", "code": "AF20031", "match": "nextPage=", "skip": 1},
+                             {"kind": "status", "status": 503, "body": "html", "skip": 9})
+            office.set(expire_blobs={"type": "sharepoint", "count": 2}, remove_blobs={"type": "general", "count": 1})
+            if number == 0:
+                office.misbehave({"kind": "af_error", "code": "AF429", "match": "/audit/", "skip": 4})
+                office.set(drop_subscription="Audit.Exchange")
+            office.set(revoke_tokens=True)
+            office.settle()
+        office.set(duplicate_form="changed")
+        office.arrive(size)
+        verdict = office.judge_blobs(gaps=True)
+        state = office.state()
+        world.expect(verdict.gaps, "a subscription was stopped, and no gap says so")
+        world.expect(state["starts"] == 2, f"{state['starts']} starts of a subscription: one each of general and exchange were needed")
+        return conclude(world, f"{verdict}; {state['expired_blobs']} blobs expired, {state['gone_blobs']} gone, {state['expired_cursors']} pages lost")
