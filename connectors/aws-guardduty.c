@@ -6,11 +6,11 @@
  *   read: no further than the beginning of the walk allows, for what the first one got while the others were read was not looked at again.
  * - A finding that happens again is changed in place: same id, higher count, new updatedAt. Each version is a record of its own. In a list that is sorted by
  *   updatedAt it moves to the end, and what nextToken is made of is not documented. If it counts places: page 1 is findings 1 to 50, number 7 happens
- *   again, page 2 begins with what was number 52, and 51 is skipped. An upper bound (lessThan) makes it no better, since the changed finding then
- *   leaves the list altogether and its neighbour skips the page all the same. So there is no upper bound, the lower one follows the time, and the token
- *   is used only while that stands still (rest/paging.c): within one millisecond, or within the last 5 minutes, which no position passes and each
- *   poll reads again. If it goes over the order that the first page found, findings are younger than what follows them: behind a token times
- *   count only as far as they did for the page that opened it.
+ *   again, page 2 begins with what was number 52, and 51 is skipped. The upper bound (lessThan, the beginning of the walk) makes that no better, since
+ *   the changed finding then leaves the list and its neighbour skips the page all the same; it only lets a walk end. So the lower bound follows the
+ *   time, and the token is used only while that stands still (rest/paging.c): within one millisecond, or within the last 5 minutes, which no
+ *   position passes and each poll reads again. If it goes over the order that the first page found, findings are younger than what follows
+ *   them: behind a token times count only as far as they did for the page that opened it.
  * - Details are younger than their list, so that their times count only up to 5 minutes before it. An id without details was archived away or has
  *   expired: no error.
  * - How long a nextToken lives is not documented. One that is older than 10 minutes is not used any more, one that is refused (400) is dropped, and the walk
@@ -29,7 +29,8 @@
 
 #define OVERLAP_S   (5 * 60)
 #define TOKEN_MS    (10 * 60 * 1000)
-#define MAX_ID      300
+#define MAX_ID        300
+#define MAX_DETECTORS 8000
 #define NEW_KEYS    "Make an access key for an IAM user or role with AmazonGuardDutyReadOnlyAccess (IAM > Users > Security credentials) and save it."
 #define DEFAULT_URL "https://guardduty.%s.amazonaws.com"
 
@@ -60,7 +61,8 @@ static enum sc_more no_memory(struct sc_verdict *out)
 
 /* ---- detectors: SC_WALK "detectors" has those that were listed, a blank between them; "nth" is read now; "more_detectors" leads to the rest --- */
 
-static const struct sc_reply detector_list = {.items = "detectorIds[]", .envelope = {"nextToken"}};
+/* Not as items: the same ones may rightly be listed again in a walk. */
+static const struct sc_reply detector_list = {.envelope = {"detectorIds", "nextToken"}};
 
 static const char *set_detector(const struct sc_host *host)
 {
@@ -106,13 +108,14 @@ static void ask_detectors(struct sc_host *host, struct sc_request *out)
     out->url = encoded ? host->api->text(host, "/detector?maxResults=50%s%s", *encoded ? "&nextToken=" : "", encoded) : NULL;
     out->headers[0] = (struct sc_header){"Accept", "application/json"};
     out->reply = &detector_list;
+    out->may_repeat = true;
     out->pools[0] = row->pools[0];
 }
 
 static bool is_id(struct sc_str id)
 {
     for (size_t i = 0; i < id.len; i++) {
-        if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
+        if (id.ptr[i] <= ' ' || id.ptr[i] > '~' || id.ptr[i] == '\\')
             return false;
     }
     return id.len && id.len <= MAX_ID;
@@ -126,42 +129,53 @@ static enum sc_more not_enabled(const struct sc_host *host, struct sc_verdict *o
     return SC_BROKEN;
 }
 
-static enum sc_more detectors_listed(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+/* ["a","b"] behind those that are known already. False: one of them is no id, or they are too many. */
+static bool add_detectors(struct sc_str list, char all[MAX_DETECTORS])
 {
+    size_t len = strlen(all);
+    const char *at = list.ptr + 1, *end = list.ptr + list.len - 1;
+    while (at < end) {
+        const char *quote = memchr(at, '"', (size_t)(end - at)), *close = quote ? memchr(quote + 1, '"', (size_t)(end - quote - 1)) : NULL;
+        struct sc_str id = {quote + 1, close ? (size_t)(close - quote - 1) : 0};
+        if (!quote)
+            return true;
+        if (!is_id(id) || len + id.len + 2 > MAX_DETECTORS)
+            return false;
+        len += (size_t)snprintf(all + len, MAX_DETECTORS - len, "%s%.*s", len ? " " : "", (int)id.len, id.ptr);
+        at = close + 1;
+    }
+    return true;
+}
+
+static enum sc_more detectors_listed(struct sc_host *host, struct sc_verdict *out)
+{
+    char all[MAX_DETECTORS];
     const char *known = host->api->get(host, SC_WALK, "detectors"), *used = host->api->get(host, SC_WALK, "more_detectors");
-    const char *all = host->api->text(host, "%s", known ? known : "");
-    struct sc_str token = host->api->envelope(host, "nextToken");
-    if (in->absent)
+    struct sc_str token = host->api->envelope(host, "nextToken"), list = host->api->envelope(host, "detectorIds");
+    snprintf(all, sizeof all, "%s", known ? known : "");
+    if (list.len < 2 || list.ptr[0] != '[' || list.ptr[list.len - 1] != ']' || !add_detectors(list, all)) {
+        snprintf(out->detail, sizeof out->detail, "ListDetectors: the reply holds no usable list \"detectorIds\"");
         return SC_BROKEN;
-    for (uint32_t n = 0; all && n < in->items; n++) {
-        struct sc_str id = host->api->item(host, n);
-        if (!is_id(id)) {
-            snprintf(out->detail, sizeof out->detail, "ListDetectors: number %u has no usable id", n + 1);
-            return SC_BROKEN;
-        }
-        all = host->api->text(host, "%s%s%.*s", all, *all ? " " : "", (int)id.len, id.ptr);
     }
     if (token.len && used && sc_str_is(token, used)) {
         snprintf(out->detail, sizeof out->detail, "ListDetectors names the page that was just read as the next one");
         return SC_LOOP;
     }
-    if (all && !*all && !token.len)
+    if (!all[0] && !token.len)
         return not_enabled(host, out);
     const char *more = token.len ? host->api->text(host, "%.*s", (int)token.len, token.ptr) : "";
-    if (!all || !more || !host->api->set(host, SC_WALK, "detectors", all) || !host->api->set(host, SC_WALK, "more_detectors", *more ? more : NULL))
+    if (!more || !host->api->set(host, SC_WALK, "detectors", all) || !host->api->set(host, SC_WALK, "more_detectors", *more ? more : NULL))
         return no_memory(out);
     return SC_MORE;
 }
 
-/* ---- several detectors: SC_WALK "begin" is the lower bound that each of them begins at, "started" when the walk began, "high" the time that it has
- * reached: the position's when all are read ----------------------------------------------------------------------------------------- */
+/* ---- several detectors: SC_WALK "begin" is the lower bound that each of them begins at, "high" the time that they have reached: the position's when all
+ * are read ----------------------------------------------------------------------------------------- */
 
 static bool note_begin(struct sc_host *host)
 {
     const char *since = host->api->get(host, SC_WALK, "since"), *text = since ? host->api->text(host, "%s", since) : NULL;
-    if (!host->api->get(host, SC_WALK, "begin") && (!text || !host->api->set(host, SC_WALK, "begin", text)))
-        return false;
-    return host->api->get(host, SC_WALK, "started") || rest_set_number(host, SC_WALK, "started", host->api->now(host));
+    return host->api->get(host, SC_WALK, "begin") || (text && host->api->set(host, SC_WALK, "begin", text));
 }
 
 struct kept {
@@ -196,6 +210,14 @@ static bool begin_next(struct sc_host *host, int64_t nth)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         host->api->set(host, SC_WALK, names[i], NULL);
     return text && host->api->set(host, SC_WALK, "since", text) && rest_set_number(host, SC_WALK, "nth", nth);
+}
+
+/* GuardDuty that was switched off and on has another one: they are asked for again, and all of them read again. */
+static void forget_detectors(struct sc_host *host)
+{
+    if (host->api->get(host, SC_WALK, "begin") && !begin_next(host, 0))
+        return; /* memory is short: after the next refusal */
+    host->api->set(host, SC_WALK, "detectors", NULL);
 }
 
 /* All are read. */
@@ -239,14 +261,24 @@ static void drop_old_token(struct sc_host *host)
     host->api->trace(host, "the nextToken is more than 10 minutes old: going on by time");
 }
 
+/* SC_WALK "until", the upper bound: when the walk began, and never before its lower one, whatever the clock does. */
+static bool freeze_until(struct sc_host *host)
+{
+    const char *since = rest_since(host);
+    int64_t from = since ? host->api->parse_time(host, sc_str_of(since), SC_TIME_RFC3339) : SC_TIME_NONE, now = host->api->now(host);
+    const char *until = host->api->rfc3339(host, from < now ? now : from + 1);
+    return since && until && (host->api->get(host, SC_WALK, "until") || host->api->set(host, SC_WALK, "until", until));
+}
+
 static void limit_times(struct sc_host *host, struct sc_request *out)
 {
-    int64_t lag = OVERLAP_S * 1000, opened = rest_get_number(host, SC_WALK, "opened", INT64_MAX), started = INT64_MAX;
-    if (has_several(host))
-        started = rest_get_number(host, SC_WALK, "started", host->api->now(host));
-    int64_t least = opened < started ? opened : started;
-    if (out->newest_until && least - lag < out->newest_until)
-        out->newest_until = least - lag;
+    const char *until = host->api->get(host, SC_WALK, "until");
+    int64_t lag = OVERLAP_S * 1000, opened = rest_get_number(host, SC_WALK, "opened", INT64_MAX);
+    int64_t end = until ? host->api->parse_time(host, sc_str_of(until), SC_TIME_RFC3339) - (has_several(host) ? lag : 1) : 0;
+    if (out->newest_until && opened != INT64_MAX && opened - lag < out->newest_until)
+        out->newest_until = opened - lag;
+    if (out->newest_until && end < out->newest_until)
+        out->newest_until = end;
 }
 
 /* The host of regions in China. */
@@ -266,9 +298,9 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
         ask_detectors(host, out);
     } else {
         drop_old_token(host);
-        bool chosen = choose_detector(host);
+        bool ready = choose_detector(host) && freeze_until(host);
         rest_ops.request(host, out);
-        if (!chosen || (has_several(host) && !note_begin(host)))
+        if (!ready || (has_several(host) && !note_begin(host)))
             out->url = NULL;
         limit_times(host, out);
     }
@@ -293,8 +325,8 @@ static const struct {
      "Attach the policy AmazonGuardDutyReadOnlyAccess (guardduty:ListDetectors, ListFindings, GetFindings) to the IAM user or role of this key."},
     {"ExpiredTokenException", NULL, SC_REASON_AUTH_EXPIRED, "The session token has ended: save new temporary keys, all three of them."},
     {"UnrecognizedClientException", NULL, SC_REASON_AUTH_INVALID,
-     "AWS does not know the access key: deleted, inactive, of another partition, of a region that the account has not enabled, or a temporary one (ASIA) without "
-     "its session_token. " NEW_KEYS},
+     "AWS does not know the access key: deleted, inactive, of another partition, of a region that the account has not enabled, or temporary (ASIA...) "
+     "and without its session_token."},
     {"InvalidSignatureException", "Signature expired", SC_REASON_CLOCK_SKEW, CLOCK},
     {"InvalidSignatureException", "Signature not yet current", SC_REASON_CLOCK_SKEW, CLOCK},
     {"InvalidSignatureException", NULL, SC_REASON_AUTH_INVALID,
@@ -352,8 +384,8 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
     if (out->action == SC_AGAIN)
         return;
     wrong = in->status == 400 && out->reason == SC_REASON_CONFIG_INVALID;
-    if (wrong && !detectors && !set_detector(host)) /* GuardDuty switched off and on has another one */
-        host->api->set(host, SC_WALK, "detectors", NULL);
+    if (wrong && !detectors && !set_detector(host))
+        forget_detectors(host);
     snprintf(out->detail, sizeof out->detail, "%s%s%s%s", detectors ? "ListDetectors: " : "", name, *name && *message ? ": " : "", message);
 }
 
@@ -378,22 +410,27 @@ static enum sc_more follow_token(struct sc_host *host, struct sc_verdict *out)
     return opened && token && host->api->set(host, SC_WALK, "cursor", token) ? SC_MORE : no_memory(out);
 }
 
-static bool date_token(struct sc_host *host, const char *before, int64_t answered)
+/* Behind a page that opened a token: when it came; and times count behind it no further than the list allowed that opened it, whose clock may have
+ * been corrected by its reply. */
+static bool note_token(struct sc_host *host, const char *before, int64_t answered)
 {
     const char *token = rest_cursor(host);
-    return !token || (before && strcmp(before, token) == 0) || rest_set_number(host, SC_WALK, "got_at", answered);
+    int64_t opened = rest_get_number(host, SC_WALK, "opened", INT64_MIN), listed = rest_get_number(host, SC_PAGE, "listed", INT64_MAX);
+    if (!token || strcmp(before, token) == 0)
+        return true;
+    return (opened <= listed || rest_set_number(host, SC_WALK, "opened", listed)) && rest_set_number(host, SC_WALK, "got_at", answered);
 }
 
 static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     struct kept before;
     if (in->reply == &detector_list)
-        return detectors_listed(host, in, out);
+        return detectors_listed(host, out);
     const char *token = rest_cursor(host), *used = token ? host->api->text(host, "%s", token) : "";
     if (!used || !keep_position(host, &before))
         return no_memory(out);
     enum sc_more more = goes_on_empty(host, in) ? follow_token(host, out) : rest_ops.page(host, in, out);
-    if (more == SC_MORE && !date_token(host, used, in->answered))
+    if (more == SC_MORE && !note_token(host, used, in->answered))
         return no_memory(out);
     return has_several(host) ? one_of_several(host, &before, more, out) : more;
 }
@@ -446,7 +483,8 @@ static const struct rest_error errors[] = {
 };
 
 #define ORDER    "\"sortCriteria\":{\"attributeName\":\"updatedAt\",\"orderBy\":\"ASC\"}"
-#define CRITERIA "{\"maxResults\":{page_size}," ORDER ",\"findingCriteria\":{\"criterion\":{\"updatedAt\":{\"greaterThanOrEqual\":{since|epoch_ms}}}}"
+#define CRITERIA \
+    "{\"maxResults\":{page_size}," ORDER ",\"findingCriteria\":{\"criterion\":{\"updatedAt\":{\"greaterThanOrEqual\":{since|epoch_ms},\"lessThan\":{until|epoch_ms}}}}"
 
 static const struct rest_list findings_list = {
     .method = SC_POST,

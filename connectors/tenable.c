@@ -48,7 +48,7 @@ static const struct sc_field settings[] = {
     {
         .name = "num_assets",
         .title = "Assets in a chunk of findings",
-        .help = "How many assets' findings a chunk of the findings' export holds; smaller chunks are lost less of when a connection breaks",
+        .help = "How many assets' findings one part of an export holds; smaller parts cost less when a connection breaks",
         .def = "500",
         .kind = SC_INTEGER,
         .min = 50,
@@ -57,7 +57,7 @@ static const struct sc_field settings[] = {
     {
         .name = "chunk_size",
         .title = "Assets in a chunk",
-        .help = "How many assets a chunk of the assets' export holds",
+        .help = "How many assets one part of their export holds",
         .def = "1000",
         .kind = SC_INTEGER,
         .min = 100,
@@ -85,7 +85,7 @@ static const struct sc_field credentials[] = {
     {
         .name = "client_id",
         .title = "Access key",
-        .help = "Of an Administrator's API keys",
+        .help = "Of an Administrator's API keys; some forms say Client ID",
         .required = true,
         .secret = true,
         .alias = "access_key",
@@ -93,7 +93,7 @@ static const struct sc_field credentials[] = {
     {
         .name = "api_secret",
         .title = "Secret key",
-        .help = "Shown once, when the keys are generated",
+        .help = "Shown once, when the keys are generated; some forms say API Secret",
         .required = true,
         .secret = true,
         .alias = "secret_key",

@@ -16,7 +16,7 @@ struct sc_cut {
     struct sc_xml_cut *xml;
     uint64_t body_max;
     struct sc_gunzip *gunzip; /* made for the first body that needs it */
-    bool begun, packed;
+    bool begun, packed, finished;
     struct sc_str piece;      /* of the inflated text: not taken by the reader yet */
     int said;                 /* by the reader, last */
     bool owed;                /* the first byte of the next feed is read already */
@@ -70,7 +70,7 @@ void sc_cut_free(struct sc_cut *cut)
 
 void sc_cut_reset(struct sc_cut *cut)
 {
-    cut->begun = cut->packed = cut->owed = false;
+    cut->begun = cut->packed = cut->finished = cut->owed = false;
     cut->piece = (struct sc_str){0};
     cut->said = 0;
     if (cut->gunzip)
@@ -98,8 +98,8 @@ static int read_piece(struct sc_cut *cut, struct sc_error *err)
 
     if (cut->piece.len || cut->said != 0)
         r = read_text(cut, cut->piece.ptr, cut->piece.len, &used, err);
-    cut->piece.ptr += used;
-    cut->piece.len -= used;
+    if (used)
+        cut->piece = (struct sc_str){cut->piece.ptr + used, cut->piece.len - used};
     return r;
 }
 
@@ -168,14 +168,15 @@ int sc_cut_finish(struct sc_cut *cut, struct sc_error *err)
         if (r != 0)
             return r;
     }
-    return cut->json    ? sc_json_cut_finish(cut->json, err)
-           : cut->lines ? sc_ndjson_cut_finish(cut->lines, err)
-                        : sc_xml_cut_finish(cut->xml, err);
+    cut->finished = true; /* what was compressed was good to its end */
+    return cut->said = cut->json    ? sc_json_cut_finish(cut->json, err)
+                       : cut->lines ? sc_ndjson_cut_finish(cut->lines, err)
+                                    : sc_xml_cut_finish(cut->xml, err);
 }
 
 bool sc_cut_absent(const struct sc_cut *cut)
 {
-    return cut->json ? sc_json_cut_absent(cut->json) : cut->xml && sc_xml_cut_absent(cut->xml);
+    return cut->finished && (cut->json ? sc_json_cut_absent(cut->json) : cut->xml && sc_xml_cut_absent(cut->xml));
 }
 
 uint64_t sc_cut_records(const struct sc_cut *cut)

@@ -256,8 +256,8 @@ static int hand_open(struct sc_ndjson_cut *nd, const char **p, const char *end)
         last = true;
     }
     r = give(nd, from, n, &used);
-    if (r >= 0 && probe(nd, from, used) < 0)
-        return -1;
+    if (probe(nd, from, r < 0 ? n : used) < 0 || r < 0)
+        return -1; /* the probe has gone as far: what is beside the records is told up to the wrong byte */
     if (*p != end)
         *p += used;
     nd->open = !(last && used == n);

@@ -99,7 +99,7 @@ void sc_xml_cut_reset(struct sc_xml_cut *xml)
     sc_xml_tree_clear(&xml->inner);
     sc_buf_clear(&xml->out);
     xml->depth = xml->record_depth = xml->nested_depth = 0;
-    xml->root_seen = xml->wrong_root = xml->done = xml->external = false;
+    xml->begun = xml->root_seen = xml->wrong_root = xml->done = xml->external = false;
     xml->handed = xml->ready = xml->complete = xml->suspended = xml->made = xml->ended = false;
     xml->first_inner = xml->last_inner = xml->turn = 0;
     xml->given = 0;
@@ -220,6 +220,16 @@ static int parsed(struct sc_xml_cut *xml, enum XML_Status status)
     return 0;
 }
 
+static int begin(struct sc_xml_cut *xml, const char **p, const char *end, bool over)
+{
+    while (*p != end && xml->bytes < SC_XML_FIRST)
+        xml->head[xml->bytes++] = *(*p)++;
+    if (xml->bytes < SC_XML_FIRST && !over)
+        return 0;
+    xml->begun = true;
+    return parsed(xml, XML_Parse(xml->parser, xml->head, (int)xml->bytes, 0));
+}
+
 static int parse(struct sc_xml_cut *xml, const char **p, const char *end)
 {
     size_t n = (size_t)(end - *p) < SLICE ? (size_t)(end - *p) : SLICE;
@@ -250,7 +260,7 @@ int sc_xml_cut_feed(struct sc_xml_cut *xml, const char *bytes, size_t len, size_
         else if (xml->suspended)
             r = parsed(xml, XML_ResumeParser(xml->parser));
         else
-            r = parse(xml, &p, end);
+            r = xml->begun ? parse(xml, &p, end) : begin(xml, &p, end, false);
     }
     *ret_used = (size_t)(p - chunk);
     return r < 0 ? report(xml, err) : r;
@@ -273,8 +283,11 @@ static int ended_early(struct sc_xml_cut *xml)
 int sc_xml_cut_finish(struct sc_xml_cut *xml, struct sc_error *err)
 {
     size_t names = strcspn(xml->records_path, ".");
+    const char *none = "";
 
     if (xml->failure.reason != SC_REASON_OK)
+        return report(xml, err);
+    if (!xml->begun && begin(xml, &none, none, true) < 0)
         return report(xml, err);
     if (!xml->done || xml->ready) {
         (void)ended_early(xml);

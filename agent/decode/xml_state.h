@@ -8,6 +8,7 @@
 #include <expat.h>
 
 #define SC_XML_HEAD 64 /* of the body: kept to say what it begins with */
+#define SC_XML_FIRST 4 /* bytes that expat is given first, at once: by them it knows the encoding */
 
 struct sc_xml_level {
     const struct sc_json_node *node; /* on the way to something that is wanted */
@@ -25,6 +26,7 @@ struct sc_xml_cut {
     /* where we are */
     struct sc_xml_level levels[SC_XML_LEVELS + 1];
     unsigned depth, record_depth, nested_depth; /* 0: not inside one */
+    bool begun; /* expat has been given the first bytes */
     bool root_seen, wrong_root, done; /* done: the root element is closed */
     bool external; /* there is more to the DTD than is read: expat takes references that it does not know for declared there */
     bool ended;

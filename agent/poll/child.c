@@ -162,7 +162,7 @@ enum sc_child_verdict sc_child_failed(struct sc_poller *p, int status, enum sc_r
     if (c->failures++ == 0)
         c->first_ms = now;
     bool clear = status < 500 && status >= 400;
-    c->span_ms = clear || p->inst->source->good_ms >= c->first_ms ? SPAN_MS : ALONE_MS;
+    c->span_ms = clear || p->inst->source->good_ms > c->first_ms ? SPAN_MS : ALONE_MS;
     if (c->failures < TRIES || now - c->first_ms < c->span_ms)
         return SC_CHILD_AGAIN;
     gone(p, status, reason, detail);

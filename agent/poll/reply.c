@@ -303,6 +303,8 @@ static struct memory memorise(const struct sc_poller *p)
 
 static void remember_again(struct sc_poller *p, const struct memory *before)
 {
+    if (!before->position || !before->walk) /* out of memory: what the connector put down is better than nothing */
+        return;
     json_decref(p->position);
     p->position = json_incref(before->position);
     json_decref(p->walk);
@@ -392,8 +394,6 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
     if (whole && lists_the_same(p))
         return;
-    if (whole)
-        p->inst->source->good_ms = p->inst->io->now;
     struct memory before = memorise(p);
     enum sc_more more = p->inst->config->connector->ops->page(&p->host, &in, &verdict);
     if (heard == ABSENT && more != SC_BROKEN) { /* whatever it takes the reply for, nothing may move on it */
@@ -402,6 +402,8 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
         json_decref(p->page_keep);
         p->page_keep = json_incref(before.page);
     }
+    if (whole && more != SC_BROKEN)
+        p->inst->source->good_ms = p->inst->io->now;
     switch (more) {
     case SC_MORE:
         break;
@@ -540,14 +542,15 @@ static void body_over(struct sc_poller *p)
         sc_error_clear(&p->cut_error);
         rc = 0;
     }
-    if (rc == 0)
+    if (rc == 0) {
         page_complete(p);
-    else if (absent) {
+    } else if (absent) {
         p->second_pass = false;
         sc_record_post(p);
         ask_connector(p, ABSENT);
-    } else
+    } else {
         page_failed(p, SC_REASON_OK, "");
+    }
 }
 
 void sc_reply_passed_over(struct sc_poller *p)

@@ -208,10 +208,29 @@ static bool too_early(struct sc_poller *p, const struct sc_request *rq)
     return true;
 }
 
+static bool over_budget(struct sc_poller *p, const struct sc_request *rq)
+{
+    struct sc_io *io = p->inst->io;
+    char until[SC_TIME_TEXT], detail[200];
+    int64_t when = sc_request_when(p, rq);
+    if (when <= io->now)
+        return false;
+    int64_t real = when == INT64_MAX ? SC_TIME_NONE : sc_real_ms() + (when - io->now);
+    if (when == INT64_MAX)
+        snprintf(detail, sizeof detail, "waits until another request of this source has ended");
+    else
+        snprintf(detail, sizeof detail, "waits for the request budget until %s", sc_time_short(real, sc_real_ms(), until));
+    if (when - io->now > 1000)
+        sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, detail, NULL);
+    int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
+    p->budget_wait_ms += look_again - io->now;
+    sc_heap_set(&io->heap, &p->timer, look_again);
+    return true;
+}
+
 void sc_request_send(struct sc_poller *p)
 {
     struct sc_request rq = {0};
-    struct sc_io *io = p->inst->io;
     sc_host_release(p);
     enum sc_next next = p->inst->config->connector->ops->request(&p->host, &rq);
     if (next == SC_SEND && !rq.url) {
@@ -239,21 +258,8 @@ void sc_request_send(struct sc_poller *p)
         sc_save_walk(p);
         return;
     }
-    int64_t when = sc_request_when(p, &rq);
-    if (when > io->now) {
-        char until[SC_TIME_TEXT], detail[200];
-        int64_t real = when == INT64_MAX ? SC_TIME_NONE : sc_real_ms() + (when - io->now);
-        if (when == INT64_MAX)
-            snprintf(detail, sizeof detail, "waits until another request of this source has ended");
-        else
-            snprintf(detail, sizeof detail, "waits for the request budget until %s", sc_time_short(real, sc_real_ms(), until));
-        if (when - io->now > 1000)
-            sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, detail, NULL);
-        int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
-        p->budget_wait_ms += look_again - io->now;
-        sc_heap_set(&io->heap, &p->timer, look_again);
+    if (over_budget(p, &rq))
         return;
-    }
     if (!rq.no_auth && sc_auth_needs_token(p) && !sc_token_ready(p))
         return;
     send_it(p, &rq);

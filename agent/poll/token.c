@@ -128,9 +128,10 @@ static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
 static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_real)
 {
     int64_t named = until_real == SC_TIME_NONE ? 0 : until_real - sc_real_ms(), wait;
+    const struct sc_pool *pool = t->budget ? t->budget->pool : NULL;
     switch (sc_reason_class(reason)) {
     case SC_CLASS_THROTTLED:
-        wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, t->budget ? t->budget->pool->throttle_s : 0, t->budget ? t->budget->pool->throttle_max_s : 0);
+        wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, pool ? pool->throttle_s : 0, pool ? pool->throttle_max_s : 0);
         return wait < 3600000 ? wait : 3600000; /* one probe an hour */
     case SC_CLASS_AUTH:
         return is_login(t) ? NEVER_MS : 900000;
@@ -319,7 +320,7 @@ bool sc_token_ready(struct sc_poller *p)
         return true;
     if (t->transfer) {
         if (!usable && (p->facts.reason == SC_REASON_OK || p->facts.reason == SC_REASON_STARTING))
-            snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a %s %s %s", is_login(t) ? "session" : "token", is_login(t) ? "of" : "from", t->host);
+            snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a %s from %s", is_login(t) ? "session" : "token", t->host);
         return usable && t->expires_ms - io->now > LAST_MS;
     }
     if (t->hold.until_ms > io->now) {
@@ -345,7 +346,7 @@ bool sc_token_ready(struct sc_poller *p)
         int64_t next = when == INT64_MAX ? io->now + 250 : when, real = sc_real_ms() + (next - io->now);
         snprintf(detail, sizeof detail, "%s until %s",
                  calm <= io->now ? "waits for the budget of token requests"
-                 : is_login(t)   ? "the vendor ends sessions soon after it gave them (does another login with this user end them?): no more than 12 logins a minute, waits"
+                 : is_login(t)   ? "the vendor ends sessions soon after it gave them (another login with this user?): no more than 12 logins a minute, waits"
                                  : "the vendor refuses tokens soon after it gave them: a new one is asked for no more than 12 times a minute, waits",
                  sc_time_short(real, sc_real_ms(), until));
         if (!usable && next - io->now > 1000)

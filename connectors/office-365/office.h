@@ -3,7 +3,6 @@
 
 #include "rest/rest.h"
 
-#define OFFICE_START_EVERY_MS (17 * 60 * 1000ll) /* 15 minutes are asked for; a plan may be a minute old, and clocks differ */
 #define OFFICE_CODE           16
 
 #define OFFICE_NEW_SECRET "Make a client secret (Entra admin center > App registrations > the app > Certificates & secrets) and save its value."

@@ -23,7 +23,7 @@ static const struct {
     {"AF20012", SC_REASON_CONFIG_INVALID, OFFICE_OWN_TENANT},
     {"AF20013", SC_REASON_CONFIG_INVALID, OFFICE_OWN_TENANT},
     {"AF20020", SC_REASON_FEATURE_OFF, "This cloud does not know the content type: disable the data type. The others go on."},
-    {"AF20022", SC_REASON_VENDOR_BUSY, "Nothing to do: a subscription that was just started is not in force everywhere at once."},
+    {"AF20022", SC_REASON_VENDOR_BUSY, "Nothing to do: a subscription that was just started, or found, is not in force everywhere at once."},
     {"AF20023", SC_REASON_FEATURE_OFF, RE_ENABLE},
     {"AF20030", SC_REASON_VENDOR_ERROR, CLOCK},
     {"AF20055", SC_REASON_VENDOR_ERROR, CLOCK},

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define PLAN_LIVES_MS 60000
-#define ROOT          "/api/v1.0/%s/activity/feed/subscriptions"
+#define START_EVERY_MS (17 * 60000) /* 15 minutes are asked for; a plan may be a minute old, and clocks differ */
+#define PLAN_LIVES_MS  60000
+#define LIST_HOLDS_MS  30000
+#define START_HOLDS_MS (5 * 60000)
+#define ROOT           "/api/v1.0/%s/activity/feed/subscriptions"
 
 /* ---- PublisherIdentifier ----------------------------------------------------------------------------------------------------- */
 
@@ -122,7 +125,7 @@ static void go_on(struct sc_host *host, const char *said, struct sc_verdict *out
 static void plan_start(struct sc_host *host, struct sc_verdict *out)
 {
     int64_t now = host->api->now(host), last = time_kept(host, "started");
-    int64_t at = last != SC_TIME_NONE && last + OFFICE_START_EVERY_MS > now ? last + OFFICE_START_EVERY_MS : now;
+    int64_t at = last != SC_TIME_NONE && last + START_EVERY_MS > now ? last + START_EVERY_MS : now;
     const char *text = host->api->rfc3339(host, at);
     if (!text || !keep_time(host, "started", at) || !host->api->set(host, SC_PAGE, "start_at", text))
         return;
@@ -174,16 +177,25 @@ static bool is_array(struct sc_str body)
     return i < body.len && body.ptr[i] == '[';
 }
 
+/* To its end: what stands behind a cut may be enabled. */
+static bool is_whole(const struct sc_response *in)
+{
+    size_t len = in->body_prefix.len;
+    while (len && isspace((unsigned char)in->body_prefix.ptr[len - 1]))
+        len--;
+    return in->transport == SC_REASON_OK && len && in->body_prefix.ptr[len - 1] == ']';
+}
+
 static void listed(struct sc_host *host, const struct sc_response *in, const char *code, struct sc_verdict *out)
 {
-    bool good = in->status >= 200 && in->status < 300;
-    if (good && is_array(in->body_prefix) && lists_enabled(in->body_prefix, office_content_type(host))) {
+    bool good = in->status >= 200 && in->status < 300, array = is_array(in->body_prefix);
+    if (good && array && lists_enabled(in->body_prefix, office_content_type(host))) {
         go_on(host, "is enabled", out);
-    } else if (good && is_array(in->body_prefix)) {
+    } else if (good && array && is_whole(in)) {
         plan_start(host, out);
     } else if (good && !code[0]) {
         office_refuse(out, SC_REASON_BAD_RESPONSE, NULL);
-        snprintf(out->detail, sizeof out->detail, "the list of subscriptions is no JSON array");
+        snprintf(out->detail, sizeof out->detail, "the list of subscriptions is %s", array ? "cut short" : "no JSON array");
     } else {
         office_judge(in->body_prefix, code, out);
     }
@@ -233,11 +245,17 @@ void office_subscription_answered(struct sc_host *host, const struct sc_response
         listed(host, in, code, out);
 }
 
-/* The subscription is gone. Not believed right behind its start. */
+/* A start takes effect somewhere later than elsewhere, and what was just listed is not asked again at once. */
+static bool is_early(const struct sc_host *host)
+{
+    int64_t now = host->api->now(host), known = time_kept(host, "subscription"), sent = time_kept(host, "started");
+    bool by_start = sent != SC_TIME_NONE && sent <= known && now - sent < START_HOLDS_MS;
+    return known != SC_TIME_NONE && now - known < (by_start ? START_HOLDS_MS : LIST_HOLDS_MS);
+}
+
 bool office_lose_subscription(struct sc_host *host, const char *code, struct sc_verdict *out)
 {
-    int64_t known = time_kept(host, "subscription"), now = host->api->now(host);
-    if (!office_is_one_of(code, (const char *const[]){"AF20022", "AF20023", NULL}) || (known != SC_TIME_NONE && now - known < OFFICE_START_EVERY_MS))
+    if (!office_is_one_of(code, (const char *const[]){"AF20022", "AF20023", NULL}) || is_early(host))
         return false;
     if (!host->api->set(host, SC_POSITION, "subscription", "lost"))
         return false;

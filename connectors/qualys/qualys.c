@@ -13,8 +13,8 @@
  *   The window has no end (vm_processed_before): a host that is processed again while the walk is open would drop out of it, and one that is
  *   processed often would never be read. What changes behind the walk's back is read by the next one, which begins where this one began.
  *   So most of what comes was published long ago: the agent remembers of each host when it was read last (`whole`), not each detection.
- * - A detection is an artifact once for each LAST_UPDATE_DATETIME and STATUS. UNIQUE_VULN_ID tells detections of one port apart where the vendor
- *   sends it (unverified); one without LAST_UPDATE_DATETIME goes by LAST_FOUND_DATETIME.
+ * - A detection is an artifact once for each LAST_UPDATE_DATETIME and STATUS; one without LAST_UPDATE_DATETIME goes by LAST_FOUND_DATETIME. The
+ *   newer UNIQUE_VULN_ID (unverified) is no part of the identity: the day it comes each detection would be another.
  * - Throttling is 409 with an XML code: 1965 rate, 1960 and 1920 another call is running. A vendor table has 400 for 1965, and errors may come
  *   inside a 200, so the code is read everywhere. X-RateLimit-ToWait-Sec says how long; above 15 minutes it is a quota.
  * - A call that timed out here goes on there, and a retry meanwhile is refused (1960): so replies may take 10 minutes to begin, after a
@@ -440,8 +440,8 @@ static const struct sc_data_type data_types[] = {
         .format = SC_XML,
         .records = LIST_OUTPUT ".HOST_LIST.HOST",
         .nested = "DETECTION_LIST.DETECTION",
-        .id = {"ID", "QID", "?PORT", "?PROTOCOL", "?SSL", "?UNIQUE_VULN_ID", "LAST_UPDATE_DATETIME", "?STATUS"},
-        .id_else = {"ID", "QID", "?PORT", "?PROTOCOL", "?SSL", "?UNIQUE_VULN_ID", "?LAST_FOUND_DATETIME", "?STATUS"},
+        .id = {"ID", "QID", "?PORT", "?PROTOCOL", "?SSL", "LAST_UPDATE_DATETIME", "?STATUS"},
+        .id_else = {"ID", "QID", "?PORT", "?PROTOCOL", "?SSL", "?LAST_FOUND_DATETIME", "?STATUS"},
         .time = "LAST_UPDATE_DATETIME",
         .whole = "ID",
         .time_format = SC_TIME_RFC3339,

@@ -8,6 +8,7 @@
 #include "rest/parts.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #define FIRST_PAUSE_S 2
 #define LAST_PAUSE_S  30
@@ -229,11 +230,13 @@ static void ask_make(struct sc_host *host, struct sc_request *out)
 static const char *progress(struct sc_host *host)
 {
     const char *state = walk(host, "job_state"), *id = walk(host, "job"), *done = walk(host, "job_done"), *why = walk(host, "job_why");
+    const char *made = walk(host, "top") ? host->api->rfc3339(host, number(host, "top", 0)) : NULL;
+    const char *since = made ? host->api->text(host, ", made at %.19sZ", made) : "";
     const char *parts = done && *done ? host->api->text(host, ", parts %.40s read", done) : "";
     const char *before = why ? host->api->text(host, " (the one before: %.80s)", why) : "";
     const char *whose = walk(host, "job_others") ? "perhaps somebody else's, " : "";
-    return host->api->text(host, "%s %.40s (%s%.40s%s)%s", noun_of(host), id, whose, state ? state : "just made", parts ? parts : "",
-                           before ? before : "");
+    return host->api->text(host, "%s %.40s (%s%.40s%s%s)%s", noun_of(host), id, whose, state ? state : "just made", since ? since : "",
+                           parts ? parts : "", before ? before : "");
 }
 
 static void ask_look(struct sc_host *host, struct sc_request *out)
@@ -425,7 +428,7 @@ static enum sc_more made(struct sc_host *host, const struct sc_page *in, struct 
 static bool is_one_of(const char *const *values, const char *value)
 {
     for (unsigned i = 0; i < REST_JOB_STATES && values[i]; i++) {
-        if (strcmp(values[i], value) == 0)
+        if (strcasecmp(values[i], value) == 0)
             return true;
     }
     return false;

@@ -18,8 +18,8 @@
  *   as it is with each poll. Its events are recognised for as long as its own earliest= can bring them again; if that cannot be told (no
  *   earliest=, a date), for as long as identities are kept at all. Its rows are another poll's rows each time.
  * - Two ways (settings.mode): an export is a stream, which ends when the search does; a job is made, waited for (QUEUED ... DONE), read by
- *   offset and deleted. A job keeps a long search safe from connections that time out. The v2 paths need Splunk 9.0.1; after a 404 the old
- *   ones are tried, and kept if they answer. Its status is a large document; where the number of results is beyond what is kept of it, results
+ *   offset and deleted. A job keeps a long search safe from connections that time out. The v2 paths need Splunk 9.0.1; where the first 404
+ *   comes before any answer the old ones are tried, and kept if they answer. A job's status is a large document; where the number of results is beyond what is kept of it, results
  *   are read until there are no more.
  * - Three ways to sign in: a token; user and password, exchanged for a session key (which dies after about an hour without use, unverified); or
  *   these two with each call. The token wins.
@@ -29,7 +29,6 @@
  *   free trials have none.
  * - Values are text or, where a member has several, lists; a list in the place of an identity makes the bytes the identity. */
 #include "rest/job.h"
-#include "rest/parts.h"
 #include "splunk/reply.h"
 #include "splunk/spl.h"
 
@@ -134,8 +133,8 @@ static const char *job_form(struct sc_host *host)
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------ */
 
-/* SC_WALK "api" is the version of the paths in this walk, "api_tried" that the other one is not there; SC_POSITION "api" the one that answered;
- * SC_PAGE "versioned" that the request has one. */
+/* Paths come in two versions. SC_POSITION "api" is the one that has answered, SC_WALK "api" that of this walk, once a 404 came, "api_tried" that the
+ * other one is not there; SC_PAGE "versioned" that the request has one. */
 static bool is_old(const struct sc_host *host)
 {
     const char *api = host->api->get(host, SC_WALK, "api");
@@ -233,12 +232,18 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------------------------- */
 
+static bool v2_has_answered(const struct sc_host *host)
+{
+    const char *api = host->api->get(host, SC_POSITION, "api");
+    return api && strcmp(api, "v2") == 0;
+}
+
 /* The server has no such path: once the other version's. One that speaks of a sid has the path, and not the job. */
 static bool try_other_paths(struct sc_host *host, struct sc_str body, struct sc_verdict *out)
 {
     struct splunk_message message;
     bool old = is_old(host), tried = host->api->get(host, SC_WALK, "api_tried") != NULL;
-    if (splunk_first_message(rest_error_value(body, "messages"), &message) && strstr(message.text, "sid"))
+    if (v2_has_answered(host) || (splunk_first_message(rest_error_value(body, "messages"), &message) && strstr(message.text, "sid")))
         return false;
     if (!host->api->get(host, SC_PAGE, "versioned") || !host->api->set(host, SC_WALK, "api", old ? "v2" : "v1") ||
         !host->api->set(host, SC_WALK, "api_tried", tried ? NULL : "1") || tried)
@@ -276,6 +281,14 @@ static void judge_message(const struct splunk_message *message, struct sc_verdic
     advise(out, "The role runs as many searches as it may, or its disk quota is used up: raise the quota of the role, or poll less often.");
 }
 
+static bool is_web_page(struct sc_str body)
+{
+    size_t i = 0;
+    while (i < body.len && body.ptr[i] && strchr(" \t\r\n", body.ptr[i]))
+        i++;
+    return i < body.len && body.ptr[i] == '<';
+}
+
 /* After the tables: the server's own words. */
 static void refused(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
@@ -285,7 +298,7 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
         advise_transport(host, in->transport, out);
         return;
     }
-    if (in->status == 503 && rest_is_web_page(in->body_prefix)) { /* something on the way, or maintenance */
+    if (in->status == 503 && is_web_page(in->body_prefix)) { /* something on the way, or maintenance */
         out->action = SC_BY_STATUS;
         out->advice[0] = '\0';
     }
@@ -300,8 +313,14 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
 
 static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    if (in->status != 404 || !in->body_complete || !try_other_paths(host, in->body_prefix, out))
-        rest_ops.response(host, in, out);
+    bool missing = in->status == 404 && in->body_complete;
+    if (missing && try_other_paths(host, in->body_prefix, out))
+        return;
+    rest_ops.response(host, in, out);
+    if (missing && out->action == SC_REFUSE && host->api->get(host, SC_PAGE, "versioned") && v2_has_answered(host)) {
+        out->reason = SC_REASON_VENDOR_ERROR;
+        advise(out, "");
+    }
 }
 
 /* ---- replies -------------------------------------------------------------------------------------------------------------------------- */
@@ -351,10 +370,10 @@ static bool cover_poll(struct sc_host *host, const char *known)
 /* The paths that answered are the server's. */
 static void keep_version(struct sc_host *host)
 {
-    const char *api = host->api->get(host, SC_WALK, "api");
-    if (!api || !host->api->get(host, SC_PAGE, "versioned"))
+    if (!host->api->get(host, SC_PAGE, "versioned"))
         return;
-    host->api->set(host, SC_POSITION, "api", strcmp(api, "v1") == 0 ? "v1" : NULL);
+    host->api->set(host, SC_POSITION, "api", is_old(host) ? "v1" : "v2");
+    host->api->set(host, SC_WALK, "api", NULL);
     host->api->set(host, SC_WALK, "api_tried", NULL);
 }
 

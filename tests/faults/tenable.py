@@ -1,5 +1,5 @@
 """Tenable: exports that outlive polls, agents and themselves. Agent and server are killed while exports are being made and read, findings
-are scanned, fixed and reopened between chunks; exports expire, fail, are cancelled, or are in the way; replies are cut, also the one
+are scanned, fixed and reopened between chunks; exports expire, fail, are cancelled, or are in the way, all places are taken by others; replies are cut, also the one
 that names the export. Judged record by record as waves.py does it; second exports, looks too often and chunks that are not there are
 violations of the vendor's rules.
 """
@@ -7,7 +7,7 @@ violations of the vendor's rules.
 from relapses import BRIEF
 from scenario import conclude, scenario
 from signaltest.tools import wait_until
-from waves import Vendor, deal, kill
+from waves import ODD, Vendor, deal, kill
 from world import IDLE_S, World
 
 TYPES = ("vulnerabilities", "assets")
@@ -44,7 +44,7 @@ def changes(vendor, size):
 
 def run_exports(options, size, name, **choices):
     vendors = {"tenable": {"assets": size.assets, "findings": size.findings, "chunk_order": "mixed", "chunk_numbers": "gaps", "empty_every": 4,
-                           "shapes": ["all"], "queue_seconds": 0.3, "chunk_seconds": 0.1, "rate_limit": 1_000_000, **choices}}
+                           "shapes": ODD, "queue_seconds": 0.3, "chunk_seconds": 0.1, "rate_limit": 1_000_000, "slots_retry": 2, **choices}}
     with World(name, options, vendors, stream=BRIEF) as world:
         vendor = Tenable(world)
         vendor.put()
@@ -66,6 +66,7 @@ def run_exports(options, size, name, **choices):
             vendor.misbehave(*WEATHER)
             vendor.set(conflict={"kind": "vulns", "filters": {"since": 1}, "gone": bool(number % 2)})
             vendor.set(conflict={"kind": "assets", "filters": {"updated_at": 1}})
+            vendor.set(foreign_exports={"kind": "assets", "count": 10, "seconds": 1.5})
             vendor.grow(size.wave, agent)
             vendor.set(**{("fail_exports", "cancel_exports", "expire_exports", "expire_chunks")[number % 4]: True})
             vendor.polls()
@@ -85,7 +86,7 @@ def tenable_exports(options, size):
     return run_exports(options, size, "tenable_exports")
 
 
-@scenario("tenable_exports_late", SMALL, LARGE)
+@scenario("tenable_exports_late", {**SMALL, "kills": 2, "server_kills": 1, "rounds": 1}, LARGE)
 def tenable_exports_late(options, size):
     """The same, where a chunk's contents are fixed only when it becomes available, status replies show filters, and empty exports have a
     chunk."""

@@ -8,8 +8,8 @@ static const struct sc_field settings[] = {
 };
 static const struct sc_field credentials[] = {
     {.name = "api_token", .title = "API token", .required = true, .secret = true},
-    {.name = "signing_key", .title = "Signing key", .secret = true},
-    {.name = "client_id", .title = "Client"},
+    {.name = "signing_key", .title = "Signing key", .secret = true, .alias = "hook_key"},
+    {.name = "client_id", .title = "Client", .alias = "org"},
     {0},
 };
 static const struct sc_pool pools[] = {

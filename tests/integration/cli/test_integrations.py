@@ -61,6 +61,22 @@ class Put(CommandTest):
             "credentials": {"client_id": "c-1=2", "signing_key": KEY, "api_token": TOKEN},
             "data_types": {"assets": {"enabled": False}, "events": {"enabled": True}}})
 
+    def test_other_names(self):
+        self.call("integrations", "put", "acme-prod", "--type", "acme", "--set", "fqdn=https://A.acme.test/", "--set", "org=c-1", "--secret", "api_token",
+                  "--secret", "hook_key", stdin=f"{TOKEN}\n{KEY}")
+        own = {"client_id": "c-1", "api_token": TOKEN, "signing_key": KEY}
+        self.assertEqual(self.bucket.get_json("acme-prod")["credentials"], own, "a field is written under its own name")
+        value = self.bucket.get_json("acme-prod")
+        value["credentials"] = {"api_token": TOKEN, "hook_key": KEY + "-old"}
+        value["settings"]["org"] = "c-2"
+        self.bucket.put("acme-prod", value)
+        out, _ = self.call("integrations", "show", "acme-prod")
+        self.assertNotIn(KEY, out)
+        self.call("integrations", "put", "acme-prod", "--secret", "signing_key", "--set", "client_id=c-1", stdin=KEY)
+        self.assertEqual(self.bucket.get_json("acme-prod")["credentials"], own, "and the other name goes")
+        self.assertEqual(self.bucket.get_json("acme-prod")["settings"], {"fqdn": "https://A.acme.test/"})
+        self.assertIn("secret, also called hook_key", self.call("connectors", "show", "acme")[0])
+
     def test_replaced_and_changed(self):
         self.put_acme()
         out, _ = self.put_acme("acme-prod", "--json")

@@ -100,7 +100,8 @@ static void test_office_lists(void **state)
         {"disabled", 200, "[{\"contentType\":\"Audit.Exchange\",\"status\":\"disabled\"}]", "start"},
         {"without status, as in the vendor's sample", 200, "[{\"contentType\":\"Audit.Exchange\",\"webhook\":null}]", "start"},
         {"one that begins with the same letters", 200, "[{\"contentType\":\"Audit.ExchangeX\",\"status\":\"enabled\"}]", "start"},
-        {"cut in the middle", 200, "[{\"contentType\":\"Audit.Exchange\",\"status\":\"enab", "start"},
+        {"cut in the middle", 200, "[{\"contentType\":\"Audit.Exchange\",\"status\":\"enab", NULL},
+        {"cut behind what is wanted", 200, "[{\"contentType\":\"Audit.Exchange\",\"status\":\"enabled\"},", "content"},
         {"an object", 200, "{\"value\":[]}", NULL},
         {"an error inside a success", 200, ERROR("AF50000"), NULL},
         {"a web page", 200, "<html>proxy</html>", NULL},
@@ -198,9 +199,15 @@ static void test_office_lost_subscription(void **state)
         CHECK_TRUE("nobody collected meanwhile", f.gaps == 1 && f.gap_from == FAKE_NOW - HOUR && f.gap_to == FAKE_NOW + MIN(20));
         CHECK_INT("content", ask(&f, "content", WINDOW, 400, codes[i]), SC_REFUSE);
         CHECK_INT("too early to believe it", f.verdict.reason, i ? SC_REASON_FEATURE_OFF : SC_REASON_VENDOR_BUSY);
-        f.now += MIN(18);
+        f.now += MIN(6);
         CHECK_INT("now it is", ask(&f, "content", WINDOW, 400, codes[i]), SC_AGAIN);
         CHECK_INT("asked again", ask(&f, "list", LIST, 200, ENABLED), SC_AGAIN);
+        CHECK_TRUE("another gap", f.gaps == 2);
+        CHECK_INT("once more, at once", ask(&f, "content", WINDOW, 400, codes[i]), SC_REFUSE);
+        f.now += 29000;
+        CHECK_INT("what was listed holds for half a minute", ask(&f, "content", WINDOW, 400, codes[i]), SC_REFUSE);
+        f.now += 1000;
+        CHECK_INT("no longer", ask(&f, "content", WINDOW, 400, codes[i]), SC_AGAIN);
         fake_close(&f);
     }
 }

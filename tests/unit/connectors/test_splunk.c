@@ -58,7 +58,7 @@ static void test_windows_tile(void **state)
     CHECK_TEXT("one behind the other", f.body, bounds(FROM + 22 * 3600, FROM + 23 * 3600));
     CHECK_INT("the last one", read_page(&f, 1), SC_WALKED);
     CHECK_TEXT("a minute before the present", f.body, bounds(FROM + 23 * 3600, NOW - 60));
-    CHECK_TEXT("is where it stands", fake_show(&f, FAKE_POSITION), "time=2026-05-01T09:59:00.000Z");
+    CHECK_TEXT("is where it stands", fake_show(&f, FAKE_POSITION), "api=v2 time=2026-05-01T09:59:00.000Z");
     fake_new_walk(&f);
     f.now = f.answered = FAKE_NOW + 900000;
     CHECK_INT("15 minutes later", read_page(&f, 9), SC_WALKED);
@@ -189,10 +189,14 @@ static void test_old_paths(void **state)
     CHECK_INT("until it is gone", fake_reply(&f, 404, NULL), SC_AGAIN);
     CHECK_INT("then v2", read_page(&f, 1), SC_WALKED);
     CHECK_TEXT("again", f.url, EXPORT);
-    CHECK_TEXT("is kept", fake_get(&f, FAKE_POSITION, "api"), NULL);
+    CHECK_TEXT("is kept", fake_get(&f, FAKE_POSITION, "api"), "v2");
     fake_new_walk(&f);
     fake_request(&f);
-    CHECK_INT("404", fake_reply(&f, 404, "<html>"), SC_AGAIN);
+    CHECK_INT("404 of a path that has answered", fake_reply(&f, 404, "<html>"), SC_REFUSE);
+    CHECK_INT("comes back", f.verdict.reason, SC_REASON_VENDOR_ERROR);
+    fake_set(&f, FAKE_POSITION, "api", NULL);
+    fake_request(&f);
+    CHECK_INT("404 before any answer", fake_reply(&f, 404, "<html>"), SC_AGAIN);
     fake_request(&f);
     CHECK_INT("neither is there", fake_reply(&f, 404, "<html>"), SC_REFUSE);
     CHECK_INT("so it is another server", f.verdict.reason, SC_REASON_WRONG_HOST);
