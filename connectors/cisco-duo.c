@@ -19,7 +19,8 @@
  * - A reply of status 200 may say "stat":"FAIL": nothing of it counts. The first three digits of a code are its status. Of the codes only 40103 is
  *   sure; 40101 and 40102 are missing and unknown key, any other 401 is taken for a date that is refused: the clock.
  * - No limits are published for logs. Recommended is one request a minute for each log: that is what the interval keeps to; the pages of a poll
- *   come no faster than one in two seconds. A 429 names no time: 1, 2, 4 up to 32 seconds.
+ *   come no faster than one in two seconds. A 429 names no time: wanted are 1, 2, 4 up to 32 seconds and a random part on top. The agent's waits
+ *   vary by a fifth to both sides, so 2 doubling to 40 is never less.
  * - 180 days are kept (v2; of v1 it is not known). The host says which deployment it is; there is no table of regions. */
 #include "rest/parts.h"
 #include "sign/duo.h"
@@ -184,7 +185,7 @@ static enum sc_more too_many(struct sc_host *host, uint64_t records, int64_t sec
 
 static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
-    bool full = in->records >= V1_PAGE, perhaps = in->records && in->records % 100 == 0;
+    bool full = in->records >= V1_PAGE || (in->records && in->records % 100 == 0);
     const char *begin = host->api->get(host, SC_WALK, "at") ? "at" : "since";
     int64_t from = walk_time(host, begin), newest = in->newest_time;
     if (newest != SC_TIME_NONE)
@@ -192,7 +193,7 @@ static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, stru
     bool moves = newest != SC_TIME_NONE && newest > from;
     if (full && !moves)
         return too_many(host, in->records, from, out);
-    bool more = moves && (full || perhaps);
+    bool more = full && moves;
     if (!move_position(host, newest, in->answered) || (more && !set_time(host, SC_WALK, "at", newest))) {
         out->reason = SC_REASON_MEMORY_LIMIT;
         snprintf(out->detail, sizeof out->detail, "memory is short: the page is asked again");
@@ -269,7 +270,7 @@ static const struct sc_field credentials[] = {
     {0},
 };
 
-#define POLITE(log) {.name = log, .scope = SC_PER_SOURCE, .requests = 1, .per_s = 2, .concurrency = 1, .throttle_s = 1, .throttle_max_s = 32}
+#define POLITE(log) {.name = log, .scope = SC_PER_SOURCE, .requests = 1, .per_s = 2, .concurrency = 1, .throttle_s = 2, .throttle_max_s = 40}
 
 static const struct sc_pool pools[] = {
     POLITE("authentication"), POLITE("administrator"), POLITE("activity"), POLITE("telephony"), POLITE("offline_enrollment"), {0},

@@ -8,11 +8,12 @@
  *   used; neither is `skip`, which ends at 1,000 items.
  * - How late a record may appear is not documented: 2 minutes are taken. No position passes what is younger than that, and each poll begins
  *   2 minutes before the position.
- * - A cursor is not a checkpoint; after a 400 it is dropped and the walk goes on by time. A last page may be empty, with a null cursor;
- *   totalItems only tells a short last page that still has one.
+ * - A cursor is not a checkpoint, and how long it lives is not documented: after a 400, and in a walk that stood still for a minute (the agent
+ *   was off), it is dropped and the walk goes on by time: one that counts places would skip what has moved meanwhile. A last page may be
+ *   empty, with a null cursor; totalItems only tells a short last page that still has one.
  * - An error may stand inside a 200 (`errors` not empty). Its codes are statuses with digits behind them, 4010010 (unverified).
  * - Authorization says ApiToken, not Bearer. A service user's token ends at the date chosen with it; a user's after about 30 days
- *   (unverified).
+ *   (unverified). Any tier of Singularity with access to the API of its console will do.
  * - limit up to 1000 is confirmed for threats alone; the total of a page that has fewer than asked for tells that there is more.
  * - Each customer has a console host of his own. A token may reach several accounts and sites: account_ids and site_ids narrow that down.
  * - About 1,000 requests a minute (not from the vendor), stricter for some calls (unverified): a fifth is taken. No rate headers are known;
@@ -21,8 +22,74 @@
  *   do not change: their first poll looks back 30 days, so that the inventory has them too. */
 #include "rest/rest.h"
 
-#define NEW_TOKEN "Generate a new API token for a service user of role Viewer (Settings > Users > Service Users) and save it."
+#include <stdlib.h>
+
+#define NEW_TOKEN \
+    "Generate a new API token for a service user of role Viewer (Settings > Users > Service Users), valid for as long as may be, and save it."
 #define LATE_S    (2 * 60)
+#define IDLE_MS   (60 * 1000) /* a page that begins so long after the one before does not go on by its cursor */
+
+/* ---- hooks: how long a cursor is good for -------------------------------------------------------------------------------------------
+ * SC_WALK "cursor_at": when the page came that named the cursor; "again": what is asked for may rightly have come before. SC_PAGE "begun": it was
+ * asked for, and that is kept to, however long it takes: only a start of the agent, or NATS in trouble, parts a page from the one before. */
+
+static int64_t time_of(const struct sc_host *host, enum sc_keep keep, const char *name)
+{
+    const char *text = host->api->get(host, keep, name);
+    return text ? host->api->parse_time(host, sc_str_of(text), SC_TIME_RFC3339) : SC_TIME_NONE;
+}
+
+/* Counted as the engine counts lost ones, so that a walk that never gets further ends as an error. */
+static void drop_cursor(struct sc_host *host)
+{
+    static const char *const gone[] = {"cursor", "cursor_at", "opened"};
+    const char *lost = host->api->get(host, SC_WALK, "lost");
+    const char *times = host->api->text(host, "%d", lost ? atoi(lost) + 1 : 1);
+    uint32_t limit = host->api->page_size(host, 1000);
+    const char *one_less = host->api->text(host, "%u", limit > 2 ? limit - 1 : 1);
+    if (!times || !one_less || !host->api->set(host, SC_WALK, "again", "1") || !host->api->set(host, SC_WALK, "lost", times))
+        return; /* memory is short: with a later request */
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        host->api->set(host, SC_WALK, gone[i], NULL);
+    /* Else it may be the very page before, and look like a loop. */
+    host->api->set(host, SC_WALK, "fewer", host->api->get(host, SC_WALK, "fewer") ? NULL : one_less);
+    int64_t covered = time_of(host, SC_POSITION, "time"); /* the pages by cursor have moved it: no further back than identities are kept */
+    if (covered != SC_TIME_NONE && time_of(host, SC_WALK, "since") < covered - LATE_S * 1000)
+        host->api->set(host, SC_WALK, "since", NULL);
+    host->api->trace(host, "the cursor is more than %d s old: dropped, the walk goes on by time", IDLE_MS / 1000);
+}
+
+static enum sc_next request(struct sc_host *host, struct sc_request *out)
+{
+    int64_t came = time_of(host, SC_WALK, "cursor_at");
+    bool begins = !host->api->get(host, SC_PAGE, "begun"), idle = came == SC_TIME_NONE || host->api->now(host) - came > IDLE_MS;
+    if (begins && host->api->get(host, SC_WALK, "cursor") && idle)
+        drop_cursor(host);
+    host->api->set(host, SC_PAGE, "begun", "1");
+    enum sc_next next = rest_ops.request(host, out);
+    out->may_repeat = out->may_repeat || host->api->get(host, SC_WALK, "again");
+    return next;
+}
+
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    enum sc_more more = rest_ops.page(host, in, out);
+    if (more == SC_BROKEN)
+        return more;
+    bool by_cursor = host->api->get(host, SC_WALK, "cursor");
+    host->api->set(host, SC_WALK, "again", NULL);
+    host->api->set(host, SC_WALK, "cursor_at", by_cursor ? host->api->rfc3339(host, host->api->now(host)) : NULL);
+    return more;
+}
+
+static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
+{
+    rest_ops.response(host, in, out);
+}
+
+static const struct sc_connector_ops ops = {.request = request, .response = response, .page = page};
+
+/* ---- tables ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct sc_field settings[] = {
     {
@@ -52,7 +119,7 @@ static const struct sc_field credentials[] = {
     {
         .name = "api_key",
         .title = "API token",
-        .help = "Of a service user with the role Viewer",
+        .help = "Of a service user with the role Viewer: valid until the date that is chosen with it; a person's own token ends after about 30 days",
         .required = true,
         .secret = true,
     },
@@ -150,7 +217,7 @@ static const struct sc_connector sentinelone = {
     .credentials = credentials,
     .pools = pools,
     .data_types = data_types,
-    .ops = &rest_ops,
+    .ops = &ops,
 };
 
 SC_CONNECTOR_EXPORT(sentinelone)

@@ -9,7 +9,7 @@
  * meaning from any byte. '[' ']' '*' are kept for later. Names match by their unescaped text, at exactly that depth.
  *   records, JSON    "[]" the top-level array, "vulnerabilities[]", "data.items[]". null there is an empty list.
  *   records, NDJSON  of each line: "" the line is the record, "result" a member that is an object, "results[]" elements
- *   records, XML     the elements' names from the root on: "LIST_OUTPUT.RESPONSE.HOST_LIST.HOST"
+ *   records, XML     the elements' names from the root on: "LIST_OUTPUT.RESPONSE.HOST_LIST.HOST" ([] behind it means nothing)
  *   fields           inside a record; for XML in the JSON object made of it ("QDS.@severity", "QDS.#text")
  *   envelope         JSON: from the body's root on. NDJSON: from the line's. XML: from the root element on, the text of an element
  * What JSON's envelope and the fields keep of arrays, objects and doubled members: see json_cut.h.

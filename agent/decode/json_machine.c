@@ -12,6 +12,7 @@ static int fail_at(struct sc_json_cut *cut, const char *p, const char *what)
     unsigned char c = (unsigned char)*p;
     uint64_t at = sc_json_at(cut, p);
 
+    cut->failed_at = at;
     if (c > 0x20 && c < 0x7F)
         return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE, "unexpected '%c' at byte %llu: %s", c,
                        (unsigned long long)at, what);
@@ -175,6 +176,7 @@ static int at_records(struct sc_json_cut *cut, const struct sc_json_node *node, 
             second |= cut->watched[i] != SC_CUT_ABSENT;
             cut->watched[i] = kind;
         }
+    cut->failed_at = sc_json_at(cut, p);
     if (second)
         return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE, "second \"%s\" at byte %llu: which are the records is not clear",
                        cut->records_path, (unsigned long long)sc_json_at(cut, p));
@@ -277,6 +279,7 @@ static int bad_utf8(struct sc_json_cut *cut)
 {
     if (cut->probe && !cut->want && !cut->capture_count)
         return 0;
+    cut->failed_at = cut->string.bad_at;
     if (!cut->in_record)
         return sc_fail(&cut->failure, SC_REASON_BAD_RESPONSE, "bad UTF-8 at byte %llu",
                        (unsigned long long)cut->string.bad_at);
@@ -316,6 +319,7 @@ static int too_deep(struct sc_json_cut *cut, const char *p)
         cut->level_limit = SC_JSON_LEVELS;
         return 0;
     }
+    cut->failed_at = sc_json_at(cut, p);
     return sc_fail(
         &cut->failure, SC_REASON_BAD_RESPONSE, "nested deeper than %u levels at byte %llu",
         cut->in_record ? SC_JSON_LEVELS : cut->max_depth, (unsigned long long)sc_json_at(cut, p));

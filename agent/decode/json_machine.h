@@ -89,6 +89,7 @@ struct sc_json_cut {
     struct sc_cut_record record;
     uint64_t records;
     struct sc_error failure;
+    uint64_t failed_at; /* what the text of the body is wrong with */
 
     uint64_t objects[SC_JSON_LEVELS / 64]; /* bit level - 1: that container is an object */
     const struct sc_json_node *nodes[2 * SC_JSON_PATH_MAX + 4]; /* of the tracked levels */

@@ -31,8 +31,12 @@ struct sc_ndjson_cut {
     char *hold;   /* the line's first bytes, where no chunk has all of it */
     size_t held, room, given; /* bytes in it, its size, bytes that `now` has taken */
     size_t max;
+    size_t ahead; /* of the bytes to come, those that the probe has read of a line that is open */
+    bool wrong;   /* and found something wrong with */
+    struct sc_error why;
     size_t left;  /* bytes of the line that come (again), when none are held */
-    uint64_t at, chunk_at; /* place of the line, of the bytes at hand */
+    const char *chunk;     /* the bytes at hand begin here */
+    uint64_t at, chunk_at; /* place of the line, of these */
     uint64_t number, records;
     struct sc_error failure;
 };
@@ -101,7 +105,9 @@ void sc_ndjson_cut_reset(struct sc_ndjson_cut *nd)
     nd->now = NULL;
     nd->state = BETWEEN;
     nd->paused = nd->refused = nd->open = nd->ended = false;
-    nd->held = nd->given = nd->left = 0;
+    nd->held = nd->given = nd->left = nd->ahead = 0;
+    nd->wrong = false;
+    nd->why = (struct sc_error)SC_ERROR_INIT;
     nd->at = nd->chunk_at = 0;
     nd->number = 1;
     nd->records = 0;
@@ -177,7 +183,7 @@ static void close_line(struct sc_ndjson_cut *nd)
         nd->records += sc_json_cut_records(nd->now);
     nd->now = NULL;
     nd->open = nd->refused = false;
-    nd->held = nd->given = nd->left = 0;
+    nd->held = nd->given = nd->left = nd->ahead = 0;
     nd->number++;
     nd->state = BETWEEN;
 }
@@ -242,9 +248,21 @@ static int give(struct sc_ndjson_cut *nd, const char *bytes, size_t len, size_t 
     return r < 0 ? fail_line(nd, &why) : r;
 }
 
+/* The probe reads on, no further than the bytes at hand; where it finds something wrong is kept: what comes before is handed over. */
+static void look_ahead(struct sc_ndjson_cut *nd, const char *from, size_t len)
+{
+    size_t used;
+
+    if (nd->wrong || nd->ahead >= len)
+        return;
+    nd->wrong = sc_json_cut_feed(nd->probe, from + nd->ahead, len - nd->ahead, &used, &nd->why) < 0;
+    nd->ahead = len;
+}
+
 /* The rest of a line that is too long to be held. */
 static int hand_open(struct sc_ndjson_cut *nd, const char **p, const char *end)
 {
+    uint64_t at = nd->chunk_at + (uint64_t)(*p - nd->chunk), wrong;
     const char *from = *p, *eol = memchr(from, '\n', (size_t)(end - from));
     size_t n = eol ? (size_t)(eol - from) + 1 : (size_t)(end - from), used;
     bool last = eol != NULL;
@@ -255,12 +273,19 @@ static int hand_open(struct sc_ndjson_cut *nd, const char **p, const char *end)
         n = 1;
         last = true;
     }
+    look_ahead(nd, from, n);
+    wrong = nd->wrong ? nd->probe->failed_at : UINT64_MAX;
+    if (n > (wrong > at ? wrong - at : 0))
+        n = (size_t)(wrong > at ? wrong - at : 0);
     r = give(nd, from, n, &used);
-    if (probe(nd, from, r < 0 ? n : used) < 0 || r < 0)
-        return -1; /* the probe has gone as far: what is beside the records is told up to the wrong byte */
+    nd->ahead -= used < nd->ahead ? used : nd->ahead;
     if (*p != end)
         *p += used;
-    nd->open = !(last && used == n);
+    if (r < 0)
+        sc_json_cut_reset(nd->probe); /* how far it came depends on the chunks: nothing is told of this line */
+    if (r == 0 && at + used >= wrong)
+        return fail_line(nd, &nd->why);
+    nd->open = r != 0 || !last || nd->wrong;
     return r;
 }
 
@@ -311,26 +336,26 @@ static int hand(struct sc_ndjson_cut *nd, const char **p, const char *end)
 /* ---- the body --------------------------------------------------------------------------------- */
 
 /* Blanks and empty lines are nobody's; a byte order mark is the first line's. */
-static void begin_line(struct sc_ndjson_cut *nd, const char **p, const char *end, const char *chunk)
+static void begin_line(struct sc_ndjson_cut *nd, const char **p, const char *end)
 {
     for (; *p != end && sc_json_is_blank(**p); ++*p)
         nd->number += **p == '\n';
     if (*p == end)
         return;
-    nd->at = nd->chunk_at + (uint64_t)(*p - chunk);
+    nd->at = nd->chunk_at + (uint64_t)(*p - nd->chunk);
     sc_json_cut_begin(nd->probe, nd->at);
     nd->state = PROBE;
 }
 
 static int run(struct sc_ndjson_cut *nd, const char **p, const char *end)
 {
-    const char *chunk = *p;
     int r = 0;
 
+    nd->chunk = *p;
     for (;;) {
         switch (nd->state) {
         case BETWEEN:
-            begin_line(nd, p, end, chunk);
+            begin_line(nd, p, end);
             break;
         case PROBE:
             r = read_line(nd, p, end);
@@ -379,6 +404,7 @@ int sc_ndjson_cut_finish(struct sc_ndjson_cut *nd, struct sc_error *err)
     if (nd->failure.reason != SC_REASON_OK)
         return report(nd, err);
     r = nd->ended ? 0 : end_line(nd);
+    nd->chunk = none;
     if (r == 0 && nd->state == HAND)
         r = hand(nd, &none, none);
     if (r == 0 && nd->state == HAND)

@@ -9,6 +9,8 @@
 
 #define SLICE 16384
 #define QUIET_MAX (256u << 10) /* longest tag, comment or declaration */
+#define PARSER_MAX (32u << 20) /* what expat may keep: names above all */
+#define PARSER_KEPT (1u << 20) /* what it may keep for the next body */
 #define DEFAULT_RECORD_MAX (8u << 20)
 #define MADE_FROM (UINT64_C(64) << 20) /* beyond that no more than MADE_RATIO times what came */
 #define MADE_RATIO 200u
@@ -17,19 +19,23 @@
 
 static int add_paths(struct sc_xml_cut *xml, const struct sc_cut_spec *spec, struct sc_error *err)
 {
-    SC_AUTO_FREE char *nested = NULL;
+    SC_AUTO_FREE char *records = NULL, *nested = NULL;
+    size_t len = spec->records ? strlen(spec->records) : 0;
 
     sc_json_paths_init(&xml->paths);
-    if (!spec->records || !*spec->records || strstr(spec->records, "[]"))
+    if (len >= 2 && strcmp(spec->records + len - 2, "[]") == 0)
+        len -= 2;
+    if (len == 0)
         return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\" of the records: XML needs the names of elements", spec->records ? spec->records : "");
-    if (sc_json_paths_add(&xml->paths, SC_JSON_PATH_WHOLE, spec->records, 0, err) < 0)
+    records = sc_printf("%.*s", (int)len, spec->records);
+    nested = sc_printf("%.*s.%s", (int)len, spec->records, spec->nested ? spec->nested : "");
+    if (!records || !nested)
+        return sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for a path");
+    if (sc_json_paths_add(&xml->paths, SC_JSON_PATH_WHOLE, records, 0, err) < 0)
         return -1;
     if (spec->nested) {
-        nested = sc_printf("%s.%s", spec->records, spec->nested);
-        if (!nested)
-            return sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for a path");
         if (strstr(spec->nested, "[]"))
-            return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": [] has no meaning in XML", spec->nested);
+            return sc_fail(err, SC_REASON_INTERNAL, "path \"%s\": [] has no meaning there", spec->nested);
         if (sc_json_paths_add(&xml->paths, SC_JSON_PATH_WATCH, nested, 0, err) < 0)
             return -1;
     }
@@ -37,6 +43,23 @@ static int add_paths(struct sc_xml_cut *xml, const struct sc_cut_spec *spec, str
         if (sc_json_paths_add(&xml->paths, SC_JSON_PATH_VALUE, spec->envelope[i], i, err) < 0)
             return -1;
     return 0;
+}
+
+/* One for the next body. */
+static bool new_parser(struct sc_xml_cut *xml)
+{
+    sc_xml_memory_use(&xml->memory);
+    xml->memory.full = false;
+    if (xml->parser && xml->memory.used <= PARSER_KEPT) {
+        (void)XML_ParserReset(xml->parser, NULL);
+    } else {
+        if (xml->parser)
+            XML_ParserFree(xml->parser);
+        xml->parser = XML_ParserCreate_MM(NULL, sc_xml_memory_suite(), NULL);
+    }
+    if (xml->parser)
+        sc_xml_listen(xml);
+    return xml->parser != NULL;
 }
 
 static int make(struct sc_xml_cut *xml, const struct sc_cut_spec *spec, struct sc_cut_sink sink, struct sc_error *err)
@@ -57,8 +80,8 @@ static int make(struct sc_xml_cut *xml, const struct sc_cut_spec *spec, struct s
     xml->json = sc_json_cut_new(&json, sink, err);
     if (!xml->json)
         return -1;
-    xml->parser = XML_ParserCreate(NULL);
-    return xml->parser ? 0 : sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for an XML parser");
+    xml->memory.max = PARSER_MAX;
+    return new_parser(xml) ? 0 : sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for an XML parser");
 }
 
 struct sc_xml_cut *sc_xml_cut_new(const struct sc_cut_spec *spec, struct sc_cut_sink sink, struct sc_error *err)
@@ -92,8 +115,6 @@ void sc_xml_cut_free(struct sc_xml_cut *xml)
 
 void sc_xml_cut_reset(struct sc_xml_cut *xml)
 {
-    (void)XML_ParserReset(xml->parser, NULL);
-    sc_xml_listen(xml);
     sc_json_cut_reset(xml->json);
     sc_xml_tree_clear(&xml->around);
     sc_xml_tree_clear(&xml->inner);
@@ -103,8 +124,10 @@ void sc_xml_cut_reset(struct sc_xml_cut *xml)
     xml->handed = xml->ready = xml->complete = xml->suspended = xml->made = xml->ended = false;
     xml->first_inner = xml->last_inner = xml->turn = 0;
     xml->given = 0;
-    xml->quiet = xml->bytes = xml->made_bytes = xml->records = 0;
+    xml->end = xml->quiet = xml->bytes = xml->made_bytes = xml->records = 0;
     xml->failure = (struct sc_error)SC_ERROR_INIT;
+    if (!new_parser(xml))
+        (void)sc_fail(&xml->failure, SC_REASON_MEMORY_LIMIT, "no memory for an XML parser");
     memset(xml->envelope, 0, sizeof(xml->envelope));
 }
 
@@ -115,19 +138,22 @@ static int report(const struct sc_xml_cut *xml, struct sc_error *err)
     return sc_fail(err, xml->failure.reason, "%s", xml->failure.text);
 }
 
-/* What came instead of XML. */
-static int not_xml(struct sc_xml_cut *xml, enum XML_Error code, uint64_t at)
+/* What came instead of XML. Which byte of it expat minds depends on the chunks. */
+static int not_xml(struct sc_xml_cut *xml, enum XML_Error code)
 {
-    size_t len = xml->bytes < SC_XML_HEAD ? (size_t)xml->bytes : SC_XML_HEAD, from = 0;
-    unsigned char c = at < len ? (unsigned char)xml->head[at] : 0;
+    size_t len = xml->bytes < SC_XML_HEAD ? (size_t)xml->bytes : SC_XML_HEAD, at = 0;
+    unsigned char c;
 
-    while (from < len && strchr(" \t\r\n", xml->head[from]) && xml->head[from])
-        from++;
-    if (len - from >= 3 && memcmp(xml->head + from, "<!d", 3) == 0) /* XML writes <!DOCTYPE; more of it may not be here yet */
-        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '<!d' at byte %zu: a web page, not the vendor's XML", from);
-    if (c > 0x20 && c < 0x7F && (code == XML_ERROR_INVALID_TOKEN || code == XML_ERROR_SYNTAX))
-        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '%c' at byte %llu: not XML", c, (unsigned long long)at);
-    return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "not XML at byte %llu: %s", (unsigned long long)at, XML_ErrorString(code));
+    while (at < len && (xml->head[at] == ' ' || xml->head[at] == '\t' || xml->head[at] == '\r' || xml->head[at] == '\n'))
+        at++;
+    c = at < len ? (unsigned char)xml->head[at] : 0;
+    if (c > 0x20 && c < 0x7F && c != '<')
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '%c' at byte %zu: not XML", c, at);
+    if (len - at >= 3 && memcmp(xml->head + at, "<!d", 3) == 0) /* XML writes <!DOCTYPE; more of it may not be here yet */
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "unexpected '<!d' at byte %zu: a web page, not the vendor's XML", at);
+    if (code == XML_ERROR_UNKNOWN_ENCODING)
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "XML in an encoding that is not known; UTF-8, UTF-16, ISO-8859-1 and US-ASCII are");
+    return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "not XML: wrong before its first element");
 }
 
 static int parser_failed(struct sc_xml_cut *xml)
@@ -137,12 +163,15 @@ static int parser_failed(struct sc_xml_cut *xml)
 
     if (xml->failure.reason != SC_REASON_OK)
         return -1;
+    if (code == XML_ERROR_NO_MEMORY && xml->memory.full)
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "more names in the XML than %u MiB hold: not an honest answer", PARSER_MAX >> 20);
     if (code == XML_ERROR_NO_MEMORY)
         return sc_fail(&xml->failure, SC_REASON_MEMORY_LIMIT, "no memory for the XML parser");
-    if (code == XML_ERROR_JUNK_AFTER_DOC_ELEMENT)
-        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "text behind the root element at byte %llu", (unsigned long long)at);
+    if (xml->done)
+        return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "something else behind the root element, which ends at byte %llu",
+                       (unsigned long long)xml->end);
     if (!xml->root_seen)
-        return not_xml(xml, code, at);
+        return not_xml(xml, code);
     return sc_fail(&xml->failure, SC_REASON_BAD_RESPONSE, "XML not well-formed at byte %llu, line %lu: %s", (unsigned long long)at,
                    (unsigned long)XML_GetCurrentLineNumber(xml->parser), XML_ErrorString(code));
 }
@@ -254,6 +283,7 @@ int sc_xml_cut_feed(struct sc_xml_cut *xml, const char *bytes, size_t len, size_
     *ret_used = 0;
     if (xml->failure.reason != SC_REASON_OK)
         return report(xml, err);
+    sc_xml_memory_use(&xml->memory);
     while (r == 0 && (xml->ready || xml->suspended || p != end)) {
         if (xml->ready)
             r = hand_over(xml);
@@ -282,11 +312,12 @@ static int ended_early(struct sc_xml_cut *xml)
 
 int sc_xml_cut_finish(struct sc_xml_cut *xml, struct sc_error *err)
 {
-    size_t names = strcspn(xml->records_path, ".");
+    size_t names = strcspn(xml->records_path, ".[");
     const char *none = "";
 
     if (xml->failure.reason != SC_REASON_OK)
         return report(xml, err);
+    sc_xml_memory_use(&xml->memory);
     if (!xml->begun && begin(xml, &none, none, true) < 0)
         return report(xml, err);
     if (!xml->done || xml->ready) {

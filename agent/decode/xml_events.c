@@ -112,8 +112,8 @@ static void check_held(struct sc_xml_cut *xml)
     if (xml->around.failed || xml->inner.failed)
         (void)sc_fail(&xml->failure, SC_REASON_MEMORY_LIMIT, "no memory for record %llu", (unsigned long long)xml->records + 1);
     else if (sc_xml_tree_size(&xml->around) + sc_xml_tree_size(&xml->inner) > xml->single_max)
-        (void)sc_fail(&xml->failure, SC_REASON_RECORD_TOO_LARGE, "record %llu is too large at byte %llu: more than %zu bytes would have to be held",
-                      (unsigned long long)xml->records + 1, (unsigned long long)sc_xml_at(xml), xml->single_max);
+        (void)sc_fail(&xml->failure, SC_REASON_RECORD_TOO_LARGE, "record %llu is too large: more than %zu bytes would have to be held",
+                      (unsigned long long)xml->records + 1, xml->single_max);
     else
         return;
     stop(xml);
@@ -130,11 +130,11 @@ static void add_attributes(struct sc_xml_tree *tree, uint32_t place, const char 
     }
 }
 
-static void late(struct sc_xml_cut *xml, const char *name)
+static void late(struct sc_xml_cut *xml, const char *what)
 {
     (void)sc_fail(&xml->failure, SC_REASON_RECORD_TOO_LARGE,
-                  "<%.60s> at byte %llu belongs to records that had to be handed over before it: their element is longer than %zu bytes", name,
-                  (unsigned long long)sc_xml_at(xml), xml->held_max);
+                  "%.60s behind record %llu belongs to records that had to be handed over before it: what is around them is longer than %zu bytes",
+                  what, (unsigned long long)xml->records, xml->held_max);
     stop(xml);
 }
 
@@ -370,7 +370,10 @@ static void on_end(void *arg, const char *name)
     if (deaf(xml))
         return;
     xml->depth--;
-    xml->done = xml->depth == 0;
+    if (xml->depth == 0) {
+        xml->done = true;
+        xml->end = sc_xml_at(xml) + (uint64_t)XML_GetCurrentByteCount(xml->parser);
+    }
     if (!xml->record_depth) {
         if (node && node->slots)
             keep_end(xml, node);
@@ -413,7 +416,7 @@ static void on_text(void *arg, const char *text, int len)
     }
     if (xml->handed && !xml->nested_depth) {
         if (!is_blank(text, (size_t)len))
-            late(xml, "#text");
+            late(xml, "text");
         return;
     }
     sc_xml_tree_text(xml->nested_depth ? &xml->inner : &xml->around, level->place, text, (size_t)len);

@@ -3,6 +3,7 @@
 
 #include "decode/json_path.h"
 #include "decode/xml_cut.h"
+#include "decode/xml_memory.h"
 #include "decode/xml_tree.h"
 
 #include <expat.h>
@@ -17,6 +18,7 @@ struct sc_xml_level {
 
 struct sc_xml_cut {
     XML_Parser parser;
+    struct sc_xml_memory memory; /* of the parser */
     struct sc_json_cut *json; /* hands the made object over, and finds the fields in it */
     struct sc_json_paths paths;
     const char *records_path;
@@ -31,6 +33,7 @@ struct sc_xml_cut {
     bool external; /* there is more to the DTD than is read: expat takes references that it does not know for declared there */
     bool ended;
     char root[64];   /* its name, where it is the wrong one */
+    uint64_t end;    /* of the root element */
     uint64_t quiet;  /* bytes since anything was heard of */
 
     /* the element at hand */

@@ -183,14 +183,19 @@ static void read_proof(struct reading *r, struct sc_checkpoint *cp, const json_t
     cp->proof_msg_id = read_text(r, proof, "msg_id", cp->proof_seq != 0);
 }
 
+static void read_range(struct reading *r, const json_t *range, const char *name, uint32_t *ret_first, uint32_t *ret_end)
+{
+    *ret_first = read_small(r, range, "first", true, INT32_MAX);
+    *ret_end = read_small(r, range, "end", true, INT32_MAX);
+    if (*ret_end < *ret_first || *ret_end - *ret_first > SC_CHECKPOINT_SEGMENTS_MAX)
+        bad(r, name, "names an impossible range of segments");
+}
+
 static void read_seen(struct reading *r, struct sc_checkpoint *cp, const json_t *seen)
 {
     if (!seen)
         return;
-    cp->seen_first = read_small(r, seen, "first", true, INT32_MAX);
-    cp->seen_end = read_small(r, seen, "end", true, INT32_MAX);
-    if (cp->seen_end < cp->seen_first || cp->seen_end - cp->seen_first > SC_CHECKPOINT_SEGMENTS_MAX)
-        bad(r, "seen", "names an impossible range of segments");
+    read_range(r, seen, "seen", &cp->seen_first, &cp->seen_end);
     const json_t *tail = json_object_get(seen, "tail");
     for (size_t i = 0; i < json_array_size(tail) && i < SC_SEEN_TAIL; i++) { /* absent in what an older version wrote */
         json_int_t n = json_integer_value(json_array_get(tail, i));
@@ -216,6 +221,8 @@ static void read_gaps(struct reading *r, struct sc_checkpoint *cp, json_t *gaps)
 static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *root)
 {
     read_seen(r, cp, json_object_get(root, "seen"));
+    if (json_object_get(root, "whole"))
+        read_range(r, json_object_get(root, "whole"), "whole", &cp->whole_first, &cp->whole_end);
     cp->map = read_small(r, root, "map", false, UINT32_MAX);
     read_gaps(r, cp, json_object_get(root, "gaps"));
     if (json_object_get(root, "reached"))
@@ -405,6 +412,8 @@ static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
         sc_buf_addf(out, "%s%u%s", i ? "," : ",\"tail\":[", cp->seen_tail[i], i + 1 == cp->seen_tail_count ? "]" : "");
     if (cp->seen_end)
         sc_buf_add_str(out, "},");
+    if (cp->whole_end)
+        sc_buf_addf(out, "\"whole\":{\"first\":%u,\"end\":%u},", cp->whole_first, cp->whole_end);
     if (cp->map)
         sc_buf_addf(out, "\"map\":%u,", cp->map);
     if (cp->reached && json_object_size(cp->reached)) {

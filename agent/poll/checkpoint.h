@@ -1,5 +1,5 @@
 /* The checkpoint of one data type (exactness.md 3) and its JSON form. Owned by one io thread; pure but for memory.
- * Beside the members of the schema: "seen" (segments in bucket SEEN that belong to it), "map" (number of the snapshot map), "gaps" (frozen gap
+ * Beside the members of the schema: "seen" and "whole" (segments in bucket SEEN that belong to it), "map" (number of the snapshot map), "gaps" (frozen gap
  * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "count" (since the checkpoint began). Unknown members are
  * kept out; a value whose "v" is not 1 is refused. */
 #pragma once
@@ -45,6 +45,7 @@ struct sc_checkpoint {
     uint32_t seen_first, seen_end; /* segments; equal: none, but numbers go on from there */
     uint32_t seen_tail[SC_SEEN_TAIL], seen_tail_count; /* entries of the newest ones, oldest first: fewer than that in the bucket is a bucket that
                                                           went back */
+    uint32_t whole_first, whole_end; /* segments of readings (whole.c), likewise */
     uint32_t map;                  /* 0: none */
     json_t *reached;               /* newest document version ("version0", "version1") that a walk began to publish, also one that was broken
                                       off; NULL: none */

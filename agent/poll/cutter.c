@@ -64,6 +64,7 @@ void sc_cutter_describe(struct sc_poller *p)
     capture_parts(spec, t->id, &p->id_parts);
     capture_parts(spec, t->id_else, &p->id_else_parts);
     p->time_at = t->time ? (uint8_t)capture(spec, t->time) : SC_CUT_FIELDS;
+    p->whole_at = t->whole ? (uint8_t)capture(spec, t->whole) : SC_CUT_FIELDS;
     for (unsigned i = 0; i < 2 && t->version[i]; i++)
         spec->envelope[n++] = t->version[i];
     if (t->count)

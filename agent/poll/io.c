@@ -157,6 +157,7 @@ static void poller_free(struct sc_poller *p)
     sc_host_release(p);
     sc_checkpoint_done(&p->cp);
     sc_seen_done(&p->seen);
+    sc_seen_done(&p->whole);
     sc_map_done(&p->map);
     sc_cutter_free(p);
     sc_buf_done(&p->kept_head);
@@ -172,9 +173,11 @@ static void poller_free(struct sc_poller *p)
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].position);
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].walk);
         sc_children_forget(&p->pages[(p->page_head + i) % SC_OPEN_PAGES].children);
+        sc_whole_forget(&p->pages[(p->page_head + i) % SC_OPEN_PAGES].readings);
     }
     free(p->walk_urls);
     free(p->part_revs);
+    free(p->whole_revs);
     free(p->key);
     free(p->prefix);
     free(p->ce_source);
@@ -402,12 +405,27 @@ static void end_waits(struct sc_poller *p, bool new_credential)
     sc_poller_wake(p);
 }
 
+/* Another search, page size, way of asking. */
+static bool asks_otherwise(const struct sc_integration *a, const struct sc_integration *b)
+{
+    if (a->value_count != b->value_count)
+        return true;
+    for (size_t i = 0; i < a->value_count; i++) {
+        const char *now = sc_integration_value(b, a->values[i].name);
+        if (!a->values[i].secret && (!now || strcmp(a->values[i].text, now) != 0))
+            return true;
+    }
+    return false;
+}
+
 static void instance_update(struct sc_instance *inst, struct sc_integration *config)
 {
     struct sc_credential *credential = credential_of(inst->source, config->credential_key);
     struct sc_log_cx cx = {config->connector->name, config->name, NULL};
     bool changed = credential && credential != inst->credential;
     struct sc_integration *old = inst->config;
+    for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
+        sc_poller_ask_anew(inst->pollers[i]);
     inst->config = config;
     if (credential)
         inst->credential = credential;

@@ -22,6 +22,7 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->subject = sc_dup(io->config.settings->nats_subject);
     r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
     r->keeps_seen = p->type->overlap_s > 0;
+    r->keeps_whole = p->type->whole;
     r->max_identities = (uint64_t)io->config.settings->poll_max_identities;
     memcpy(r->fingerprint_key, p->fingerprint_key, sizeof r->fingerprint_key);
     if (r->key && r->connector && r->source && r->prefix && r->subject)
@@ -95,6 +96,10 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     sc_seen_done(&p->seen);
     p->seen = job->seen;
     job->seen = (struct sc_seen){0};
+    sc_seen_done(&p->whole);
+    p->whole = job->whole;
+    job->whole = (struct sc_seen){0};
+    p->whole_purged = p->save_whole_first = sc_seen_first(&p->whole);
     sc_map_done(&p->map);
     p->map = job->map;
     job->map = (struct sc_map){0};

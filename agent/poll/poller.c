@@ -134,6 +134,7 @@ static void forget_pages(struct sc_poller *p)
         json_decref(page->position);
         json_decref(page->walk);
         sc_children_forget(&page->children);
+        sc_whole_forget(&page->readings);
         *page = (struct sc_open_page){0};
     }
     p->page_count = 0;
@@ -192,6 +193,7 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
         p->covered_ms = reached;
     mark_floor(p, page);
     sc_children_keep(p, page);
+    sc_whole_keep(p, page);
     *page = (struct sc_open_page){0};
     p->page_head = (p->page_head + 1) % SC_OPEN_PAGES;
     p->page_count--;
@@ -227,10 +229,10 @@ void sc_poller_give_up_page(struct sc_poller *p)
     sc_record_drop_partial(p);
     sc_record_post(p);
     sc_reply_forget_page(p);
+    p->child.passing = false;
     if (!page)
         return;
     p->page = NULL;
-    p->child.passing = false;
     if (page->published || page->outstanding) {
         if (!p->loose || page->floor < p->loose_floor)
             p->loose_floor = page->floor;
@@ -260,6 +262,16 @@ void sc_poller_abandon(struct sc_poller *p)
     }
 }
 
+void sc_poller_ask_anew(struct sc_poller *p)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    if (p->phase != SC_WALKING || (!p->transfer && !p->page))
+        return;
+    SC_LOG(SC_DEBUG, &cx, NULL, "the settings have changed: the page that is being read is asked for anew");
+    sc_poller_abandon(p);
+    sc_poller_wake(p);
+}
+
 static void log_walk(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -285,7 +297,7 @@ static void log_walk(struct sc_poller *p)
 
 static void note_promise(struct sc_poller *p)
 {
-    if (p->seen.overflowed && p->overflows == 0) {
+    if ((p->seen.overflowed || p->whole.overflowed) && p->overflows == 0) {
         struct sc_log_cx cx = sc_poller_cx(p);
         p->overflows++;
         SC_LOG(SC_WARN, &cx, NULL, "identity_overflow: more than %llu identities would have to be kept: older ones are forgotten, the promise is \"at least once\"",

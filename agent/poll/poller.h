@@ -122,6 +122,14 @@ struct sc_children {
     uint32_t count, cap;
 };
 
+/* What a page has shown whole (whole.c). */
+struct sc_readings {
+    uint64_t *seen;         /* fingerprints */
+    uint32_t count, cap;
+    uint32_t part;          /* of its requests that are answered */
+    int64_t asked_ms;       /* when the first of them was sent at the latest, by the vendor's clock */
+};
+
 /* The one that was asked for last. */
 struct sc_child {
     char *name;
@@ -150,6 +158,7 @@ struct sc_open_page {
     uint64_t records, published, bytes; /* counted into the checkpoint when it is covered */
     uint64_t gaps;          /* of `published`: no records */
     struct sc_children children;
+    struct sc_readings readings;
 };
 
 struct sc_floor_mark { int64_t newest_ms; uint64_t floor; };
@@ -187,6 +196,7 @@ struct sc_poller {
     bool disk_open;         /* "open" as it stands in the bucket */
     bool dirty;             /* cp differs from the bucket */
     struct sc_seen seen;
+    struct sc_seen whole;   /* readings, where the data type has them */
     struct sc_map map;
     unsigned char fingerprint_key[16];
     bool bounded, floor_gone;
@@ -213,6 +223,8 @@ struct sc_poller {
     int64_t saved_at, save_covered_ms;
     uint64_t save_covered_page;
     uint64_t *part_revs;       /* revisions of segments in bucket SEEN by slot */
+    uint64_t *whole_revs;      /* the same of readings */
+    uint32_t save_whole_first, whole_purged; /* segments below: no longer named by the checkpoint; no longer in the bucket */
     bool loose;                /* records beyond the position were published by a walk that was given up */
     uint64_t loose_floor;
 
@@ -262,13 +274,14 @@ struct sc_poller {
     struct sc_cut_spec cut_spec, reply_spec, *spec_now;
     const struct sc_reply *cut_reply; /* that reply_cut is made for */
     struct sc_id_parts id_parts, id_else_parts;
-    uint8_t time_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
+    uint8_t time_at, whole_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
     bool body_begun;        /* something else than blanks has come */
     bool finishing;         /* the body is over, the cutter has still to hand over its last line */
     bool line_broken;       /* the connector says of a line that the reply fails; line_verdict says why */
     struct sc_verdict line_verdict;
     struct sc_buf kept_head; /* of the reply that is finishing: its transfer is gone */
     int64_t answered_ms;    /* sc_page.answered */
+    int64_t asked_at, asked_ms; /* when the request was sent: the source's time; monotonic */
     struct sc_items items;
     json_t *page_keep;      /* SC_PAGE */
     struct sc_child child;
@@ -346,6 +359,7 @@ void sc_poller_wake(struct sc_poller *p); /* a step in the next turn */
 void sc_poller_unpause(struct sc_poller *p);
 void sc_poller_reset(struct sc_poller *p);    /* forgets everything that is not in the buckets; loads again */
 void sc_poller_abandon(struct sc_poller *p);  /* ends the request, keeps what is handed over */
+void sc_poller_ask_anew(struct sc_poller *p); /* the settings change: no reply is judged by others than its request was made by, no page is read by two */
 void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t wait_until_real, const char *wait_header,
                     const char *detail, const char *advice);
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
@@ -440,6 +454,14 @@ void sc_child_pass(struct sc_poller *p); /* a step on the way to pass it over */
 void sc_children_keep(struct sc_poller *p, struct sc_open_page *page);
 void sc_children_forget(struct sc_children *children);
 
+/* whole.c */
+/* What the record belongs to is noted as read with the page; whether the record was there to be seen when that was read last. May be asked again. */
+bool sc_whole_knows(struct sc_poller *p, const struct sc_cut_record *record, int64_t time_ms);
+void sc_whole_begin(struct sc_poller *p); /* a reply with records begins, also one that was broken off before */
+void sc_whole_part(struct sc_poller *p);  /* it is read to its end, the page goes on */
+void sc_whole_keep(struct sc_poller *p, struct sc_open_page *page); /* the page is covered */
+void sc_whole_forget(struct sc_readings *readings);
+
 /* cutter.c */
 void sc_cutter_describe(struct sc_poller *p); /* once: what is cut out of the data type's own replies */
 int sc_cutter_take(struct sc_poller *p);      /* p->cut_now, for the request under way, fresh; -1: p->cut_error */
@@ -482,8 +504,8 @@ void sc_save_written(struct sc_poller *p, struct sc_kv_write *write);
 bool sc_save_settled(const struct sc_poller *p); /* the bucket holds what cp says */
 void sc_save_forget(struct sc_poller *p);
 void sc_save_drop(struct sc_kv_write *write); /* its poller is gone */
-uint64_t sc_part_rev(const struct sc_poller *p, uint32_t segment);
-void sc_part_rev_set(struct sc_poller *p, uint32_t segment, uint64_t rev);
+uint64_t sc_part_rev(const uint64_t *revs, uint32_t segment);
+void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev);
 
 /* host.c: services for connectors */
 extern const struct sc_host_api sc_host_services;

@@ -369,7 +369,7 @@ static int on_end(void *arg, const struct sc_cut_record *record)
     }
     if (p->type->shape == SC_SHAPE_SNAPSHOT)
         sc_record_version(p);
-    bool fresh = sc_record_is_new(p, &name, &id);
+    bool known = sc_whole_knows(p, record, record_time(p, time)), fresh = sc_record_is_new(p, &name, &id) && !known;
     if (fresh && !p->anchored) { /* nothing of a walk is published before its anchor stands */
         sc_save_anchor(p);
         return paused(p, SC_CUT_PAUSE);

@@ -17,6 +17,11 @@ int sc_seen_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out
     return sc_buf_addf(out, "%s.seen-%u", checkpoint_key, segment % SC_SEEN_SLOTS);
 }
 
+int sc_whole_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out)
+{
+    return sc_buf_addf(out, "%s.whole-%u", checkpoint_key, segment % SC_SEEN_SLOTS);
+}
+
 int sc_map_key(const char *checkpoint_key, uint32_t map, uint32_t part, struct sc_buf *out)
 {
     return sc_buf_addf(out, "%s.map-%u.%u", checkpoint_key, map % SC_MAP_SLOTS, part);
@@ -207,6 +212,7 @@ static void begin_anew(struct sc_recover *r)
     fresh.bytes = r->cp.bytes;
     fresh.n = r->cp.n;
     fresh.seen_first = fresh.seen_end = r->cp.seen_end; /* slots go on */
+    fresh.whole_first = fresh.whole_end = r->cp.whole_end;
     fresh.map = 0;
     fresh.gaps = json_incref(r->cp.gaps);
     fresh.waits = json_incref(r->cp.waits);
@@ -272,6 +278,7 @@ static int check_proof(struct sc_recover *r, struct sc_session *session, uint64_
         r->cp.floor = (struct sc_floor){0};
         r->cp.proof_seq = 0;
         r->cp.seen_first = r->cp.seen_end; /* what the other stream acknowledged of an open page is not in this one */
+        r->cp.whole_first = r->cp.whole_end;
         r->rewound = true;
         while (r->cp.trail_count)
             free(r->cp.trail[--r->cp.trail_count].msg_id), json_decref(r->cp.trail[r->cp.trail_count].position);
@@ -328,6 +335,42 @@ static int load_segments(struct sc_recover *r, struct sc_session *session, struc
     return 0;
 }
 
+static void begin_whole(struct sc_recover *r)
+{
+    sc_seen_init(&r->whole, r->max_identities < SC_WHOLE_MAX ? r->max_identities : SC_WHOLE_MAX);
+    r->whole.dated = true;
+    r->whole.first = r->cp.whole_first;
+}
+
+/* Readings that no message of the proven part of the stream vouches for are left out: their page is read again, or lost its records. What is missing
+ * in the bucket is published once more after its next change. */
+static int load_whole(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+{
+    uint32_t missing = 0;
+    begin_whole(r);
+    for (uint32_t n = r->cp.whole_first; r->keeps_whole && n != r->cp.whole_end; n++) {
+        SC_AUTO_BUF struct sc_buf key = {0};
+        struct sc_kv_entry entry = {0};
+        sc_whole_key(r->key, n, &key);
+        int rc = sc_kv_get(session, SEEN_BUCKET, key.ptr, &entry, err);
+        if (rc == 0 && (entry.deleted || sc_seen_load(&r->whole, n, sc_buf_str(&entry.value), r->cp.proof_seq)))
+            rc = 1;
+        sc_kv_entry_done(&entry);
+        if (rc < 0)
+            return -1;
+        if (rc == 1) {
+            missing++;
+            sc_seen_done(&r->whole);
+            r->whole.first = n + 1;
+        }
+    }
+    if (missing && !r->note[0])
+        snprintf(r->note, sizeof r->note,
+                 "bucket SEEN lacks %u of %u segments that say what was read when: what they stand for may be published once more", missing,
+                 r->cp.whole_end - r->cp.whole_first);
+    return 0;
+}
+
 /* 0 loaded; 1 not there or of another commit; -1 + err. */
 static int load_map(struct sc_recover *r, struct sc_session *session, uint32_t number, struct sc_error *err)
 {
@@ -378,6 +421,7 @@ static void reset_results(struct sc_recover *r)
     sc_checkpoint_done(&r->cp);
     sc_checkpoint_init(&r->cp);
     sc_seen_done(&r->seen);
+    sc_seen_done(&r->whole);
     sc_map_done(&r->map);
     r->read_ours = 0;
     r->was_open = r->gap_seen = r->seen_stale = false;
@@ -417,6 +461,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     struct sc_stream_info info;
     reset_results(r);
     sc_seen_init(&r->seen, r->max_identities);
+    begin_whole(r);
     sc_map_init(&r->map, r->max_identities);
     if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err))
         return -1;
@@ -444,7 +489,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
         return -1;
     SC_FAULT("recover.loaded");
     rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, err);
-    if (rc)
+    if (rc || load_whole(r, session, err))
         return -1;
     /* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not
      * know of its newest records. Looked at where that costs little. */
@@ -495,6 +540,7 @@ struct sc_recover *sc_recover_free(struct sc_recover *r)
     free(r->subject);
     sc_checkpoint_done(&r->cp);
     sc_seen_done(&r->seen);
+    sc_seen_done(&r->whole);
     sc_map_done(&r->map);
     free(r->found);
     free(r);

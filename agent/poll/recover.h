@@ -30,14 +30,14 @@ struct sc_recover {
     char *prefix;         /* "okta-prod.system_log." */
     char *subject;
     struct sc_broker_facts facts;
-    bool snapshot, keeps_seen; /* keeps_seen: identities older than the open page matter (overlap) */
+    bool snapshot, keeps_seen, keeps_whole; /* keeps_seen: identities older than the open page matter (overlap) */
     uint64_t max_identities;
     uint64_t from_seq;    /* SC_RECOVER_READBACK */
     /* out (SC_RECOVER_LOAD) */
     bool exists;
     uint64_t rev;         /* of the checkpoint, markers included; 0: never there */
     struct sc_checkpoint cp;
-    struct sc_seen seen;
+    struct sc_seen seen, whole;
     struct sc_map map;
     unsigned char fingerprint_key[16];
     bool foreign;         /* other connector or source: cp is fresh, `note` says so, a gap is due */
@@ -75,4 +75,6 @@ int sc_gap_id(const json_t *gap, char out[SC_GAP_ID]);
 /* Keys in bucket SEEN. */
 #define SC_SEEN_SLOTS 512u
 int sc_seen_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out); /* SC_SEEN_SLOTS slots in turn */
+int sc_whole_key(const char *checkpoint_key, uint32_t segment, struct sc_buf *out);
+#define SC_WHOLE_MAX 700000u /* readings: their segments, superseded entries included, fit those slots */
 int sc_map_key(const char *checkpoint_key, uint32_t map, uint32_t part, struct sc_buf *out); /* 8 slots in turn */

@@ -109,6 +109,7 @@ void sc_reply_forget_page(struct sc_poller *p)
         return;
     p->page->part_records = p->page->part_bytes = p->page->part_hash = 0;
     sc_children_forget(&p->page->children);
+    sc_whole_forget(&p->page->readings);
 }
 
 static bool ready_to_cut(struct sc_poller *p)
@@ -121,6 +122,7 @@ static bool ready_to_cut(struct sc_poller *p)
     p->page->bytes = p->page->part_bytes;
     p->page_new = 0;
     sc_twins_undo(&p->twins);
+    sc_whole_begin(p);
     if (sc_reply_lists(p))
         sc_items_clear(&p->items);
     if (!sc_reply_publishes(p))
@@ -330,6 +332,7 @@ static void part_read(struct sc_poller *p, const struct memory *before)
     answered_well(p);
     sc_child_read(p);
     sc_twins_keep(&p->twins);
+    sc_whole_part(p);
     p->page->part_records = p->page->records;
     p->page->part_bytes = p->page->bytes;
     p->page->part_hash = p->page_hash;

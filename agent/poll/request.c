@@ -161,6 +161,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->reply = rq->reply;
         p->may_repeat = rq->may_repeat;
         p->newest_until = rq->newest_until;
+        p->asked_at = sc_source_now(p->inst->source);
+        p->asked_ms = p->inst->io->now;
         p->remember_as = rq->remember_as;
         p->cutting = p->count_failed = false;
         p->page_records = p->page_new = 0;

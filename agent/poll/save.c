@@ -7,6 +7,7 @@
 
 enum {
     WRITE_PART = 1,
+    WRITE_READINGS,
     WRITE_CHECKPOINT,
     WRITE_PURGE
 };
@@ -119,26 +120,46 @@ static int add_part(struct sc_kv_write **list, struct sc_kv_write *w, bool compo
     return 0;
 }
 
-static int compose_segments(struct sc_poller *p, struct sc_kv_write **list)
+/* The segments of a set that differ from what is in the bucket. */
+static int compose_set(struct sc_poller *p, struct sc_seen *set, int kind, struct sc_kv_write **list)
 {
-    p->cp.seen_first = sc_seen_first(&p->seen);
-    p->cp.seen_end = sc_seen_end(&p->seen);
-    for (uint32_t n = p->cp.seen_first; n != p->cp.seen_end; n++) {
-        if (!sc_seen_dirty(&p->seen, n))
+    bool readings = kind == WRITE_READINGS;
+    for (uint32_t n = sc_seen_first(set); n != sc_seen_end(set); n++) {
+        if (!sc_seen_dirty(set, n))
             continue;
         struct sc_buf key = {0};
-        struct sc_kv_write *w = write_new(p, "SEEN", WRITE_PART, SC_KV_REV_ANY);
-        bool ok = w && sc_seen_key(p->key, n, &key) == 0 && sc_seen_encode(&p->seen, n, &w->value) == 0;
+        struct sc_kv_write *w = write_new(p, "SEEN", kind, SC_KV_REV_ANY);
+        int rc = readings ? sc_whole_key(p->key, n, &key) : sc_seen_key(p->key, n, &key);
+        bool ok = w && rc == 0 && sc_seen_encode(set, n, &w->value) == 0;
         if (w) {
             w->key = sc_buf_take(&key);
             w->arg = (void *)(uintptr_t)n;
-            w->expected_rev = sc_part_rev(p, n);
+            w->expected_rev = sc_part_rev(readings ? p->whole_revs : p->part_revs, n);
         } else {
             sc_buf_done(&key);
         }
         if (add_part(list, w, ok))
             return -1;
     }
+    return 0;
+}
+
+static int compose_readings(struct sc_poller *p, struct sc_kv_write **list)
+{
+    if (!p->type->whole)
+        return 0;
+    sc_seen_compact(&p->whole);
+    p->cp.whole_first = p->save_whole_first = sc_seen_first(&p->whole);
+    p->cp.whole_end = sc_seen_end(&p->whole);
+    return compose_set(p, &p->whole, WRITE_READINGS, list);
+}
+
+static int compose_segments(struct sc_poller *p, struct sc_kv_write **list)
+{
+    p->cp.seen_first = sc_seen_first(&p->seen);
+    p->cp.seen_end = sc_seen_end(&p->seen);
+    if (compose_set(p, &p->seen, WRITE_PART, list))
+        return -1;
     uint32_t count = p->cp.seen_end - p->cp.seen_first, tail = count < SC_SEEN_TAIL ? count : SC_SEEN_TAIL;
     p->cp.seen_tail_count = tail;
     for (uint32_t i = 0; i < tail; i++)
@@ -223,6 +244,8 @@ static int compose(struct sc_poller *p)
         rc = compose_segments(p, &parts);
     else
         p->cp.seen_first = p->cp.seen_end = sc_seen_end(&p->seen), p->cp.seen_tail_count = 0;
+    if (rc == 0)
+        rc = compose_readings(p, &parts);
     if (rc == 0 && commit)
         rc = compose_map(p, &parts);
     if (rc == 0)
@@ -306,17 +329,14 @@ void sc_save_anchor(struct sc_poller *p)
     sc_save_step(p);
 }
 
-static void purge_segment(void *arg, uint32_t segment)
+static void purge(struct sc_poller *p, uint32_t segment, uint64_t **revs, int (*key_of)(const char *, uint32_t, struct sc_buf *))
 {
-    struct sc_poller *p = arg;
     struct sc_buf key = {0};
-    if (!keeps_seen(p))
-        return;
-    uint64_t rev = sc_part_rev(p, segment);
+    uint64_t rev = sc_part_rev(*revs, segment);
     struct sc_kv_write *w = rev == SC_KV_REV_ANY ? NULL : write_new(p, "SEEN", WRITE_PURGE, rev);
     if (!w)
         return;
-    sc_seen_key(p->key, segment, &key);
+    key_of(p->key, segment, &key);
     w->key = sc_buf_take(&key);
     w->purge = true;
     w->arg = (void *)(uintptr_t)segment;
@@ -324,8 +344,24 @@ static void purge_segment(void *arg, uint32_t segment)
         write_free(w);
         return;
     }
-    sc_part_rev_set(p, segment, SC_KV_REV_ANY);
+    sc_part_rev_set(revs, segment, SC_KV_REV_ANY);
     post(p, w);
+}
+
+static void purge_segment(void *arg, uint32_t segment)
+{
+    struct sc_poller *p = arg;
+    if (keeps_seen(p))
+        purge(p, segment, &p->part_revs, sc_seen_key);
+}
+
+/* Segments that the stored checkpoint no longer names. Their slots may have been taken again. */
+static void purge_readings(struct sc_poller *p)
+{
+    for (; p->whole_purged != p->save_whole_first; p->whole_purged++) {
+        if (sc_seen_end(&p->whole) - p->whole_purged <= SC_SEEN_SLOTS)
+            purge(p, p->whole_purged, &p->whole_revs, sc_whole_key);
+    }
 }
 
 /* What the position can no longer reach goes, now that it is saved. */
@@ -357,6 +393,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
         p->anchored = (p->cp.gaps ? json_array_size(p->cp.gaps) : 0) <= p->save_gaps; /* a gap found since then is not in it */
     }
     drop_identities(p);
+    purge_readings(p);
     sc_status_touch(p->inst, false);
     if (p->vanished) {
         struct sc_log_cx cx = sc_poller_cx(p);
@@ -367,8 +404,9 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
 
 static void part_stands(struct sc_poller *p, const struct sc_kv_write *w)
 {
+    uint64_t **revs = w->kind == WRITE_READINGS ? &p->whole_revs : &p->part_revs;
     if (w->result == SC_KV_OK && p->type->shape == SC_SHAPE_LOG)
-        sc_part_rev_set(p, (uint32_t)(uintptr_t)w->arg, w->rev);
+        sc_part_rev_set(revs, (uint32_t)(uintptr_t)w->arg, w->rev);
     if (w->result != SC_KV_OK)
         p->save_failed = true;
     if (--p->save_parts)
@@ -406,7 +444,7 @@ void sc_save_written(struct sc_poller *p, struct sc_kv_write *w)
         write_free(w);
         return;
     }
-    if (w->kind == WRITE_PART) {
+    if (w->kind == WRITE_PART || w->kind == WRITE_READINGS) {
         part_stands(p, w);
     } else {
         checkpoint_stands(p, w);
@@ -433,22 +471,24 @@ void sc_save_forget(struct sc_poller *p)
     p->disk_memory = 0;
     free(p->part_revs); /* somebody else may write them before they are read again */
     p->part_revs = NULL;
+    free(p->whole_revs);
+    p->whole_revs = NULL;
 }
 
 /* ---- revisions of segments ------------------------------------------------------------------------------------------------------- */
 
-uint64_t sc_part_rev(const struct sc_poller *p, uint32_t segment)
+uint64_t sc_part_rev(const uint64_t *revs, uint32_t segment)
 {
-    return p->part_revs ? p->part_revs[segment % SC_SEEN_SLOTS] : SC_KV_REV_ANY;
+    return revs ? revs[segment % SC_SEEN_SLOTS] : SC_KV_REV_ANY;
 }
 
-void sc_part_rev_set(struct sc_poller *p, uint32_t segment, uint64_t rev)
+void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev)
 {
-    if (!p->part_revs) {
-        p->part_revs = malloc(SC_SEEN_SLOTS * sizeof *p->part_revs);
-        for (uint32_t i = 0; p->part_revs && i < SC_SEEN_SLOTS; i++)
-            p->part_revs[i] = SC_KV_REV_ANY;
+    if (!*revs) {
+        *revs = malloc(SC_SEEN_SLOTS * sizeof **revs);
+        for (uint32_t i = 0; *revs && i < SC_SEEN_SLOTS; i++)
+            (*revs)[i] = SC_KV_REV_ANY;
     }
-    if (p->part_revs)
-        p->part_revs[segment % SC_SEEN_SLOTS] = rev;
+    if (*revs)
+        (*revs)[segment % SC_SEEN_SLOTS] = rev;
 }

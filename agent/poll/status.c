@@ -61,7 +61,7 @@ static void add_text(struct sc_buf *out, const char *name, const char *text)
 static const char *promise(const struct sc_poller *p)
 {
     /* A document's map is saved when the document is read: on a stream whose past cannot be read a crash before that doubles all of it. */
-    if (p->seen.overflowed || (p->bounded && p->type->shape == SC_SHAPE_SNAPSHOT))
+    if (p->seen.overflowed || p->whole.overflowed || (p->bounded && p->type->shape == SC_SHAPE_SNAPSHOT))
         return "at_least_once";
     return p->bounded || p->floor_gone ? "bounded" : "exact";
 }

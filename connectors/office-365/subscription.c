@@ -1,7 +1,7 @@
 /* The subscription to a content type: without one nothing is collected. It is looked up when it is not known, and when the vendor says that it is
  * gone; a start is sent at most once in 15 minutes, over restarts too.
  *   SC_POSITION  subscription   when it was last found enabled, or started; "lost": the vendor says that it is gone
- *                started        when a start was sent, or is to be; in the bucket before it is sent
+ *                started        when a start was sent; in the bucket before it is sent
  *   SC_PAGE      start_at       the list has said that it is wanted: the next request is the start. Gone with a restart, which asks the list first */
 #include "office.h"
 
@@ -11,7 +11,7 @@
 
 #define START_EVERY_MS (17 * 60000) /* 15 minutes are asked for; a plan may be a minute old, and clocks differ */
 #define PLAN_LIVES_MS  60000
-#define LIST_HOLDS_MS  30000
+#define LIST_HOLDS_MS  10000
 #define START_HOLDS_MS (5 * 60000)
 #define ROOT           "/api/v1.0/%s/activity/feed/subscriptions"
 
@@ -96,8 +96,6 @@ void office_ask_subscription(struct sc_host *host, struct sc_request *out)
     out->method = SC_POST;
     out->url = host->api->text(host, ROOT "/start?contentType=%s&PublisherIdentifier=%s", tenant,
                                office_content_type(host), id);
-    out->not_before = host->api->parse_time(host, sc_str_of(at), SC_TIME_RFC3339);
-    out->waits_for = "the subscription to be started, which is done at most once in 15 minutes";
     out->after_save = true;
 }
 
@@ -122,15 +120,21 @@ static void go_on(struct sc_host *host, const char *said, struct sc_verdict *out
     snprintf(out->detail, sizeof out->detail, "subscription to %s %s", office_content_type(host), said);
 }
 
+/* Behind a start that may have arrived the list is looked at now and then: it may only take its time. */
 static void plan_start(struct sc_host *host, struct sc_verdict *out)
 {
     int64_t now = host->api->now(host), last = time_kept(host, "started");
-    int64_t at = last != SC_TIME_NONE && last + START_EVERY_MS > now ? last + START_EVERY_MS : now;
-    const char *text = host->api->rfc3339(host, at);
-    if (!text || !keep_time(host, "started", at) || !host->api->set(host, SC_PAGE, "start_at", text))
+    const char *text = host->api->rfc3339(host, now);
+    if (last != SC_TIME_NONE && now - last < START_EVERY_MS) {
+        office_refuse(out, SC_REASON_VENDOR_BUSY, "Nothing to do: it is looked at again, and started again when a quarter of an hour has passed.");
+        snprintf(out->detail, sizeof out->detail, "no subscription to %s yet, though a start was sent at %s", office_content_type(host),
+                 host->api->get(host, SC_POSITION, "started"));
+        return;
+    }
+    if (!text || !keep_time(host, "started", now) || !host->api->set(host, SC_PAGE, "start_at", text))
         return;
     out->action = SC_AGAIN;
-    snprintf(out->detail, sizeof out->detail, "no subscription to %s: it is started%s%s", office_content_type(host), at > now ? " at " : "", at > now ? text : "");
+    snprintf(out->detail, sizeof out->detail, "no subscription to %s: it is started", office_content_type(host));
 }
 
 /* The next object of an array of them; false: there is none. Texts are passed over whole, so that no brace in them counts. */

@@ -214,7 +214,8 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
     } else if (is_success(in->status) && extra_is_wrong(host, out->detail, sizeof out->detail)) {
         judge(out, SC_REASON_CONFIG_INVALID, "Take it out of extra_params and save the integration. Nothing was read.");
     } else if (in->status < 500 && in->status != 401 && (qualys_is_web_page(in->body_prefix) || (is_success(in->status) && is_html(host)))) {
-        judge(out, SC_REASON_WRONG_HOST, RIGHT_PLACE);
+        bool worked = in->status != 404 && host->api->get(host, SC_POSITION, "time"); /* then something on the way speaks for a while */
+        judge(out, worked ? SC_REASON_BAD_RESPONSE : SC_REASON_WRONG_HOST, worked ? NULL : RIGHT_PLACE);
         snprintf(out->detail, sizeof out->detail, "a web page instead of XML");
     }
     if (out->reason == SC_REASON_AUTH_INVALID)

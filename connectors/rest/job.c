@@ -230,13 +230,14 @@ static void ask_make(struct sc_host *host, struct sc_request *out)
 static const char *progress(struct sc_host *host)
 {
     const char *state = walk(host, "job_state"), *id = walk(host, "job"), *done = walk(host, "job_done"), *why = walk(host, "job_why");
-    const char *made = walk(host, "top") ? host->api->rfc3339(host, number(host, "top", 0)) : NULL;
-    const char *since = made ? host->api->text(host, ", made at %.19sZ", made) : "";
+    const char *when = walk(host, "top") ? host->api->rfc3339(host, number(host, "top", 0)) : NULL;
+    const char *told = state ? host->api->text(host, ", %.40s", state) : "", *made = when ? host->api->text(host, ", made at %.19sZ", when) : "";
     const char *parts = done && *done ? host->api->text(host, ", parts %.40s read", done) : "";
-    const char *before = why ? host->api->text(host, " (the one before: %.80s)", why) : "";
-    const char *whose = walk(host, "job_others") ? "perhaps somebody else's, " : "";
-    return host->api->text(host, "%s %.40s (%s%.40s%s%s)%s", noun_of(host), id, whose, state ? state : "just made", since ? since : "",
-                           parts ? parts : "", before ? before : "");
+    const char *before = why ? host->api->text(host, "; the one before: %.80s", why) : "";
+    const char *whose = walk(host, "job_others") ? ", perhaps somebody else's" : "";
+    if (!told || !made || !parts || !before)
+        return noun_of(host);
+    return host->api->text(host, "%s %.40s%s%s%s%s%s", noun_of(host), id, told, made, parts, whose, before);
 }
 
 static void ask_look(struct sc_host *host, struct sc_request *out)
@@ -445,14 +446,15 @@ static bool read_look(struct sc_host *host, struct rest_job_look *ret)
     return ret->state;
 }
 
-/* The parts that are named and not read yet. `out` has room for REST_RANGES_MAX + 1; *ret_all: every one of them has found room. */
+/* The parts that are named and not read yet. `out` has room for REST_RANGES_MAX + 1; *ret_all: every one of them has found room, else the rest comes with
+ * a later look. */
 static bool list_parts(struct sc_host *host, char *out, bool *ret_all, struct sc_verdict *verdict)
 {
     char *next = (char[REST_RANGES_MAX + 1]){0};
     const char *done = walk(host, "job_done");
     *ret_all = true;
     out[0] = '\0';
-    for (uint32_t i = 0; !job_of(host)->by_offset && i < host->api->items(host); i++) {
+    for (uint32_t i = 0; !job_of(host)->by_offset && *ret_all && i < host->api->items(host); i++) {
         int64_t n;
         struct sc_str item = host->api->item(host, i);
         if (!rest_number(item, &n)) {
@@ -462,9 +464,8 @@ static bool list_parts(struct sc_host *host, char *out, bool *ret_all, struct sc
         }
         if (done && rest_ranges_have(done, n))
             continue;
-        if (!rest_ranges_add(out, n, next))
-            *ret_all = false; /* with a later look */
-        else
+        *ret_all = rest_ranges_add(out, n, next);
+        if (*ret_all)
             memcpy(out, next, strlen(next) + 1);
     }
     return true;
@@ -615,8 +616,7 @@ static enum sc_more results_read(struct sc_host *host, const struct sc_page *in,
     int64_t at = rest_get_number(host, SC_PAGE, "at", 0) + (int64_t)in->records, total = number(host, "job_total", -1);
     if (in->records == 0 && at < total)
         return not_read(host, host->api->text(host, "it has %lld results by the vendor's word, and gave %lld", (long long)total, (long long)at), out);
-    bool last = in->records == 0 || (total >= 0 ? at >= total : in->records < rest_limit(host));
-    if (last)
+    if (in->records == 0 || (total >= 0 && at >= total)) /* a short page says nothing: the server may give fewer than it is asked for */
         return finish(host, out);
     return rest_set_number(host, SC_PAGE, "at", at) ? SC_PART : no_memory(out);
 }
@@ -645,10 +645,15 @@ bool rest_job_not_ready(const struct sc_host *host, int status)
     return status == 204 && step_of(host) == STEP_RESULTS;
 }
 
-/* The page that could have said so does not exist: the walk ends, or goes on, by the verdict. */
-static void end_by_verdict(enum sc_more more, struct sc_verdict *out)
+/* It could not be taken back. There is no page to say what follows: the verdict does. */
+static void leave_refused(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    out->action = more == SC_MORE ? SC_AGAIN : SC_FINISHED;
+    char id[48];
+    const char *name = walk(host, "job");
+    snprintf(id, sizeof id, "%.40s", name ? name : "");
+    out->action = left(host, out) == SC_MORE ? SC_AGAIN : SC_FINISHED;
+    if (out->action == SC_AGAIN)
+        snprintf(out->detail, sizeof out->detail, "the %.20s %s could not be taken back (%d): on without that", noun_of(host), id, in->status);
 }
 
 static void find_active(struct sc_host *host, const char *id, const struct sc_response *in, struct sc_verdict *out)
@@ -656,7 +661,7 @@ static void find_active(struct sc_host *host, const char *id, const struct sc_re
     if (!is_name(sc_str_of(id)) || !keep(host, "job_others", "1") || !open_job(host, id, host->api->now(host)))
         return; /* asked again */
     out->action = SC_AGAIN;
-    out->reason = SC_REASON_OK;
+    out->reason = SC_REASON_VENDOR_BUSY;
     snprintf(out->detail, sizeof out->detail, "%d: an %s with the same filters runs already (%.60s): looking whether it is ours", in->status,
              noun_of(host), id);
 }
@@ -687,7 +692,7 @@ bool rest_job_refused(struct sc_host *host, const struct sc_response *in, struct
     enum step step = step_of(host);
     bool page = rest_is_web_page(in->body_prefix), good = in->status >= 200 && in->status < 300;
     if (step == STEP_LEAVE) { /* whatever the reason, it is done with */
-        end_by_verdict(left(host, out), out);
+        leave_refused(host, in, out);
     } else if (step == STEP_RESULTS && in->status == 204) {
         out->action = SC_REFUSE;
         out->reason = SC_REASON_VENDOR_BUSY;

@@ -7,7 +7,7 @@
  *   parts    numbered ones (`by_offset` false): each is a page, in ascending order; those that are read stand in SC_WALK as ranges, so a
  *            restart reads no part twice. The row's path has {part}
  *            or pages by offset within ONE page of the walk (`by_offset`): once the job is done; what is read stands in SC_PAGE alone. The
- *            offset goes into the row's `cursor_param`, the page size is {page_size}
+ *            offset goes into the row's `cursor_param`, the page size is {page_size}. They end at the total of the look, else with an empty page
  *   done     the window counts as read: the position moves to its end (window.c), or with `ends_when_made` to when the job was made
  *
  * What becomes of a job that ends in another way:

@@ -122,8 +122,10 @@ static void ask_details(struct sc_host *host, struct sc_request *out)
     out->body = sc_str_of(body);
     out->url = path && query && body ? host->api->text(host, "%s%s%s", path, *query ? "?" : "", query) : NULL;
     out->may_repeat = true; /* one that was listed again may stand alone in a batch */
-    if (!row->unordered && !row->window)
-        out->newest_until = rest_get_number(host, SC_PAGE, "listed", lag_ms(host) + 1) - lag_ms(host);
+    if (row->unordered || row->window)
+        return;
+    int64_t listed = rest_get_number(host, SC_PAGE, "listed", lag_ms(host) + 1), opened = rest_get_number(host, SC_WALK, "opened", listed);
+    out->newest_until = (opened < listed ? opened : listed) - lag_ms(host);
 }
 
 static const char *page_url(struct sc_host *host, const char *path_text, const char *query_text)
@@ -518,7 +520,8 @@ static enum sc_more list_read(struct sc_host *host, const struct sc_page *in, st
         return go_on(host, in, in->items, &step, out);
     bool kept = rest_set_number(host, SC_PAGE, "listed", asked < now ? asked : now) &&
                 host->api->set(host, SC_PAGE, "next", step.last ? NULL : step.next) &&
-                host->api->set(host, SC_PAGE, "got", "0") && rest_set_number(host, SC_PAGE, "at", at);
+                host->api->set(host, SC_PAGE, "by_time", step.by_time ? "1" : NULL) && host->api->set(host, SC_PAGE, "got", "0") &&
+                rest_set_number(host, SC_PAGE, "at", at);
     return kept ? SC_PART : no_memory(out);
 }
 
@@ -535,7 +538,7 @@ static enum sc_more details_read(struct sc_host *host, const struct sc_page *in,
     const char *kept = host->api->get(host, SC_PAGE, "next"), *next = kept ? host->api->text(host, "%s", kept) : "";
     if (!next)
         return no_memory(out);
-    return go_on(host, in, items, &(struct step){.last = !kept, .next = next}, out);
+    return go_on(host, in, items, &(struct step){.last = !kept, .by_time = host->api->get(host, SC_PAGE, "by_time"), .next = next}, out);
 }
 
 enum sc_more rest_page_read(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)

@@ -24,7 +24,8 @@
  *                unasked_304    a 304 came that nobody had asked for
  *   SC_PAGE      asked, listed  when the list or page was asked for, and when it was made at the latest, ms
  *                at, got        items whose details are read; records that came of them
- *                next           the cursor behind this page; "": it is the last one
+ *                next           the cursor behind this page; absent: it is the last one
+ *                by_time        what follows it is asked for by time (follows_time)
  */
 #pragma once
 

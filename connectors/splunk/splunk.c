@@ -5,7 +5,7 @@
  *   whole window, as does a broken connection; what was published until then is recognised when the window is read again. DEBUG, INFO and WARN
  *   are diagnostics. Lines that are previews are passed over. Some servers put a list, "results", where others have one "result".
  * - Events come newest first, so only whole windows count: [earliest_time, latest_time) in whole seconds, at most an hour each, the last one
- *   a minute (lag) before the server's present. Nothing is asked for that no window has.
+ *   a minute (lag) before the server's present; shorter ones after a reply that was too large.
  * - An event is dated by its text and found by that time, however late it is indexed. Each poll therefore begins 15 minutes before the end of
  *   the last window. What is promised: an event that can be found within 15 minutes after its own time is read, once. Later ones are read
  *   with index_time alone: windows then go by the time of indexing, which passes nothing that has been indexed a minute ago; the bounds by
@@ -154,7 +154,8 @@ static const char *versioned(struct sc_host *host, const char *url)
 
 static void ask_export(struct sc_host *host, struct sc_request *out)
 {
-    const char *form = search_form(host, "&output_mode=json&preview=0");
+    bool plain = host->api->get(host, SC_WALK, "no_preview") != NULL;
+    const char *form = search_form(host, plain ? "&output_mode=json" : "&output_mode=json&preview=0");
     out->method = SC_POST;
     out->url = form ? "/services/search/v2/jobs/export" : NO_URL;
     out->body = sc_str_of(form);
@@ -213,15 +214,31 @@ static bool note_search(struct sc_host *host, const struct spl *spl)
     return host->api->set(host, SC_WALK, "search", name);
 }
 
+/* SC_WALK "span": so many seconds at most, once a longer window was too large for one reply. */
+static bool narrow(struct sc_host *host)
+{
+    int64_t from = bound_s(host, "from"), to = bound_s(host, "to");
+    const char *text = host->api->get(host, SC_WALK, "span");
+    int64_t span = text ? strtoll(text, NULL, 10) : 0;
+    if (from == SC_TIME_NONE || to == SC_TIME_NONE)
+        return false;
+    if (!span || to - from <= span)
+        return true;
+    return set_time(host, "to", from + span) && host->api->set(host, SC_WALK, "cut", "1");
+}
+
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     struct spl spl = spl_of(host);
-    bool frozen = note_search(host, &spl) && (!spl.has_bounds || freeze_poll(host));
-    if (frozen && rest_ops.request(host, out) == SC_DONE)
+    bool good = note_search(host, &spl) && (!spl.has_bounds || freeze_poll(host));
+    if (good && rest_ops.request(host, out) == SC_DONE)
         return SC_DONE;
-    if (!by_job(host))
+    if (!by_job(host)) {
+        good = good && narrow(host);
         ask_export(host, out);
-    bool good = frozen && out->url && name_rows(host, &spl, out);
+        out->remember_as = good ? bound_s(host, "to") * 1000 : 0;
+    }
+    good = good && out->url && name_rows(host, &spl, out);
     if (!spl.makes_rows && (spl.has_bounds || !by_index_time(host)))
         out->remember_as = 0; /* events, looked for by their own time */
     out->url = good ? versioned(host, out->url) : NULL;
@@ -281,6 +298,29 @@ static void judge_message(const struct splunk_message *message, struct sc_verdic
     advise(out, "The role runs as many searches as it may, or its disk quota is used up: raise the quota of the role, or poll less often.");
 }
 
+/* The parameter's name is unverified, and previews are told by their lines as well. */
+static void leave_out_preview(struct sc_host *host, struct sc_verdict *out)
+{
+    bool about = !by_job(host) && strstr(out->detail, "preview") && !host->api->get(host, SC_WALK, "no_preview");
+    if (about && host->api->set(host, SC_WALK, "no_preview", "1")) {
+        out->action = SC_AGAIN;
+        out->reason = SC_REASON_OK;
+    }
+}
+
+/* Too large for one reply: the rest of the walk goes by windows half as long. What was published of this one is recognised. Rows are what they are. */
+static void halve_window(struct sc_host *host, struct sc_verdict *out)
+{
+    struct spl spl = spl_of(host);
+    int64_t half = (bound_s(host, "to") - bound_s(host, "from")) / 2;
+    const char *span = host->api->text(host, "%lld", (long long)half);
+    if (by_job(host) || spl.makes_rows || spl.has_bounds || half < 1 || !span || !host->api->set(host, SC_WALK, "span", span))
+        return;
+    out->action = SC_AGAIN;
+    out->reason = SC_REASON_OK;
+    snprintf(out->detail, sizeof out->detail, "the events of %lld s are too large for one reply: asked for %lld s at a time", (long long)half * 2, (long long)half);
+}
+
 static bool is_web_page(struct sc_str body)
 {
     size_t i = 0;
@@ -298,6 +338,8 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
         advise_transport(host, in->transport, out);
         return;
     }
+    if (in->transport == SC_REASON_RESPONSE_TOO_LARGE)
+        halve_window(host, out);
     if (in->status == 503 && is_web_page(in->body_prefix)) { /* something on the way, or maintenance */
         out->action = SC_BY_STATUS;
         out->advice[0] = '\0';
@@ -309,6 +351,8 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
         judge_message(&message, out);
     if (out->reason == SC_REASON_RATE_LIMITED)
         out->action = SC_REFUSE;
+    if (in->status == 400)
+        leave_out_preview(host, out);
 }
 
 static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
@@ -493,7 +537,7 @@ static const struct sc_field settings[] = {
         .name = "index_time",
         .title = "Windows by time of indexing",
         .help = "For events that are indexed more than 15 minutes after their own time: read what was indexed since the last poll (index_earliest, "
-                "index_latest)",
+                "index_latest: a server that took no notice of them would give everything again with each poll, so look once whether it does)",
         .def = "false",
         .kind = SC_BOOL,
     },

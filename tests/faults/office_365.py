@@ -64,12 +64,12 @@ def sizes(size):
     return {kind: size.events // 5 for kind in TYPES}
 
 
-@scenario("office_walk", {"events": 1000, "wave": 40, "churn": 6, "kills": 4, "server_kills": 2},
-          {"events": 50_000, "wave": 400, "churn": 40, "kills": 30, "server_kills": 8})
+@scenario("office_walk", {"events": 1000, "wave": 40, "churn": 6, "page": 20, "blob": 4, "kills": 4, "server_kills": 2},
+          {"events": 30_000, "wave": 300, "churn": 40, "page": 100, "blob": 20, "kills": 30, "server_kills": 8})
 def office_walk(options, size):
     """Five content types with kills of agent and server while blobs are fetched; blobs come late and behind pages that were read, tokens and
     next pages are lost. One subscription has to be started: once, whatever dies. Then, without kills, no blob is fetched twice."""
-    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": 20, "events_per_blob": 4, "list_lag": 1.5, "uri_api": "v1", "trailing_page": True,
+    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": size.page, "events_per_blob": size.blob, "list_lag": 1.5, "uri_api": "v1", "trailing_page": True,
                         "next_header": "nextpageuri", "start_lag": 0.3, "shapes": ODD}}
     with World("office_walk", options, vendors, stream=BRIEF) as world:
         office = Office(world)
@@ -93,12 +93,13 @@ def office_walk(options, size):
         return conclude(world, f"{killed.stored} stored over {size.kills + size.server_kills} kills, {starts} start; then none fetched twice")
 
 
-@scenario("office_weather", {"events": 500, "wave": 25, "churn": 4, "rounds": 2}, {"events": 10_000, "wave": 200, "churn": 20, "rounds": 12})
+@scenario("office_weather", {"events": 500, "wave": 25, "churn": 4, "page": 15, "blob": 3, "rounds": 2},
+          {"events": 10_000, "wave": 200, "churn": 20, "page": 50, "blob": 10, "rounds": 12})
 def office_weather(options, size):
     """No kills, but everything else: replies cut, errors, tokens revoked, next pages refused, blobs that expire or are gone while they are
     listed, a throttle without a time, and a subscription that somebody stops. Every event that can be had is there once, events of
     repeated blobs with other bytes beside the first, and what cannot be had is told by gaps alone."""
-    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": 15, "events_per_blob": 3, "list_lag": 1.0, "throttle_form": "mixed",
+    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": size.page, "events_per_blob": size.blob, "list_lag": 1.0, "throttle_form": "mixed",
                         "next_header": "NextPageUrl", "next_publisher": True, "shapes": ODD}}
     with World("office_weather", options, vendors, stream=BRIEF) as world:
         office = Office(world)

@@ -1,5 +1,5 @@
-"""Splunk: exports and jobs over windows of time that overlap: waves_splunk_export, waves_splunk_session, waves_splunk_job,
-waves_splunk_rows.
+"""Splunk: exports and jobs over windows of time: waves_splunk_export, waves_splunk_session, waves_splunk_job,
+waves_splunk_index_time, waves_splunk_rows.
 
 Events are indexed late, equal events have no place in the index, searches fail behind their results, jobs vanish and fail, sessions
 die. Every event that can be found must be there once, and of rows each that was served whole.
@@ -7,10 +7,12 @@ die. Every event that can be found must be there once, and of rows each that was
 
 from relapses import BRIEF
 from scenario import conclude, scenario
+from signaltest.tools import wait_until
 from waves import ODD, THROTTLED, Vendor, deal, kill
-from world import World
+from world import IDLE_S, World
 
 SEARCH = "search"
+RUNNING = ("QUEUED", "PARSING", "RUNNING", "FINALIZING")
 LATE = 75           # seconds: beyond the lag of a minute, so that the next poll finds it
 SOON = 50           # within it: the windows of rows do not go back
 ERROR_LINE = {"kind": "message_line", "type": "ERROR"}
@@ -24,11 +26,21 @@ class Splunk(Vendor):
         super().__init__(world, "splunk", "spl", (SEARCH,), ("jobs",) if settings.get("mode") == "job" else ("export",),
                          {"settings": {"url": "https://splunk.acme.test:8089", "page_size": size.page, **settings}, "credentials": credentials})
 
-    def wave(self):
-        """Events that are indexed late, some behind each of the next replies."""
+    def wave(self, records, agent):
+        """Events that are indexed late, some behind each of the next replies; until so many more messages are in the stream."""
+        before = self.world.copier.ours
         self.set(append={"count": self.size.wave, "late_by": self.late, "shapes": ODD[:1]})
         self.set(append={"count": 5, "late_by": 600})
         self.set(churn={"pages": self.size.churn, "append": 2, "late_by": 2 * LATE})
+        self.world.copier.wait_count(before + records, IDLE_S, self.describe, alive=lambda: agent.alive)
+
+
+    def befall(self, action):
+        """What an action does to a job it can do only while one runs."""
+        if action.endswith("_jobs"):
+            wait_until(lambda: any(job["state"] in RUNNING for job in self.state()["jobs"]), IDLE_S, "a running job")
+        if action:
+            self.set(**{action: True})
 
 
 def options_of(size, **choices):
@@ -36,26 +48,26 @@ def options_of(size, **choices):
             "shapes": ["all"], "shape_every": 7, "style": "spaced", **choices}
 
 
-def run(options, size, name, settings, credentials, killing, calm, late=LATE, grows=True, **choices):
-    """Kills over waves, misbehaving every second time; then without kills rounds of everything else."""
+def run(options, size, name, settings, credentials, killing, calm, late=LATE, grows=True, actions=("",), **choices):
+    """Kills over waves, misbehaving every second time; then without kills rounds of everything else, actions of the vendor's among it."""
     with World(name, options, {"splunk": options_of(size, **choices)}, stream=BRIEF) as world:
         vendor = Splunk(world, size, settings, credentials, late)
         vendor.put()
         agent = world.new_agent().start()
         acts = deal(world, size)
         for number, act in enumerate(acts):
-            vendor.wave()
             if number % 2:
                 vendor.misbehave(*killing)
-            vendor.grow(world.rng.randint(1, size.wave // 2 if grows else 2), agent)
+                vendor.befall(actions[number % len(actions)])
+            vendor.wave(world.rng.randint(1, size.wave // 2 if grows else 2), agent)
             kill(world, agent, act)
         vendor.settle()
         served = vendor.served()
         killed = vendor.judge(served)
         for number in range(size.rounds):
-            vendor.wave()
             vendor.misbehave(*calm[number % len(calm)])
-            vendor.grow(size.wave // 2 if grows else 1, agent)
+            vendor.wave(size.wave // 2 if grows else 1, agent)
+            vendor.befall(actions[number % len(actions)])
             vendor.polls()
             vendor.settle()
         verdict = vendor.judge(served)
@@ -84,9 +96,9 @@ def waves_splunk_session(options, size):
     """A server without v2 paths whose lines hold lists; user and password, sessions that die."""
     dead = {"kind": "status", "status": 401, "match": "/export"}
     return run(options, size, "waves_splunk_session", {}, USER,
-               [{"kind": "cut", "skip": 1}, dead],
+               [{"kind": "cut", "skip": 1}],
                [[dead, {"kind": "cut", "count": 2, "skip": 1}], [THROTTLED, dead]],
-               v2="missing", lines="batch", blank_lines=True, empty_export="lastrow", lastrow="never", login_limit=60)
+               v2="missing", lines="batch", blank_lines=True, empty_export="lastrow", lastrow="never", login_limit=60, actions=("expire_sessions",))
 
 
 @scenario("waves_splunk_job", SMALL, LARGE)
@@ -97,8 +109,16 @@ def waves_splunk_job(options, size):
                [[{"kind": "cut", "match": "/results", "count": 2, "skip": 1}],
                 [{"kind": "status", "status": 404, "match": "/results"}, THROTTLED],
                 [{"kind": "garbage_json", "match": "/results", "count": 2}, {"kind": "status", "status": 404, "match": "output_mode", "skip": 3}]],
-               max_result_rows=max(1, size.page - 3), queue_seconds=0.1, run_seconds=0.2, snapshot="done", left_jobs=100, own_jobs=100,
-               disk_jobs=1000, search_slots=100)
+               max_result_rows=max(1, size.page - 3), queue_seconds=0.5, run_seconds=1.0, snapshot="done", left_jobs=100, own_jobs=100,
+               disk_jobs=1000, search_slots=100, actions=("fail_jobs", "expire_jobs"))
+
+
+@scenario("waves_splunk_index_time", SMALL, LARGE)
+def waves_splunk_index_time(options, size):
+    """Windows by the time of indexing, over events that are indexed two hours after their own time: far before the position."""
+    return run(options, size, "waves_splunk_index", {"index_time": True}, TOKEN,
+               [{"kind": "cut", "skip": 1}, ERROR_LINE],
+               [[ERROR_LINE, {"kind": "cut", "count": 2, "skip": 1}], [THROTTLED]], late=2 * 3600)
 
 
 @scenario("waves_splunk_rows", SMALL, LARGE)

@@ -11,7 +11,7 @@ from waves import ODD, Vendor, deal, kill
 from world import IDLE_S, World
 
 TYPES = ("vulnerabilities", "assets")
-SMALL = {"assets": 300, "findings": 900, "wave": 40, "churn": 12, "kills": 4, "server_kills": 2, "rounds": 2}
+SMALL = {"assets": 300, "findings": 900, "wave": 40, "churn": 12, "kills": 3, "server_kills": 1, "rounds": 2}
 LARGE = {"assets": 4_000, "findings": 40_000, "wave": 600, "churn": 100, "kills": 20, "server_kills": 6, "rounds": 8}
 # The reply that names an export gets lost; another one; a look that a gateway gives up; chunks cut, garbled, refused.
 WEATHER = ({"kind": "cut", "match": "/vulns/export/", "count": 2, "skip": 3}, {"kind": "status", "status": 502, "match": "/status", "count": 2, "skip": 2},
@@ -69,7 +69,7 @@ def run_exports(options, size, name, **choices):
             vendor.set(foreign_exports={"kind": "assets", "count": 10, "seconds": 1.5})
             vendor.grow(size.wave, agent)
             vendor.set(**{("fail_exports", "cancel_exports", "expire_exports", "expire_chunks")[number % 4]: True})
-            vendor.polls()
+            vendor.polls(1)
             vendor.settle()
         verdict = vendor.judge(served)
         state = vendor.state()

@@ -1,5 +1,5 @@
-/* What the agent reads back from its buckets, on any bytes: a checkpoint, a segment of identities, a part of a snapshot's map. Input: one
- * byte that says which, eight bytes (little-endian) of the sequence up to which a segment counts, then the value. What is refused must say so
+/* What the agent reads back from its buckets, on any bytes: a checkpoint, a segment of identities or of readings, a part of a snapshot's map. Input:
+ * one byte that says which, eight bytes (little-endian) of the sequence up to which a segment counts, then the value. What is refused must say so
  * and leave nothing; what is taken must be usable, and must be the same when it is written and read again. */
 #include "poll/checkpoint.h"
 #include "poll/seen.h"
@@ -40,7 +40,7 @@ static void checkpoint(struct sc_str value)
     sc_checkpoint_done(&cp);
 }
 
-static void segment(struct sc_str value, uint64_t max_seq)
+static void segment(struct sc_str value, uint64_t max_seq, bool dated)
 {
     struct sc_seen seen, again;
     uint32_t number = value.len >= 8 ? (uint32_t)((unsigned char)value.ptr[4] | (unsigned char)value.ptr[5] << 8) : 0;
@@ -48,6 +48,7 @@ static void segment(struct sc_str value, uint64_t max_seq)
 
     sc_seen_init(&seen, 0);
     sc_seen_init(&again, 0);
+    seen.dated = again.dated = dated;
     if (sc_seen_load(&seen, number, value, max_seq) == 0) {
         uint64_t entries = sc_seen_entries(&seen);
 
@@ -58,8 +59,11 @@ static void segment(struct sc_str value, uint64_t max_seq)
         for (uint64_t i = 0; i < entries; i++)
             CHECK(sc_seen_is_stored(&again, (uint64_t)number * SC_SEEN_SEGMENT + i));
         for (uint64_t i = 0; i < 5; i++)
-            CHECK(sc_seen_found(&seen, i << 60 | i, max_seq - i, (int64_t)i) == 0);
-        sc_seen_drop(&seen, (int64_t)max_seq, max_seq, NULL, NULL);
+            CHECK((dated ? sc_seen_renew(&seen, i << 60 | i, (uint32_t)max_seq, max_seq - i) : sc_seen_found(&seen, i << 60 | i, max_seq - i, (int64_t)i)) == 0);
+        if (dated)
+            sc_seen_compact(&seen);
+        else
+            sc_seen_drop(&seen, (int64_t)max_seq, max_seq, NULL, NULL);
     }
     sc_seen_done(&seen);
     sc_seen_done(&again);
@@ -105,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         checkpoint(value);
         break;
     case 1:
-        segment(value, max_seq);
+        segment(value, max_seq, data[0] & 0x80);
         break;
     default:
         map(value);

@@ -22,7 +22,7 @@ from signaltest.copier import Copy              # noqa: E402  (the paths come fi
 from signaltest.ledger import Ledger, Offers    # noqa: E402
 from test_base import SimulatorTest, rfc3339, sha256     # noqa: E402
 from simulator import make_vendors              # noqa: E402
-from vendors import growth, pacing, sealed      # noqa: E402
+from vendors import growth, pacing, patience, sealed     # noqa: E402
 from vendors.onepassword_records import KINDS   # noqa: E402
 
 NAME = "1password-events"
@@ -96,6 +96,13 @@ class EventsTest(SimulatorTest):
 
 
 class LogTest(EventsTest):
+    def test_ledger_is_read_while_events_come(self):
+        seen = iter(self.vendor()._must_be_offered())
+        next(seen)
+        self.set(append={"type": "audit_events", "count": 3})
+        rest = list(seen)
+        self.assertEqual(1 + len(rest), len(list(self.vendor()._must_be_offered())) - 3)
+
     def test_walk_matches_ledger(self):
         for kind, total in zip(KINDS, (1000, 500, 200)):
             items, _, more = self.walk(kind, self.reset(limit=300))
@@ -481,6 +488,17 @@ class RuleTest(EventsTest):
     def test_named_time(self):
         self.misbehave("throttle", NAME, header="retry_after", seconds=30)
         self.assertEqual(self.ask().headers["Retry-After"], "30")
+        self.ask()
+        self.assertEqual(self.violations(), ["before_named_time"])
+
+    @mock.patch.object(patience, "IN_FLIGHT_GRACE", 60.0)
+    def test_named_time_of_requests_on_their_way(self):
+        self.misbehave("throttle", NAME, header="retry_after", seconds=30)
+        self.assertEqual(self.ask().status, 429)
+        self.assertEqual(self.ask(kind="audit_events").status, 200)
+        self.assertEqual(self.violations(), [])
+        target, named = self.vendor()._named["account"]
+        self.vendor()._named["account"] = target, named - 100      # on its way no more
         self.ask(kind="audit_events")
         self.assertEqual(self.violations(), ["before_named_time"])
 

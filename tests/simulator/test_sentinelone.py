@@ -110,6 +110,13 @@ class SentinelTest(SimulatorTest):
 
 
 class ListTest(SentinelTest):
+    def test_ledger_is_read_while_records_come(self):
+        seen = iter(self.vendor()._must_be_offered())
+        next(seen)
+        self.set(append={"type": "threats", "count": 3})
+        rest = list(seen)
+        self.assertEqual(1 + len(rest), len(list(self.vendor()._must_be_offered())) - 3)
+
     def test_walk_matches_ledger(self):
         for kind, total in zip(KINDS, (300, 1000, 300)):
             records, sizes = self.walk(kind, self.query(kind, limit=70))

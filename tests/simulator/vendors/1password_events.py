@@ -18,6 +18,7 @@ from vendors.falcon_query import NS, format_time
 from vendors.onepassword_query import LARGEST_LIMIT, BadBody, EventPage, parse
 from vendors.onepassword_records import AUDITS, KINDS, SIGN_INS, USAGES, Account
 from vendors.pacing import MINUTE, Backoff, Window
+from vendors.patience import InFlight
 from vendors.sealed import Sealer
 from vendors.templates import ALL_SHAPES, compact, shape_names
 
@@ -43,7 +44,7 @@ ROUTES |= {f"/api/v{api}/{feature}": Route("POST", api, kind) for api in (1, 2) 
 BETA = "/api/v3/"
 
 
-class Events(Vendor):
+class Events(InFlight, Vendor):
     name = "1password-events"
     # What a request asks for stands in its body, which `match` does not see: any request for a log.
     default_match = {"expired_cursor": "/api/", "cursor_refused": "/api/"}
@@ -331,13 +332,14 @@ class Events(Vendor):
     # State.
 
     def _must_be_offered(self):
-        """What can be seen now, as the version of the API that was asked last shows it."""
-        self.account.advance()
-        oldest = int((self.now() - HISTORY) * 1e6) * 1000
-        for kind, log in self.account.logs.items():
-            for event in log.events:
-                if event.ns >= oldest:
-                    yield self._served(event._replace(api=self.api[kind]))
+        """What can be seen now, as the version of the API that was asked last shows it. The ledger is read without our lock."""
+        found = []
+        with self.lock:
+            self.account.advance()
+            oldest = int((self.now() - HISTORY) * 1e6) * 1000
+            for kind, log in self.account.logs.items():
+                found += [event._replace(api=self.api[kind]) for event in log.events if event.ns >= oldest]
+        return map(self._served, found)
 
     def details(self):
         self.account.advance()

@@ -89,6 +89,7 @@ class Office(InFlight, Vendor):
         Option("anonymous_limit", "int", 60, "the same, of requests without PublisherIdentifier, all such clients together"),
         Option("rate_window", "float", MINUTE, "seconds of the sliding windows"),
         Option("throttle_form", "403|429|mixed", "403", "status of AF429"),
+        Option("twin_grace", "float", -1.0, "seconds for which the very same request may have been on its way too when one was refused: that of another data type"),
         Option("backoff_first", "float", 30.0, "coming back earlier than this, doubled up to 10 min, is a violation; 0: not looked at"),
         # Of events made from now on:
         Option("style", "compact|pretty|spaced", "compact", "blanks between tokens"),
@@ -214,7 +215,7 @@ class Office(InFlight, Vendor):
         if request.method != ("POST" if asked.step == "start" else "GET"):
             self.violate(request, "method", request.method)
             return self.error(405, request)
-        complaint = self._patience.complaint(request, self.options.backoff_first)
+        complaint = self._patience.complaint(request, self.options.backoff_first, self.options.twin_grace)
         if complaint:
             self.violate(request, "backoff", complaint)
         worth, _ = self.oauth.bearer(request)

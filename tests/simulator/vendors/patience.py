@@ -8,6 +8,11 @@ TOLERANCE = 0.9
 IN_FLIGHT_GRACE = 0.25
 
 
+def was_on_its_way(passed, same_target, twin_grace):
+    """`twin_grace`: for so long the very same request too, where several data types ask it."""
+    return passed <= (twin_grace if same_target else IN_FLIGHT_GRACE)
+
+
 class InFlight:
     """Of a vendor: a request that was on its way when a wait was named does not break it. Stands before Vendor among the bases."""
 
@@ -21,7 +26,7 @@ class InFlight:
 
     def check_wait(self, request):
         target, named = self._named.get(self.pool(request), (None, 0.0))
-        if target == request.target or request.monotonic - named > IN_FLIGHT_GRACE:
+        if not was_on_its_way(request.monotonic - named, target == request.target, getattr(self.options, "twin_grace", -1.0)):
             super().check_wait(request)
 
 
@@ -36,13 +41,13 @@ class Patience:
         self.last = 0.0         # when the newest refusal was sent, monotonic
         self._target = None     # of the request that was refused
 
-    def complaint(self, request, first):
+    def complaint(self, request, first, twin_grace=-1.0):
         """Why this request comes too early, or None. `first`: length of the first pause; 0: none is due."""
         if not self.times or first <= 0:
             return None
         passed = request.monotonic - self.last
         due = min(self.longest, first * 2.0 ** (self.times - 1)) * self.share
-        if passed < 0 or (passed <= IN_FLIGHT_GRACE and request.target != self._target) or passed >= due * TOLERANCE:
+        if passed < 0 or was_on_its_way(passed, request.target == self._target, twin_grace) or passed >= due * TOLERANCE:
             return None
         return f"{passed:.2f} s after {self.times} refusals in a row, {due:g} s are due"
 

@@ -392,13 +392,15 @@ class SentinelOne(Vendor):
     # State.
 
     def _must_be_offered(self):
-        """The present versions, of the scopes asked for."""
-        self.console.advance()
-        for kind, shelf in self.console.shelves.items():
-            scopes = self.scopes[kind] or {((), ())}
-            for version in shelf.current.values():
-                if self._kept(version) and any(self._in_scope(version, scope) for scope in scopes):
-                    yield self._served(version)
+        """The present versions, of the scopes asked for. The ledger is read without our lock."""
+        found = []
+        with self.lock:
+            self.console.advance()
+            for kind, shelf in self.console.shelves.items():
+                scopes = self.scopes[kind] or {((), ())}
+                found += [version for version in shelf.current.values()
+                          if self._kept(version) and any(self._in_scope(version, scope) for scope in scopes)]
+        return map(self._served, found)
 
     def details(self):
         self.console.advance()

@@ -127,6 +127,7 @@ static void test_s1_lost_cursor(void **state)
     fake_set(&f, FAKE_POSITION, "time", "2026-05-01T09:00:00Z");
     fake_set(&f, FAKE_WALK, "since", "2026-05-01T09:00:00.000Z");
     fake_set(&f, FAKE_WALK, "cursor", "c");
+    fake_set(&f, FAKE_WALK, "cursor_at", "2026-05-01T09:59:58.000Z");
     fake_request(&f);
     CHECK_INT("a web page is not the vendor's word", fake_reply(&f, 400, "<html>"), SC_REFUSE);
     CHECK_INT("dropped", fake_reply(&f, 400, "{\"errors\":[{\"code\":4000010,\"title\":\"Invalid cursor\"}],\"data\":null}"), SC_AGAIN);
@@ -137,6 +138,62 @@ static void test_s1_lost_cursor(void **state)
     CHECK_INT("once: without a cursor it is a setting", fake_reply(&f, 400, body), SC_REFUSE);
     CHECK_INT("a setting", f.verdict.reason, SC_REASON_CONFIG_INVALID);
     CHECK_TEXT("title and detail", f.verdict.detail, "4000040 Validation Error: siteIds");
+    fake_close(&f);
+}
+
+/* The agent was off, or NATS in trouble: by time, from no further back than identities are kept. */
+static void test_s1_old_cursor(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *came, *position, *fewer, *want, *walk, *why;
+    } rows[] = {
+        {"2026-05-01T09:59:01.000Z", "2026-05-01T09:00:00Z", NULL, "3" SINCE "05-01T09%3A00%3A00.000000Z&cursor=c", NULL, "a minute is none"},
+        {"2026-05-01T09:58:59.000Z", "2026-05-01T09:00:00Z", NULL, "2" SINCE "05-01T09%3A00%3A00.000000Z",
+         "again=1 fewer=2 lost=1 since=2026-05-01T09:00:00.000Z", "older: by time, one less"},
+        {"2026-05-01T09:58:59.000Z", "2026-05-01T09:00:00Z", "2", "3" SINCE "05-01T09%3A00%3A00.000000Z",
+         "again=1 lost=1 since=2026-05-01T09:00:00.000Z", "or one more than before"},
+        {NULL, "2026-05-01T09:00:00Z", "2", "3" SINCE "05-01T09%3A00%3A00.000000Z", "again=1 lost=1 since=2026-05-01T09:00:00.000Z", "of unknown age"},
+        {NULL, "2026-05-01T09:02:00Z", "2", "3" SINCE "05-01T09%3A00%3A00.000000Z", "again=1 lost=1 since=2026-05-01T09:00:00.000Z", "within the overlap"},
+        {NULL, "2026-05-01T09:30:00Z", "2", "3" SINCE "05-01T09%3A28%3A00.000000Z", "again=1 lost=1 since=2026-05-01T09:28:00.000Z", "not beyond it"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct fake f;
+        open_threats(&f, 8);
+        fake_set(&f, FAKE_POSITION, "time", rows[i].position);
+        fake_set(&f, FAKE_WALK, "since", "2026-05-01T09:00:00.000Z");
+        fake_set(&f, FAKE_WALK, "cursor", "c");
+        fake_set(&f, FAKE_WALK, "cursor_at", rows[i].came);
+        fake_set(&f, FAKE_WALK, "fewer", rows[i].fewer);
+        fake_request(&f);
+        CHECK_TRUE(rows[i].why, strncmp(f.url, THREATS, strlen(THREATS)) == 0);
+        CHECK_TEXT(rows[i].why, f.url + strlen(THREATS), rows[i].want);
+        CHECK_INT(rows[i].why, f.may_repeat, rows[i].walk != NULL);
+        if (rows[i].walk)
+            CHECK_TEXT(rows[i].why, fake_show(&f, FAKE_WALK), rows[i].walk);
+        f.now += 3600000; /* a throttle: the page that was begun is kept to */
+        fake_request(&f);
+        CHECK_TEXT(rows[i].why, f.url + strlen(THREATS), rows[i].want);
+        fake_reply(&f, 200, NULL);
+        CHECK_INT("the last page", fake_page(&f, 0, NULL), SC_WALKED);
+        CHECK_TRUE("no page is a repetition after that", !fake_get(&f, FAKE_WALK, "again"));
+        fake_close(&f);
+    }
+}
+
+static void test_s1_cursor_age(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_threats(&f, 8);
+    CHECK_INT("by cursor", list(&f, 3, NULL, "c", "9"), SC_MORE);
+    CHECK_TEXT("since when", fake_get(&f, FAKE_WALK, "cursor_at"), "2026-05-01T10:00:00.000Z");
+    f.now += 59000;
+    CHECK_INT("by the next one", list(&f, 3, NULL, "d", "9"), SC_MORE);
+    CHECK_TRUE("used", strstr(f.url, "&cursor=c"));
+    CHECK_TEXT("since when", fake_get(&f, FAKE_WALK, "cursor_at"), "2026-05-01T10:00:59.000Z");
+    CHECK_INT("by time", list(&f, 3, "2026-05-01T10:00:01Z", "e", "9"), SC_MORE);
+    CHECK_TRUE("none", !fake_get(&f, FAKE_WALK, "cursor") && !fake_get(&f, FAKE_WALK, "cursor_at"));
     fake_close(&f);
 }
 
@@ -310,6 +367,8 @@ int main(void)
         cmocka_unit_test(test_s1_young),
         cmocka_unit_test(test_s1_lost_cursor),
         cmocka_unit_test(test_s1_lost_cursors_count),
+        cmocka_unit_test(test_s1_old_cursor),
+        cmocka_unit_test(test_s1_cursor_age),
         cmocka_unit_test(test_s1_scopes),
         cmocka_unit_test(test_s1_error_in_success),
         cmocka_unit_test(test_s1_errors),

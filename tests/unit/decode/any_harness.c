@@ -224,11 +224,26 @@ void any_cut(struct sc_buf *ret, const struct sc_cut_spec *spec, const char *bod
     HARNESS_CHECK(!ret->failed);
 }
 
-static void compare(const struct sc_buf *want, const struct sc_cut_spec *spec, const char *body, size_t len, struct how how)
+/* Only that it failed is left of how it ended. */
+static void forget_error(struct sc_buf *said)
+{
+    char *last = said->ptr + said->len - 1;
+
+    while (last > said->ptr && last[-1] != '\n')
+        last--;
+    if (strncmp(last, "failed:", 7) != 0 && strncmp(last, "record_too_large:", 17) != 0)
+        return;
+    said->len = (size_t)(last - said->ptr);
+    HARNESS_CHECK(sc_buf_add_str(said, "failed\n") == 0);
+}
+
+static void compare(const struct sc_buf *want, const struct sc_cut_spec *spec, const char *body, size_t len, struct how how, bool roughly)
 {
     struct sc_buf got = {0};
 
     any_cut(&got, spec, body, len, how);
+    if (roughly)
+        forget_error(&got);
     if (got.len != want->len || memcmp(got.ptr, want->ptr, got.len) != 0) {
         fprintf(stderr, "records \"%s\", split %zu, chunk %zu, random %d, pauses %u%%:\n%.4000s\nwhole:\n%.4000s\nbody: ", spec->records, how.split,
                 how.chunk, how.random_chunks, how.pause_percent, got.ptr, want->ptr);
@@ -238,20 +253,32 @@ static void compare(const struct sc_buf *want, const struct sc_cut_spec *spec, c
     sc_buf_done(&got);
 }
 
-void any_check(const struct sc_cut_spec *spec, const char *body, size_t len, size_t splits)
+static void check(const struct sc_cut_spec *spec, const char *body, size_t len, size_t splits, bool roughly)
 {
     struct sc_buf want = {0};
 
     any_cut(&want, spec, body, len, (struct how){0});
+    if (roughly)
+        forget_error(&want);
     for (size_t at = 1; at < len && len <= splits; at++) {
-        compare(&want, spec, body, len, (struct how){.split = at});
-        compare(&want, spec, body, len, (struct how){.split = at, .pause_percent = 60, .seed = at});
+        compare(&want, spec, body, len, (struct how){.split = at}, roughly);
+        compare(&want, spec, body, len, (struct how){.split = at, .pause_percent = 60, .seed = at}, roughly);
     }
-    compare(&want, spec, body, len, (struct how){.pause_percent = 50, .seed = len});
-    compare(&want, spec, body, len, (struct how){.chunk = 1});
-    compare(&want, spec, body, len, (struct how){.chunk = 1, .pause_percent = 40, .seed = len});
-    compare(&want, spec, body, len, (struct how){.random_chunks = true, .pause_percent = 30, .seed = len});
+    compare(&want, spec, body, len, (struct how){.pause_percent = 50, .seed = len}, roughly);
+    compare(&want, spec, body, len, (struct how){.chunk = 1}, roughly);
+    compare(&want, spec, body, len, (struct how){.chunk = 1, .pause_percent = 40, .seed = len}, roughly);
+    compare(&want, spec, body, len, (struct how){.random_chunks = true, .pause_percent = 30, .seed = len}, roughly);
     sc_buf_done(&want);
+}
+
+void any_check(const struct sc_cut_spec *spec, const char *body, size_t len, size_t splits)
+{
+    check(spec, body, len, splits, false);
+}
+
+void any_check_roughly(const struct sc_cut_spec *spec, const char *body, size_t len)
+{
+    check(spec, body, len, 0, true);
 }
 
 void any_gzip(struct sc_buf *ret, const char *bytes, size_t len)

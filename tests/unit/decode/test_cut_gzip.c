@@ -111,6 +111,23 @@ static void test_gzip_broken(void **state)
     sc_buf_done(&packed);
 }
 
+/* What little input becomes a large text is handed over as far as it goes, wherever it is cut short. */
+static void test_gzip_cut_short(void **state)
+{
+    struct sc_buf body = {0}, packed = {0};
+
+    (void)state;
+    sc_buf_add_str(&body, "{\"items\":[");
+    for (unsigned i = 0; i < 20; i++)
+        sc_buf_addf(&body, "%*u,", 13000, i);
+    sc_buf_add_str(&body, "7]}");
+    any_gzip(&packed, body.ptr, body.len);
+    for (size_t len = 12; len < packed.len; len += 11)
+        any_check(&json, packed.ptr, len, 0);
+    sc_buf_done(&body);
+    sc_buf_done(&packed);
+}
+
 /* A large body, as it is and in gzip, in chunks that end anywhere. */
 static void test_gzip_large(void **state)
 {
@@ -210,7 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gzip_rows),   cmocka_unit_test(test_gzip_broken), cmocka_unit_test(test_gzip_large),
-        cmocka_unit_test(test_gzip_limits), cmocka_unit_test(test_field_max),
+        cmocka_unit_test(test_gzip_limits), cmocka_unit_test(test_field_max),       cmocka_unit_test(test_gzip_cut_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static const struct sc_cut_spec plain = {.format = SC_CUT_XML, .records = "L.R"};
+static const struct sc_cut_spec brackets = {.format = SC_CUT_XML, .records = "L.R[]"};
 static const struct sc_cut_spec hosts = {
     .format = SC_CUT_XML,
     .records = "OUT.RESPONSE.HOST_LIST.HOST",
@@ -25,6 +26,7 @@ static const struct sc_cut_spec hosts = {
 static const struct sc_cut_spec around = {
     .format = SC_CUT_XML, .records = "L.R", .envelope = {"L.@next", "L.page", "L.page.@of", "L.page.n", "M.e"}
 };
+static const struct sc_cut_spec below = {.format = SC_CUT_XML, .records = "L.R", .envelope = {"L.page.n"}};
 static const struct sc_cut_spec direct = {.format = SC_CUT_XML, .records = "L.R", .nested = "D", .fields = {"a"}};
 static const struct sc_cut_spec small = {.format = SC_CUT_XML, .records = "L.R", .nested = "W.D", .record_max = 600};
 static const struct sc_cut_spec shallow = {.format = SC_CUT_XML, .records = "L.R", .max_depth = 2};
@@ -61,6 +63,7 @@ static const struct row {
      "record {\"a\":\"\\\\ / \\\" \xC2\xA0 \xE2\x80\xA8 \x7F \xC2\x85\"}\ngood []\n"},
     {"names as they are", &plain, L("<R xmlns:n='u'><n:\xC3\xA9.x-1>2</n:\xC3\xA9.x-1></R>"), "record {\"@xmlns:n\":\"u\",\"n:\xC3\xA9.x-1\":\"2\"}\ngood []\n"},
     {"not in a record", &plain, "<L><X><R><a/></R></X>t<S><a/></S><R/><R><R><a/></R></R></L>", "record {}\nrecord {\"R\":{\"a\":\"\"}}\ngood []\n"},
+    {"brackets behind the path mean nothing", &brackets, L("<R/>"), "record {}\ngood []\n"},
     {"the root is the record", &root, "<R x='1'>t</R>", "record {\"@x\":\"1\",\"#text\":\"t\"} [t]\ngood []\n"},
     {"deeper than wanted", &shallow, L("<R><a><b/></a></R><R><a><b><c/></b></a></R>"),
      "record {\"a\":{\"b\":\"\"}}\nrecord {\"a\":{\"b\":{\"c\":\"\"}}} deep\ngood []\n"},
@@ -106,6 +109,7 @@ static const struct row host_rows[] = {
     {"the right root, no list", &hosts, "<OUT><RESPONSE><DATETIME>now</DATETIME></RESPONSE></OUT>", "good [-|-|now]\n"},
     {"envelope", &around, "<L next='n&amp;'><page of='3'>1<!-- -->2</page><R><page>9</page></R></L>", "record {\"page\":\"9\"}\ngood [n&|12|3|-|-]\n"},
     {"the last counts, with what is in it", &around, "<L><page of='3'><n>1</n></page><page>2</page></L>", "good [-|2|-|-|-]\n"},
+    {"the last counts, without what the first had in it", &below, "<L><page><n>1</n></page><page/></L>", "good [-]\n"},
     {"elements in it", &around, "<L><page>a<n>1</n><n>2</n></page></L>", "good [-|o:|-|2|-]\n"},
     {"empty", &around, "<L><page/></L>", "good [-||-|-|-]\n"},
     {"not that deep", &around, "<L><x><page>2</page></x></L>", "good [-|-|-|-|-]\n"},
@@ -124,9 +128,9 @@ static const struct row error_rows[] = {
     {"cut short in a tag", &plain, "<L><R/><R", "record {}\nfailed: ended after 9 bytes inside <L>, after 1 records []\n"},
     {"cut short between records", &plain, "<L><R/>", "record {}\nfailed: ended after 7 bytes inside <L>, after 1 records []\n"},
     {"cut short in the root's end", &plain, "<L><R/></L", "record {}\nfailed: ended after 10 bytes inside <L>, after 1 records []\n"},
-    {"text behind the root", &plain, "<L><R/></L>x", "record {}\nfailed: text behind the root element at byte 11 []\n"},
-    {"an element behind the root", &plain, "<L><R/></L><L/>", "record {}\nfailed: text behind the root element at byte 11 []\n"},
-    {"an open comment behind the root", &plain, "<L><R/></L><!-- ", "record {}\nfailed: XML not well-formed at byte 11, line 1: unclosed token []\n"},
+    {"text behind the root", &plain, "<L><R/></L>x", "record {}\nfailed: something else behind the root element, which ends at byte 11 []\n"},
+    {"an element behind the root", &plain, "<L><R/></L><L/>", "record {}\nfailed: something else behind the root element, which ends at byte 11 []\n"},
+    {"an open comment behind the root", &plain, "<L><R/></L><!-- ", "record {}\nfailed: something else behind the root element, which ends at byte 11 []\n"},
     {"wrong end tag", &plain, "<L><R/>\n<R></L>", "record {}\nfailed: XML not well-formed at byte 13, line 2: mismatched tag []\n"},
     {"an attribute twice", &plain, L("<R a='1' a='2'/>"), "failed: XML not well-formed at byte 12, line 1: duplicate attribute []\n"},
     {"bad UTF-8", &plain, L("<R>\xFF</R>"), "failed: XML not well-formed at byte 6, line 1: not well-formed (invalid token) []\n"},
@@ -146,7 +150,8 @@ static const struct row error_rows[] = {
      "failed: a reference to an entity that nothing declares, in an attribute of the element at byte 26 []\n"},
     {"known references, with a DTD elsewhere", &plain, "<!DOCTYPE L SYSTEM 'x'><L><R a='&lt;&#38;&quot;&apos;&gt;&amp;'/></L>",
      "record {\"@a\":\"<&\\\"'>&\"}\ngood []\n"},
-    {"an unknown encoding", &plain, "<?xml version='1.0' encoding='EBCDIC-XX'?><L/>", "failed: not XML at byte 30: unknown encoding []\n"},
+    {"broken at once", &plain, "<?xml version=1?><L/>", "failed: not XML: wrong before its first element []\n"},
+    {"an unknown encoding", &plain, "<?xml version='1.0' encoding='EBCDIC-XX'?><L/>", "failed: XML in an encoding that is not known; UTF-8, UTF-16, ISO-8859-1 and US-ASCII are []\n"},
 };
 
 static void check_rows(const struct row *rows, size_t count)
@@ -200,6 +205,17 @@ static void test_xml_utf16(void **state)
     }
 }
 
+/* What begins a text of 16 bits a character alone, or does not: the first bytes are looked at together, however they come. */
+static void test_xml_first_bytes(void **state)
+{
+    static const char *const bodies[] = {"%\0<\0", "\xFF\xFE<\0", "\xFE\xFF\0<", "<\0L\0", "\0<\0L", "\xEF\xBB\xBF%", "\xEF\xBB<L", "\xFF<L>"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++)
+        for (size_t len = 1; len <= 4; len++)
+            any_check(&plain, bodies[i], len, 4);
+}
+
 static void cut_text(struct sc_buf *got, const struct sc_cut_spec *spec, const struct sc_buf *body)
 {
     any_cut(got, spec, body->ptr, body->len, (struct how){0});
@@ -247,9 +263,28 @@ static void test_xml_caps(void **state)
     repeat(&body, "<L><R/><R><a>", "0123456789", 100, "</a></R></L>");
     any_cut(&got, &one, body.ptr, body.len, (struct how){0});
     CHECK_TEXT("too large", got.ptr,
-               "record {}\nrecord_too_large: record 2 is too large at byte 13: more than 1000 bytes would have to be held []\n");
+               "record {}\nrecord_too_large: record 2 is too large: more than 1000 bytes would have to be held []\n");
     sc_buf_done(&body);
     sc_buf_done(&got);
+}
+
+/* A value beside the records is cut behind a whole character. */
+static void test_xml_long_envelope(void **state)
+{
+    struct sc_buf body = {0}, got = {0}, want = {0};
+
+    (void)state;
+    repeat(&body, "<L><page><n>x", "\xE2\x82\xAC", 1365, "</n></page></L>");
+    cut_text(&got, &below, &body);
+    repeat(&want, "good [x", "\xE2\x82\xAC", 1365, "]\n");
+    CHECK_TEXT("fits", got.ptr, want.ptr);
+    repeat(&body, "<L><page><n>", "\xE2\x82\xAC", 1366, "y</n></page></L>");
+    cut_text(&got, &below, &body);
+    repeat(&want, "good [", "\xE2\x82\xAC", 1365, "...]\n");
+    CHECK_TEXT("cut", got.ptr, want.ptr);
+    sc_buf_done(&body);
+    sc_buf_done(&got);
+    sc_buf_done(&want);
 }
 
 /* A parent that is too long to be held gives its nested ones away as it knows them. */
@@ -271,13 +306,13 @@ static void test_xml_long_parent(void **state)
     CHECK_TRUE("more lists", strstr(got.ptr, "\nrecord {\"a\":\"1\"}\ngood"));
     repeat(&body, "<L><R><a>1</a><W>", nested, 50, "</W><b>2</b></R></L>");
     cut_text(&got, &small, &body);
-    CHECK_TRUE("a member that comes too late", strstr(got.ptr, "\nrecord_too_large: <b> at byte 2721 belongs to records that had to be handed over"));
+    CHECK_TRUE("a member that comes too late", strstr(got.ptr, "\nrecord_too_large: b behind record 50 belongs to records that had to be handed over"));
     repeat(&body, "<L><R><a>1</a><W>", nested, 50, "</W>t</R></L>");
     cut_text(&got, &small, &body);
-    CHECK_TRUE("a text that comes too late", strstr(got.ptr, "\nrecord_too_large: <#text> at byte 2721"));
+    CHECK_TRUE("a text that comes too late", strstr(got.ptr, "\nrecord_too_large: text behind record 50 "));
     repeat(&body, "<L><R><a>1</a><W>", nested, 50, "</W><W n='1'/></R></L>");
     cut_text(&got, &small, &body);
-    CHECK_TRUE("an attribute that comes too late", strstr(got.ptr, "\nrecord_too_large: <W> at byte 2721"));
+    CHECK_TRUE("an attribute that comes too late", strstr(got.ptr, "\nrecord_too_large: W behind record 50 "));
     sc_buf_done(&body);
     sc_buf_done(&got);
 }
@@ -302,6 +337,34 @@ static void test_xml_multiplied(void **state)
     sc_cut_free(cut);
     sc_buf_done(&body);
     sc_buf_done(&nested);
+}
+
+/* Expat keeps names: there is an end to it, and the next body is read as ever. */
+static void test_xml_endless_names(void **state)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_cut *cut = sc_cut_new(&plain, xml_deaf_sink(), &err);
+    struct sc_buf piece = {0};
+    size_t used;
+    int r = 0;
+
+    (void)state;
+    CHECK_INT("begins", sc_cut_feed(cut, "<L>", 3, &used, &err), 0);
+    for (unsigned i = 0; r == 0 && i < 2000000; i++) {
+        sc_buf_clear(&piece);
+        for (unsigned last = i + 100; i < last; i++)
+            sc_buf_addf(&piece, "<name-that-comes-but-once-%u/>", i);
+        r = sc_cut_feed(cut, piece.ptr, piece.len, &used, &err);
+    }
+    CHECK_INT("refused", r, -1);
+    CHECK_TEXT("why", err.text, "more names in the XML than 32 MiB hold: not an honest answer");
+    sc_error_clear(&err);
+    sc_cut_reset(cut);
+    CHECK_INT("the next body", sc_cut_feed(cut, "<L><R/></L>", 11, &used, &err), 0);
+    CHECK_INT("the next body", sc_cut_finish(cut, &err), 0);
+    CHECK_INT("the next body", sc_cut_records(cut), 1);
+    sc_cut_free(cut);
+    sc_buf_done(&piece);
 }
 
 /* Many names, many of one name: time stays in proportion. The test's own time limit is the check. */
@@ -334,10 +397,10 @@ static void test_xml_bad_specs(void **state)
     } bad[] = {
         {{.format = SC_CUT_XML}, "no cutter: path \"\" of the records: XML needs the names of elements\n"},
         {{.format = SC_CUT_XML, .records = ""}, "no cutter: path \"\" of the records: XML needs the names of elements\n"},
-        {{.format = SC_CUT_XML, .records = "A[]"}, "no cutter: path \"A[]\" of the records: XML needs the names of elements\n"},
+        {{.format = SC_CUT_XML, .records = "[]"}, "no cutter: path \"[]\" of the records: XML needs the names of elements\n"},
         {{.format = SC_CUT_XML, .records = "A..B"}, "no cutter: path \"A..B\": a name is missing at 2\n"},
         {{.format = SC_CUT_XML, .records = "A", .nested = ""}, "no cutter: path \"A.\": a name is missing at 2\n"},
-        {{.format = SC_CUT_XML, .records = "A", .nested = "B[]"}, "no cutter: path \"B[]\": [] has no meaning in XML\n"},
+        {{.format = SC_CUT_XML, .records = "A", .nested = "B[]"}, "no cutter: path \"B[]\": [] has no meaning there\n"},
         {{.format = SC_CUT_XML, .records = "A", .envelope = {"B[]"}}, "no cutter: path \"B[]\": [] is only for the records\n"},
         {{.format = (enum sc_cut_format)9, .records = "A"}, "no cutter: no cutter for format 9\n"},
     };
@@ -380,7 +443,7 @@ int main(void)
         cmocka_unit_test(test_xml_json),         cmocka_unit_test(test_xml_nested),      cmocka_unit_test(test_xml_errors),
         cmocka_unit_test(test_xml_utf16),        cmocka_unit_test(test_xml_caps),        cmocka_unit_test(test_xml_long_parent),
         cmocka_unit_test(test_xml_multiplied),   cmocka_unit_test(test_xml_many_members), cmocka_unit_test(test_xml_bad_specs),
-        cmocka_unit_test(test_xml_random),
+        cmocka_unit_test(test_xml_first_bytes),  cmocka_unit_test(test_xml_long_envelope), cmocka_unit_test(test_xml_random),       cmocka_unit_test(test_xml_endless_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static const char example[] =
     "\"msg_id\":\"okta-prod.system_log.1\",\"map\":3},"
     "{\"at\":\"2026-11-21T10:15:00.000Z\",\"position\":{},\"floor\":{\"page\":0,\"walk\":0},"
     "\"seq\":80000,\"msg_id\":\"\"}],"
-    "\"seen\":{\"first\":5,\"end\":9},\"map\":4,\"gaps\":[{\"from\":\"a\",\"certain\":false}],"
+    "\"seen\":{\"first\":5,\"end\":9},\"whole\":{\"first\":5,\"end\":8},\"map\":4,\"gaps\":[{\"from\":\"a\",\"certain\":false}],"
     "\"waits\":{\"logs\":\"2026-11-21T11:00:00Z\"},\"count\":{\"records\":1000,\"pages\":13,"
     "\"bytes\":1234567},"
     "\"writer\":{\"agent\":\"edge-1\",\"epoch\":7,\"n\":991},\"saved\":\"2026-11-21T10:15:02."
@@ -104,6 +104,8 @@ static void test_checkpoint_members(void **state)
     CHECK_INT("trail", cp.trail[1].seq, 80000);
     CHECK_INT("segments", cp.seen_first, 5);
     CHECK_INT("segments", cp.seen_end, 9);
+    CHECK_INT("segments of readings", cp.whole_first, 5);
+    CHECK_INT("segments of readings", cp.whole_end, 8);
     CHECK_INT("map", cp.map, 4);
     CHECK_INT("gaps", json_array_size(cp.gaps), 1);
     CHECK_TEXT("waits", json_string_value(json_object_get(cp.waits, "logs")),
@@ -230,6 +232,10 @@ static void fill(struct sc_checkpoint *cp)
                                                                .map = (uint32_t)any_number()};
     cp->seen_first = (uint32_t)below(1u << 30);
     cp->seen_end = cp->seen_first + (uint32_t)below(SC_CHECKPOINT_SEGMENTS_MAX + 1);
+    if (below(2)) {
+        cp->whole_first = (uint32_t)below(1u << 30);
+        cp->whole_end = cp->whole_first + (uint32_t)below(SC_CHECKPOINT_SEGMENTS_MAX) + 1;
+    }
     if (below(2))
         cp->gaps = json_pack("[o, {s:b, s:n, s:I, s:f, s:[o, []]}]", any_texts(), "certain",
                              (int)below(2), "none", "n", (json_int_t)random_next(&seed), "f",
@@ -258,6 +264,8 @@ static void test_checkpoint_round_trip(void **state)
         CHECK_INT("floor", again.floor.walk, cp.floor.walk);
         CHECK_INT("proof", again.proof_seq, cp.proof_seq);
         CHECK_INT("end", again.seen_end, cp.seen_end);
+        CHECK_INT("readings", again.whole_first, cp.whole_first);
+        CHECK_INT("readings", again.whole_end, cp.whole_end);
         sc_checkpoint_done(&again);
         sc_checkpoint_done(&cp);
     }
@@ -310,6 +318,9 @@ static const struct member {
     {"",       "seen",           OBJECT,  false, false},
     {"seen",   "first",          SEGMENT, true,  false},
     {"seen",   "end",            SEGMENT, true,  false},
+    {"",       "whole",          OBJECT,  false, false},
+    {"whole",  "first",          SEGMENT, true,  false},
+    {"whole",  "end",            SEGMENT, true,  false},
     {"",       "map",            SMALL,   false, false},
     {"",       "gaps",           GAPS,    false, false},
     {"",       "waits",          TEXTS,   false, false},
