@@ -45,14 +45,10 @@ static void drop_cursor(struct sc_host *host)
     static const char *const gone[] = {"cursor", "cursor_at", "opened"};
     const char *lost = host->api->get(host, SC_WALK, "lost");
     const char *times = host->api->text(host, "%d", lost ? atoi(lost) + 1 : 1);
-    uint32_t limit = host->api->page_size(host, 1000);
-    const char *one_less = host->api->text(host, "%u", limit > 2 ? limit - 1 : 1);
-    if (!times || !one_less || !host->api->set(host, SC_WALK, "again", "1") || !host->api->set(host, SC_WALK, "lost", times))
+    if (!times || !host->api->set(host, SC_WALK, "again", "1") || !host->api->set(host, SC_WALK, "lost", times))
         return; /* memory is short: with a later request */
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         host->api->set(host, SC_WALK, gone[i], NULL);
-    /* Else it may be the very page before, and look like a loop. */
-    host->api->set(host, SC_WALK, "fewer", host->api->get(host, SC_WALK, "fewer") ? NULL : one_less);
     int64_t covered = time_of(host, SC_POSITION, "time"); /* the pages by cursor have moved it: no further back than identities are kept */
     if (covered != SC_TIME_NONE && time_of(host, SC_WALK, "since") < covered - LATE_S * 1000)
         host->api->set(host, SC_WALK, "since", NULL);

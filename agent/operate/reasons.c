@@ -83,7 +83,7 @@ static const struct sc_reason_row rows[] = {
     ROW(STARTING, SC_INFO, ""),
     ROW(OFFLINE, SC_WARN, "Set offline_mode to false in the node file to poll again."),
     ROW(INTERNAL, SC_ERROR, "Report this line together with the version; it is tried again by itself."),
-    ROW(WAITS_FOR_VENDOR, SC_INFO, "Nothing to do: the vendor is asked again at that time."),
+    ROW(WAITS_FOR_VENDOR, SC_DEBUG, "Nothing to do: the vendor is asked again at that time."),
     ROW(PASSED_OVER, SC_WARN, "Look at the dead letter: it says what the vendor could not give; fetch that by hand where it matters."),
 };
 _Static_assert(sizeof rows / sizeof *rows == SC_REASON_COUNT, "each reason has its row");

@@ -68,13 +68,15 @@ def sizes(size):
           {"events": 30_000, "wave": 300, "churn": 40, "page": 100, "blob": 20, "kills": 30, "server_kills": 8})
 def office_walk(options, size):
     """Five content types with kills of agent and server while blobs are fetched; blobs come late and behind pages that were read, tokens and
-    next pages are lost. One subscription has to be started: once, whatever dies. Then, without kills, no blob is fetched twice."""
+    next pages are lost. One subscription has to be started: once, whatever dies afterwards. Then, without kills, no blob is fetched twice."""
     vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": size.page, "events_per_blob": size.blob, "list_lag": 1.5, "uri_api": "v1", "trailing_page": True,
                         "next_header": "nextpageuri", "start_lag": 0.3, "shapes": ODD}}
     with World("office_walk", options, vendors, stream=BRIEF) as world:
         office = Office(world)
         office.put()
         agent = world.new_agent().start()
+        # An agent that dies when it has written down that it starts, and before it does, waits a quarter of an hour: not here.
+        wait_until(lambda: office.state()["starts"], IDLE_S, office.describe)
         for number, act in enumerate(deal(world, size)):
             office.arrive(size)
             if number % 2:

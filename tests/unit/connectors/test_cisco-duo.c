@@ -136,7 +136,6 @@ static void test_duo_seconds(void **state)
         {999, "1777629400", SC_WALKED, NULL, "2026-05-01T09:56:40.000Z", "not full"},
         {1000, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "full: from its last second on"},
         {1001, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "more than a page was thought to hold"},
-        {1000, "1777629400.9", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "floored"},
         {300, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "full, where a page holds 300"},
         {1000, "1777629590", SC_MORE, "1777629590", "2026-05-01T09:58:00.000Z", "the walk goes on, the position keeps 2 minutes"},
         {3, "1777629590", SC_WALKED, NULL, "2026-05-01T09:58:00.000Z", "the position keeps 2 minutes"},
