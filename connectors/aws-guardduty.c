@@ -4,7 +4,7 @@
  * - Three steps: ListDetectors says which detector there is (one for an account and region, as a rule; detector_id skips the step), ListFindings
  *   gives ids, GetFindings up to 50 of what they name. Several detectors are read one after the other in one walk, and the position moves when all are
  *   read: no further than the beginning of the walk allows, for what the first one got while the others were read was not looked at again.
- * - A finding that happens again is changed in place: same id, higher count, new updatedAt. Each version is a record of its own. In a list that is sorted by
+ * - A finding that happens again is changed in place: same id, higher count, new updatedAt. Each version is a record of its own. In a list sorted by
  *   updatedAt it moves to the end, and what nextToken is made of is not documented. If it counts places: page 1 is findings 1 to 50, number 7 happens
  *   again, page 2 begins with what was number 52, and 51 is skipped. The upper bound (lessThan, the beginning of the walk) makes that no better, since
  *   the changed finding then leaves the list and its neighbour skips the page all the same; it only lets a walk end. So the lower bound follows the
@@ -13,12 +13,12 @@
  *   them: behind a token times count only as far as they did for the page that opened it.
  * - Details are younger than their list, so that their times count only up to 5 minutes before it. An id without details was archived away or has
  *   expired: no error.
- * - How long a nextToken lives is not documented. One that is older than 10 minutes is not used any more, one that is refused (400) is dropped, and the walk
- *   goes on by time. Absent and "" are the end; an empty page that has one is not.
+ * - How long a nextToken lives is not documented. One that is older than 10 minutes is not used any more, one that is refused (400) is dropped, and the
+ *   walk goes on by time. Absent and "" are the end; an empty page that has one is not.
  * - Signature V4 for the service guardduty (sign/aws_sigv4.h). base_url replaces the host, not the region that is signed. Regions cn-* lie below
  *   amazonaws.com.cn. Temporary keys (ASIA...) need their session token, and end with it.
- * - The name of an error stands in x-amzn-ErrorType or in __type, behind a '#' or before a ':'. It counts, not the status: which one goes with it is not sure for
- *   the common ones (unverified). Throttling is a 429 or a 400 (unverified) and names no time: 1 second, doubling.
+ * - The name of an error stands in x-amzn-ErrorType or in __type, behind a '#' or before a ':'. It counts, not the status: which one goes with it is
+ *   not sure for the common ones (unverified). Throttling is a 429 or a 400 (unverified) and names no time: 1 second, doubling.
  * - No limits are published: 2 requests a second. Findings are kept for 90 days; archived ones are read too.
  * - Accounts share the host of their region: give two integrations in one region a `source` each. */
 #include "rest/parts.h"
@@ -27,12 +27,14 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define OVERLAP_S   (5 * 60)
-#define TOKEN_MS    (10 * 60 * 1000)
+#define OVERLAP_S     (5 * 60)
+#define TOKEN_MS      (10 * 60 * 1000)
+#define CLOCK_MS      60000 /* guesses of the vendor's clock differ by seconds */
 #define MAX_ID        300
 #define MAX_DETECTORS 8000
-#define NEW_KEYS    "Make an access key for an IAM user or role with AmazonGuardDutyReadOnlyAccess (IAM > Users > Security credentials) and save it."
-#define DEFAULT_URL "https://guardduty.%s.amazonaws.com"
+#define DEFAULT_URL   "https://guardduty.%s.amazonaws.com"
+#define NEW_KEYS \
+    "Make an access key for an IAM user with AmazonGuardDutyReadOnlyAccess (IAM > Users > Security credentials), or take temporary keys of such a role."
 
 static const char *region_of(const struct sc_host *host)
 {
@@ -125,7 +127,8 @@ static enum sc_more not_enabled(const struct sc_host *host, struct sc_verdict *o
 {
     out->reason = SC_REASON_FEATURE_OFF;
     snprintf(out->detail, sizeof out->detail, "GuardDuty is not enabled in %.60s: the account has no detector there", region_of(host));
-    snprintf(out->advice, sizeof out->advice, "Enable GuardDuty in that region (GuardDuty console > Get started), or set region to the one where it is.");
+    snprintf(out->advice, sizeof out->advice,
+             "Enable GuardDuty in that region (GuardDuty console > Get started), or set region to the one where it is.");
     return SC_BROKEN;
 }
 
@@ -169,8 +172,8 @@ static enum sc_more detectors_listed(struct sc_host *host, struct sc_verdict *ou
     return SC_MORE;
 }
 
-/* ---- several detectors: SC_WALK "begin" is the lower bound that each of them begins at, "high" the time that they have reached: the position's when all
- * are read ----------------------------------------------------------------------------------------- */
+/* ---- several detectors: SC_WALK "begin" is the lower bound that each of them begins at, "high" the time that they have reached: the position's when
+ * all are read ----------------------------------------------------------------------------------------- */
 
 static bool note_begin(struct sc_host *host)
 {
@@ -270,13 +273,12 @@ static bool freeze_until(struct sc_host *host)
     return since && until && (host->api->get(host, SC_WALK, "until") || host->api->set(host, SC_WALK, "until", until));
 }
 
+/* Nothing beyond the upper bound counts; of several detectors nothing that the first one may have got since it was read. */
 static void limit_times(struct sc_host *host, struct sc_request *out)
 {
     const char *until = host->api->get(host, SC_WALK, "until");
-    int64_t lag = OVERLAP_S * 1000, opened = rest_get_number(host, SC_WALK, "opened", INT64_MAX);
-    int64_t end = until ? host->api->parse_time(host, sc_str_of(until), SC_TIME_RFC3339) - (has_several(host) ? lag : 1) : 0;
-    if (out->newest_until && opened != INT64_MAX && opened - lag < out->newest_until)
-        out->newest_until = opened - lag;
+    int64_t less = has_several(host) ? OVERLAP_S * 1000 : 1;
+    int64_t end = until ? host->api->parse_time(host, sc_str_of(until), SC_TIME_RFC3339) - less : 1;
     if (out->newest_until && end < out->newest_until)
         out->newest_until = end;
 }
@@ -310,7 +312,9 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
 
 /* ---- response --------------------------------------------------------------------------------------------------------------------- */
 
-#define CLOCK "Compare the clock of this host (chronyc tracking): AWS refuses signatures that are more than 5 minutes off."
+#define CLOCK      "Compare the clock of this host (chronyc tracking): AWS refuses signatures that are more than 5 minutes off."
+
+#define INCOMPLETE "A proxy may have removed headers of the request; access_key_id must hold the id alone. " NEW_KEYS
 
 static const struct {
     const char *name, *says; /* says: how its message begins; NULL: any */
@@ -330,10 +334,9 @@ static const struct {
     {"InvalidSignatureException", "Signature expired", SC_REASON_CLOCK_SKEW, CLOCK},
     {"InvalidSignatureException", "Signature not yet current", SC_REASON_CLOCK_SKEW, CLOCK},
     {"InvalidSignatureException", NULL, SC_REASON_AUTH_INVALID,
-     "The secret access key is not that of this access key id, or a proxy changes what was signed: copy both again. " NEW_KEYS},
-    {"IncompleteSignature", NULL, SC_REASON_AUTH_INVALID, "A proxy may have removed headers of the request; access_key_id must hold the id alone. " NEW_KEYS},
-    {"IncompleteSignatureException", NULL, SC_REASON_AUTH_INVALID,
-     "A proxy may have removed headers of the request; access_key_id must hold the id alone. " NEW_KEYS},
+     "The secret access key is not that of this access key id, or a proxy changes what was signed: copy both again, without blanks."},
+    {"IncompleteSignature", NULL, SC_REASON_AUTH_INVALID, INCOMPLETE},
+    {"IncompleteSignatureException", NULL, SC_REASON_AUTH_INVALID, INCOMPLETE},
 };
 
 /* "BadRequestException:http://...", "com.amazonaws.guardduty#BadRequestException" */
@@ -391,11 +394,16 @@ static void response(struct sc_host *host, const struct sc_response *in, struct 
 
 /* ---- page ------------------------------------------------------------------------------------------------------------------------- */
 
+static bool is_list(const struct sc_host *host, const struct sc_page *in)
+{
+    const struct rest_data_type *row = host->type->engine;
+    return in->reply == &row->list->reply && !in->absent;
+}
+
 /* An empty page with a token is not the end. */
 static bool goes_on_empty(const struct sc_host *host, const struct sc_page *in)
 {
-    const struct rest_data_type *row = host->type->engine;
-    return row->list && in->reply == &row->list->reply && in->items == 0 && !in->absent && host->api->envelope(host, "nextToken").len;
+    return is_list(host, in) && in->items == 0 && host->api->envelope(host, "nextToken").len;
 }
 
 static enum sc_more follow_token(struct sc_host *host, struct sc_verdict *out)
@@ -421,11 +429,28 @@ static bool note_token(struct sc_host *host, const char *before, int64_t answere
     return (opened <= listed || rest_set_number(host, SC_WALK, "opened", listed)) && rest_set_number(host, SC_WALK, "got_at", answered);
 }
 
+/* The bound of the very first walk was made by a clock that is ahead of AWS's, as the list's reply shows: the lookback counts from AWS's present. */
+static bool began_too_late(const struct sc_host *host, const struct sc_page *in)
+{
+    bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since") && !rest_cursor(host);
+    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
+    return first && is_list(host, in) && host->api->parse_time(host, since, SC_TIME_RFC3339) > rest_lower_bound(host) + CLOCK_MS;
+}
+
+static enum sc_more begin_earlier(struct sc_host *host, struct sc_verdict *out)
+{
+    host->api->set(host, SC_WALK, "until", NULL);
+    host->api->set(host, SC_WALK, "begin", NULL);
+    return rest_freeze_since(host) ? SC_MORE : no_memory(out);
+}
+
 static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     struct kept before;
     if (in->reply == &detector_list)
         return detectors_listed(host, out);
+    if (began_too_late(host, in))
+        return begin_earlier(host, out);
     const char *token = rest_cursor(host), *used = token ? host->api->text(host, "%s", token) : "";
     if (!used || !keep_position(host, &before))
         return no_memory(out);
@@ -443,7 +468,7 @@ static const struct sc_field settings[] = {
     {
         .name = "region",
         .title = "AWS region",
-        .help = "Where GuardDuty is read, one integration for each region",
+        .help = "Where GuardDuty is read, one integration for each; cn-* regions are asked below amazonaws.com.cn",
         .example = "eu-west-1",
         .def = "us-east-1",
         .kind = SC_HOST,
@@ -483,8 +508,8 @@ static const struct rest_error errors[] = {
 };
 
 #define ORDER    "\"sortCriteria\":{\"attributeName\":\"updatedAt\",\"orderBy\":\"ASC\"}"
-#define CRITERIA \
-    "{\"maxResults\":{page_size}," ORDER ",\"findingCriteria\":{\"criterion\":{\"updatedAt\":{\"greaterThanOrEqual\":{since|epoch_ms},\"lessThan\":{until|epoch_ms}}}}"
+#define BOUNDS   "{\"greaterThanOrEqual\":{since|epoch_ms},\"lessThan\":{until|epoch_ms}}"
+#define CRITERIA "{\"maxResults\":{page_size}," ORDER ",\"findingCriteria\":{\"criterion\":{\"updatedAt\":" BOUNDS "}}"
 
 static const struct rest_list findings_list = {
     .method = SC_POST,

@@ -30,6 +30,7 @@
 #define NEW_KEYS "Open the Admin API application in the Duo Admin Panel (Applications) and save its integration key, secret key and API hostname."
 #define LATE_S   120
 #define V1_PAGE  1000
+#define CLOCK_MS 60000 /* guesses of the vendor's clock differ by seconds */
 
 static const char *sign(struct sc_host *host, const struct sc_to_sign *in, struct sc_header out[SC_MAX_SIGN_HEADERS])
 {
@@ -179,12 +180,22 @@ static enum sc_more too_many(struct sc_host *host, uint64_t records, int64_t sec
     snprintf(out->detail, sizeof out->detail,
              "a page of %llu %s lies within one second (%s), and Duo shows no more from there on: nothing is skipped, the page is asked again",
              (unsigned long long)records, host->type->noun, when ? when : "?");
-    snprintf(out->advice, sizeof out->advice, "Nothing behind that second can be read from this log until Duo shows more of it: ask Duo's support. The other data types go on.");
+    snprintf(out->advice, sizeof out->advice,
+             "Nothing behind that second can be read from this log until Duo shows more of it: ask Duo's support. The other logs go on.");
     return SC_BROKEN;
+}
+
+/* The bound of the very first walk was made by a clock that is ahead of Duo's, as the reply shows: the lookback counts from Duo's present. */
+static bool began_too_late(const struct sc_host *host)
+{
+    bool known = rest_position_time(host) != SC_TIME_NONE || host->api->get(host, SC_POSITION, "since");
+    return !known && walk_time(host, "since") > rest_lower_bound(host) + CLOCK_MS;
 }
 
 static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
+    if (began_too_late(host) && rest_freeze_since(host))
+        return SC_MORE;
     bool full = in->records >= V1_PAGE || (in->records && in->records % 100 == 0);
     const char *begin = host->api->get(host, SC_WALK, "at") ? "at" : "since";
     int64_t from = walk_time(host, begin), newest = in->newest_time;
@@ -300,10 +311,11 @@ static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 *
 #define RECORDS                                                                                                                       \
     .permission = "Grant read log", .min_interval_s = 60, .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, \
     .shape = SC_SHAPE_LOG
-#define V2_RECORDS RECORDS, .identity = SC_IMMUTABLE, .time_format = SC_TIME_RFC3339, .envelope = {"stat", "code", "message", "message_detail", "response.metadata.next_offset"}
+#define SAID       "stat", "code", "message", "message_detail"
+#define V2_RECORDS RECORDS, .identity = SC_IMMUTABLE, .time_format = SC_TIME_RFC3339, .envelope = {SAID, "response.metadata.next_offset"}
 #define V1_RECORDS                                                                                                                    \
     RECORDS, .interval_s = 60 * 60, .identity = SC_CONTENT, .records = "response[]", .time = "timestamp",                             \
-    .time_format = SC_TIME_EPOCH_S, .envelope = {"stat", "code", "message", "message_detail"}
+    .time_format = SC_TIME_EPOCH_S, .envelope = {SAID}
 
 static const struct sc_data_type data_types[] = {
     {

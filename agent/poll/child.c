@@ -8,6 +8,7 @@
 #define TRIES    5u
 #define SPAN_MS  600000  /* a child that is refused is asked for so long */
 #define ALONE_MS 3600000 /* and one that the vendor fails at, when nothing else was answered well since: that may be the whole vendor */
+#define LETTER_MS 30000  /* a letter that cannot be kept is tried again */
 
 #define ADVICE                                                                                                                                      \
     "Nothing to do yet: if it fails for good it is passed over after 10 minutes or more, named in the dead letters and recorded as a gap; the rest goes on."
@@ -269,14 +270,28 @@ static int publish_gap(struct sc_poller *p)
     return rc;
 }
 
+/* The page stays as it is: the vendor, who can do nothing about it, is not asked for all of it again and again. */
+static void wait_for_room(struct sc_poller *p, const struct sc_error *err)
+{
+    char line[512], at[SC_TIME_TEXT];
+    int64_t until = sc_real_ms() + LETTER_MS;
+    p->hold = (struct sc_hold){.until_ms = p->inst->io->now + LETTER_MS, .until_real = until, .reason = SC_REASON_DEAD_LETTER_FAILED};
+    snprintf(line, sizeof line, "%s, tried again at %s; nothing is asked for before", err->text, sc_time_short(until, sc_real_ms(), at));
+    sc_poller_say(p, SC_REASON_DEAD_LETTER_FAILED, until, line, NULL);
+    sc_heap_set(&p->inst->io->heap, &p->timer, p->hold.until_ms);
+}
+
 void sc_child_pass(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
     struct sc_error err = SC_ERROR_INIT;
+    if (p->hold.until_ms > io->now) { /* for room in the directory; a put ends it */
+        sc_heap_set(&io->heap, &p->timer, p->hold.until_ms);
+        return;
+    }
     sc_reply_open_page(p);
     if (!p->child.lettered && write_letter(p, &err)) {
-        p->child.passing = false; /* after the wait it is asked once more, and passed over then */
-        sc_poller_stop_for_letters(p, &err);
+        wait_for_room(p, &err);
         return;
     }
     p->child.lettered = true;

@@ -263,6 +263,7 @@ struct sc_poller {
     const struct sc_reply *reply; /* of the request under way; NULL: records */
     bool may_repeat;
     int64_t remember_as;    /* sc_request.remember_as */
+    uint64_t view;          /* sc_request.view, hashed; 0: none */
     char id_suffix[SC_ID_SUFFIX_MAX + 1]; /* sc_request.id_suffix; empty: none */
     int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;

@@ -164,6 +164,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         p->asked_at = sc_source_now(p->inst->source);
         p->asked_ms = p->inst->io->now;
         p->remember_as = rq->remember_as;
+        p->view = rq->view ? sc_siphash(p->fingerprint_key, rq->view, strlen(rq->view)) : 0;
         p->cutting = p->count_failed = false;
         p->page_records = p->page_new = 0;
         p->page_hash = p->page ? p->page->part_hash : 0;
@@ -176,7 +177,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         sc_secret_free(headers[i]);
     if (loop) {
         char detail[700];
-        snprintf(detail, sizeof detail, "the vendor named %s as the next page, which this walk has read already: stopped, the next poll goes on from there",
+        snprintf(detail, sizeof detail, "the vendor named %s as the next page, which this walk has read already: stopped, the next poll goes on from its position",
                  sc_redact_url(url.ptr, shown, sizeof shown));
         p->walk_failed = p->finish = true;
         sc_poller_say(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, detail, NULL);

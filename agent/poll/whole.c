@@ -3,8 +3,11 @@
  *
  * A record that is lag_s or more older than a reading of its host was to be seen then. If it is still what the vendor shows, it is what was shown then,
  * and was published, or known by the same rule. A host that was never read has no reading, and all of it is published; what is younger than that
- * before a reading is recognised by its identity, which is kept until the walks' overlap has passed it. A reading counts like an acknowledgement: once
- * all records of its page are in the stream. It then stands as high as the newest message of ours, so that it is forgotten with that one. */
+ * before a reading is recognised by its identity, which is kept until the walks' overlap has passed it. Readings belong to a filter
+ * (sc_request.view): with another one older records may come to be seen.
+ *
+ * A reading counts like an acknowledgement: once all records of its page are in the stream. It then stands as high as the newest message of ours, so
+ * that it is forgotten with that one. */
 #include "poll/poller.h"
 
 #include <stdlib.h>
@@ -17,7 +20,7 @@ static bool fingerprint_of(const struct sc_poller *p, const struct sc_cut_record
     if (!v || (v->kind != SC_CUT_STRING && v->kind != SC_CUT_NUMBER) || v->cut || v->text.len == 0)
         return false;
     size_t len = 6 + sc_recipe_id(&v->text, 1, text + 6);
-    *ret = sc_siphash(p->fingerprint_key, text, len);
+    *ret = sc_siphash(p->fingerprint_key, text, len) ^ p->view;
     return true;
 }
 

@@ -19,8 +19,8 @@
  * - The baseline is 2,000 requests a minute for a tenant, more with seats. Taken is half, at most 4 at a time.
  * - NextPageUri, in some texts NextPageUrl, is a header with a whole URL, which may say /api/v1/: it is asked as it is, but at the base URL; no
  *   other host ever gets the token.
- * - Clouds differ in base_url and auth_url. The scope of the token is made of base_url (its origin): it has to be the cloud's own address, not that
- *   of a gateway on the way, for which `proxy` is there.
+ * - Clouds differ in base_url and auth_url, and in the resource that the token is for: the cloud's own address, whatever gateway base_url may name.
+ *   So it is a setting of its own.
  * - The list of subscriptions may lack "status" (the vendor's sample does): then a start is sent, which AF20024 answers as good. */
 #include "office.h"
 
@@ -165,6 +165,13 @@ static const struct sc_field settings[] = {
         .kind = SC_URL,
     },
     {
+        .name = "resource",
+        .title = "What the token is for",
+        .help = "Of GCC, GCC High and DoD the address of the cloud, as under base_url",
+        .def = "https://manage.office.com",
+        .kind = SC_URL,
+    },
+    {
         .name = "publisher_id",
         .title = "Publisher identifier",
         .help = "GUID by which the vendor counts requests, sent with each of them; by default the tenant id",
@@ -226,13 +233,13 @@ static const struct sc_oauth2 oauth2 = {
     .client = SC_OAUTH2_CLIENT_IN_BODY,
     .client_id = "client_id",
     .client_secret = "client_secret",
-    .params = {{"grant_type", "client_credentials"}, {"scope", "{base_url}/.default"}},
+    .params = {{"grant_type", "client_credentials"}, {"scope", "{resource}/.default"}},
     .lifetime_s = 3599,
     .errors = token_errors,
 };
 
 static const struct rest_error errors[] = {
-    {401, NULL, SC_REASON_AUTH_INVALID, "A new token is refused as well: compare tenant_id, base_url and auth_url, which belong to one cloud. " OFFICE_NEW_SECRET},
+    {401, NULL, SC_REASON_AUTH_INVALID, "A new token is refused as well: compare tenant_id, base_url, auth_url and resource, which belong to one cloud. " OFFICE_NEW_SECRET},
     {0},
 };
 

@@ -44,7 +44,7 @@ bool qualys_params_wrong(const char *extra, char *why, size_t cap)
     static const char *const ours[] = {"action", "output_format", "truncation_limit", "id_min", "vm_processed_after", "vm_processed_before"};
     for (const char *c = extra; c && *c; c++) {
         if (*c <= ' ' || *c > '~' || strchr("#?\"<>\\^`{|}", *c)) {
-            snprintf(why, cap, "settings.extra_params holds a blank, a '#' or '?', or another character that cannot stand in a query: write it as %%XX");
+            snprintf(why, cap, "settings.extra_params holds a blank, '#', '?' or another character that cannot stand in a query: write it as %%XX");
             return true;
         }
     }

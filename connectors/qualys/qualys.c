@@ -12,7 +12,9 @@
  *   counts its bound in is not documented, nor how long processed results may stay invisible: 15 minutes of lag and 15 more of overlap are taken.
  *   The window has no end (vm_processed_before): a host that is processed again while the walk is open would drop out of it, and one that is
  *   processed often would never be read. What changes behind the walk's back is read by the next one, which begins where this one began.
- *   So most of what comes was published long ago: the agent remembers of each host when it was read last (`whole`), not each detection.
+ *   So most of what comes was published long ago: the agent remembers of each host when it was read last (`whole`), not each detection. With other
+ *   extra_params detections may be shown that were not before, however old: what was read says nothing then, and a detection that did not
+ *   change may be published once more, with the same id.
  * - A detection is an artifact once for each LAST_UPDATE_DATETIME and STATUS; one without LAST_UPDATE_DATETIME goes by LAST_FOUND_DATETIME. The
  *   newer UNIQUE_VULN_ID (unverified) is no part of the identity: the day it comes each detection would be another.
  * - Throttling is 409 with an XML code: 1965 rate, 1960 and 1920 another call is running. A vendor table has 400 for 1965, and errors may come
@@ -47,10 +49,10 @@
 #define RETURN_CODE   "SIMPLE_RETURN.RESPONSE.CODE"
 #define RETURN_TEXT   "SIMPLE_RETURN.RESPONSE.TEXT"
 #define TO_WAIT       "X-RateLimit-ToWait-Sec"
-#define NEW_LOGIN                                                                                                            \
-    "Log in to Qualys as that user, unlock it or set a new password, see that API access is on (Users > Edit > User Role), and " \
-    "save it."
-#define RIGHT_PLACE "Set host to the API server of your platform (Help > About in the console names it), not to the console itself."
+#define NEW_LOGIN                                                                                                                  \
+    "Log in to Qualys as that user: unlock it or set a new password, have API access given to it, and save it. host has to be the API " \
+    "server of its platform."
+#define RIGHT_PLACE "Set host to the API server of your platform (signal-client connectors show qualys lists them), not to the console."
 
 /* ---- request ------------------------------------------------------------------------------------------------------------- */
 
@@ -89,6 +91,16 @@ static const char *next_url(struct sc_host *host, const char *url)
     return value.ptr ? host->api->text(host, "%.*s%u%s", (int)(value.ptr - url), url, limit, value.ptr + value.len) : url;
 }
 
+/* The filter that the walk began with: the addresses of its pages repeat it, whatever the operator has set since. */
+static const char *view_of(struct sc_host *host, bool follows)
+{
+    const char *extra = extra_params(host);
+    if (!follows && !host->api->set(host, SC_WALK, "view", extra))
+        return extra;
+    const char *view = host->api->get(host, SC_WALK, "view");
+    return view ? host->api->text(host, "%s", view) : extra;
+}
+
 static void add_header(struct sc_request *out, const char *name, const char *value)
 {
     unsigned n = 0;
@@ -109,6 +121,7 @@ static enum sc_next request(struct sc_host *host, struct sc_request *out)
     /* The window's end is where a walk began; what is read late in a long walk must be known to the next one as well. */
     out->remember_as = host->api->now(host);
     out->not_before = rest_get_number(host, SC_WALK, "not_before", 0);
+    out->view = view_of(host, follows);
     out->waits_for = "the subscription's allowance of calls, half of which is used";
     return SC_SEND;
 }
@@ -372,7 +385,8 @@ static const struct sc_field settings[] = {
         .name = "extra_params",
         .title = "More parameters",
         .help = "Added to the query as they are, percent-encoded, with & between them; show_igs, show_reopened_info and status take the place of "
-                "the connector's own; action, output_format, truncation_limit, id_min and vm_processed_* are refused",
+                "the connector's own; action, output_format, truncation_limit, id_min and vm_processed_* are refused; after a "
+                "change of it, detections that did not change may come once more",
         .example = "severities=3-5&show_qds=1",
     },
     {0},

@@ -190,7 +190,7 @@ static void ask(struct sc_host *host, struct sc_request *out)
 bool rest_page_request(struct sc_host *host, struct sc_request *out)
 {
     if (row_of(host)->window) {
-        enum rest_opened opened = rest_window_open(host);
+        enum rest_opened opened = rest_in_details(host) ? REST_WINDOW : rest_window_open(host); /* it stays what was listed */
         if (opened != REST_WINDOW)
             return opened == REST_WINDOW_FAILED; /* without URL: memory is short */
         out->remember_as = rest_window_end_of(host);
@@ -228,11 +228,25 @@ static bool remember_end(struct sc_host *host)
     return text && host->api->set(host, SC_POSITION, "time", text);
 }
 
+/* The position stays, and what was read counts. */
+static enum sc_more clock_is_behind(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    const char *date = host->api->rfc3339(host, in->answered), *covered = host->api->get(host, SC_POSITION, "time");
+    out->reason = SC_REASON_CLOCK_SKEW;
+    snprintf(out->detail, sizeof out->detail,
+             "the vendor's reply is dated %.19sZ, and by its earlier ones everything up to %.19sZ is covered: nothing behind that is asked for before the date of a reply "
+             "has passed it",
+             date ? date : "?", covered ? covered : "?");
+    snprintf(out->advice, sizeof out->advice, "Compare the header Date of the vendor's replies with the true time; a proxy on the way may answer from its cache.");
+    return SC_LOOP;
+}
+
 static enum sc_more end_walk(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     if (row_of(host)->window) {
+        bool behind = rest_window_is_behind(host, rest_get_number(host, SC_WALK, "top", in->answered));
         enum sc_more more = rest_window_done(host);
-        return more == SC_BROKEN ? no_memory(out) : more;
+        return more == SC_BROKEN ? no_memory(out) : behind ? clock_is_behind(host, in, out) : more;
     }
     if (!row_of(host)->unordered)
         rest_remember_time(host, in);

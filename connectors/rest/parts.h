@@ -58,6 +58,8 @@ enum rest_opened {
 enum rest_opened rest_window_open(struct sc_host *host);
 /* window.c: its end, ms. */
 int64_t rest_window_end_of(const struct sc_host *host);
+/* window.c: what is covered lies ahead of this time of the vendor's: it, or an earlier one, was wrong. */
+bool rest_window_is_behind(const struct sc_host *host, int64_t now);
 /* window.c: a reply of this window came, dated `answered`: the first one bounds the position. False: memory is short. */
 bool rest_window_answered(struct sc_host *host, int64_t answered);
 /* window.c: it is read to its end: the position moves, and the walk goes on to the next one (SC_MORE), or ends (SC_WALKED). SC_BROKEN: memory

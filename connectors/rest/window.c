@@ -3,10 +3,15 @@
  * A window is frozen in SC_WALK when it is first asked for, and read to its end whatever happens meanwhile; only as long as nothing of it was
  * read its end may still move down, when the vendor's clock turns out to be behind the one that it was made by. How far the position goes is
  * the vendor's own word: the Date of the first reply (SC_WALK "top"), for a reply of 10:05 cannot hold what came at 10:10, however late the
- * window was meant to end. What was asked for beyond that is read again. */
+ * window was meant to end. What was asked for beyond that is read again.
+ *
+ * A clock that is behind what the vendor's own Date has covered, be it that of this host or one wrong Date, must not end all asking, for only a
+ * reply puts it right: then the last unit before the position is asked for once more. */
 #include "rest/parts.h"
 
 #include <stdio.h>
+
+#define BEHIND_MS 60000 /* guesses of the vendor's clock differ by seconds */
 
 static const struct rest_data_type *row_of(const struct sc_host *host)
 {
@@ -51,7 +56,7 @@ static int64_t begin_of(struct sc_host *host)
     int64_t overlap_ms = (int64_t)(window->overlap ? window->overlap(host) : window->overlap_s) * 1000;
     int64_t from = covered != SC_TIME_NONE ? covered + (window->end_is_in ? unit_of(window) : 0) - overlap_ms
                                            : time_of(host, SC_POSITION, "since");
-    if (from == SC_TIME_NONE)
+    if (from == SC_TIME_NONE || (covered == SC_TIME_NONE && from > now)) /* frozen by a clock that was ahead */
         from = now - (int64_t)host->api->lookback_s(host) * 1000;
     if (row->reach_s && from < reach) {
         from = reach;
@@ -61,6 +66,12 @@ static int64_t begin_of(struct sc_host *host)
     return floored(window, from);
 }
 
+bool rest_window_is_behind(const struct sc_host *host, int64_t now)
+{
+    int64_t covered = rest_position_time(host);
+    return covered != SC_TIME_NONE && now - (int64_t)host->type->lag_s * 1000 < covered - BEHIND_MS;
+}
+
 static enum rest_opened freeze(struct sc_host *host, int64_t from)
 {
     const struct rest_window *window = row_of(host)->window;
@@ -68,37 +79,15 @@ static enum rest_opened freeze(struct sc_host *host, int64_t from)
     bool cut = window->longest_s && to > most;
     if (cut)
         to = most;
+    if (rest_window_is_behind(host, host->api->now(host))) { /* only a reply can tell what time it is */
+        to = floored(window, rest_position_time(host));
+        from = to - (window->end_is_in ? 0 : unit_of(window));
+        cut = false;
+    }
     if (window->end_is_in ? to < from : to <= from)
         return REST_NO_WINDOW;
     bool kept = set_time(host, SC_WALK, "from", from) && set_time(host, SC_WALK, "to", to) && host->api->set(host, SC_WALK, "cut", cut ? "1" : NULL);
     return kept ? REST_WINDOW : REST_WINDOW_FAILED;
-}
-
-enum rest_opened rest_window_open(struct sc_host *host)
-{
-    int64_t from = time_of(host, SC_WALK, "from"), to = time_of(host, SC_WALK, "to"), now = present(host);
-    if (from == SC_TIME_NONE || to == SC_TIME_NONE)
-        return freeze(host, begin_of(host));
-    if (host->api->get(host, SC_WALK, "top") || to <= now)
-        return REST_WINDOW;
-    if (now <= from) /* nothing of it lies in the vendor's past */
-        return REST_NO_WINDOW;
-    host->api->set(host, SC_WALK, "cut", NULL);
-    return set_time(host, SC_WALK, "to", now) ? REST_WINDOW : REST_WINDOW_FAILED;
-}
-
-int64_t rest_window_end_of(const struct sc_host *host)
-{
-    return time_of(host, SC_WALK, "to");
-}
-
-bool rest_window_answered(struct sc_host *host, int64_t answered)
-{
-    if (!host->api->get(host, SC_WALK, "top") && !rest_set_number(host, SC_WALK, "top", answered))
-        return false;
-    const char *from = host->api->get(host, SC_WALK, "from");
-    bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since");
-    return !first || !from || host->api->set(host, SC_POSITION, "since", from);
 }
 
 static void forget_window(struct sc_host *host)
@@ -108,28 +97,81 @@ static void forget_window(struct sc_host *host)
         host->api->set(host, SC_WALK, names[i], NULL);
 }
 
+enum rest_opened rest_window_open(struct sc_host *host)
+{
+    int64_t from = time_of(host, SC_WALK, "from"), to = time_of(host, SC_WALK, "to"), now = present(host);
+    if (from == SC_TIME_NONE || to == SC_TIME_NONE)
+        return freeze(host, begin_of(host));
+    if (host->api->get(host, SC_WALK, "top") || to <= now)
+        return REST_WINDOW;
+    if (now <= from) { /* nothing of it lies in the vendor's past */
+        forget_window(host);
+        return freeze(host, begin_of(host));
+    }
+    host->api->set(host, SC_WALK, "cut", NULL);
+    return set_time(host, SC_WALK, "to", now) ? REST_WINDOW : REST_WINDOW_FAILED;
+}
+
+int64_t rest_window_end_of(const struct sc_host *host)
+{
+    return time_of(host, SC_WALK, "to");
+}
+
+/* The vendor's reach cut the walk's begin, and a gap says so: once is enough. */
+static int64_t cut_by_reach(const struct sc_host *host)
+{
+    const struct rest_window *window = row_of(host)->window;
+    int64_t from = time_of(host, SC_WALK, "from"), covered = rest_position_time(host);
+    if (!row_of(host)->reach_s || from == SC_TIME_NONE || covered == SC_TIME_NONE)
+        return SC_TIME_NONE;
+    from -= window->end_is_in ? unit_of(window) : 0;
+    return from > covered ? from : SC_TIME_NONE;
+}
+
+bool rest_window_answered(struct sc_host *host, int64_t answered)
+{
+    if (!host->api->get(host, SC_WALK, "top") && !rest_set_number(host, SC_WALK, "top", answered))
+        return false;
+    int64_t kept_from = cut_by_reach(host);
+    if (kept_from != SC_TIME_NONE)
+        return set_time(host, SC_POSITION, "time", kept_from);
+    const char *from = host->api->get(host, SC_WALK, "from");
+    bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since");
+    return !first || !from || host->api->set(host, SC_POSITION, "since", from);
+}
+
+static enum sc_more go_on_from(struct sc_host *host, int64_t from)
+{
+    switch (freeze(host, from)) {
+    case REST_WINDOW:
+        return SC_MORE;
+    case REST_NO_WINDOW:
+    case REST_WINDOW_FAILED: /* memory is short: the next poll begins there */
+        break;
+    }
+    return SC_WALKED;
+}
+
 enum sc_more rest_window_done(struct sc_host *host)
 {
     const struct rest_window *window = row_of(host)->window;
-    int64_t to = rest_window_end_of(host), known = rest_position_time(host);
+    int64_t to = rest_window_end_of(host), known = rest_position_time(host), from = time_of(host, SC_WALK, "from");
     int64_t top = floored(window, rest_get_number(host, SC_WALK, "top", to) - (int64_t)host->type->lag_s * 1000);
     int64_t end = to < top ? to : top;
     bool goes_on = host->api->get(host, SC_WALK, "cut") && end == to;
+    if (known == SC_TIME_NONE && end < from) { /* the very first, by a clock that is far ahead: the lookback counts from the vendor's present */
+        forget_window(host);
+        host->api->set(host, SC_POSITION, "since", NULL);
+        return go_on_from(host, begin_of(host));
+    }
     if (known == SC_TIME_NONE || end > known) {
         if (!set_time(host, SC_POSITION, "time", end))
             return SC_BROKEN;
         host->api->set(host, SC_POSITION, "since", NULL);
     }
     forget_window(host);
-    if (!goes_on)
-        return SC_WALKED;
-    switch (freeze(host, end + (window->end_is_in ? unit_of(window) : 0))) {
-    case REST_WINDOW:
-        return SC_MORE;
-    case REST_NO_WINDOW:
-        return SC_WALKED;
-    case REST_WINDOW_FAILED:
-        break;
-    }
-    return SC_WALKED; /* memory is short: the next poll begins there */
+    if (goes_on)
+        return go_on_from(host, end + (window->end_is_in ? unit_of(window) : 0));
+    bool asked_the_time = known != SC_TIME_NONE && to <= known && to - from <= unit_of(window) && present(host) > known;
+    return asked_the_time ? go_on_from(host, begin_of(host)) : SC_WALKED;
 }

@@ -291,6 +291,9 @@ struct sc_request {
     /* Identities of its records are kept as if the records had this time (ms; 0: their own): where walks do not go by the record's time, but
      * by windows of another (when it was made available, when it was indexed), this is the end of the window. */
     int64_t remember_as;
+    /* What is shown of each thing that comes whole (sc_data_type.whole) depends on this text, a filter that an operator chose: with another one the
+     * readings from before say nothing. NULL: it does not. */
+    const char *view;
     /* Identities of its records are the hash of their bytes with this behind it, whatever the data type's `id` says; equal ones on the page are
      * counted as with SC_CONTENT ("h:<32 hex><id_suffix>#2"). For rows that a search computes: the same row of another window is another one.
      * Printable ASCII without blanks, at most 60 bytes, the same for all requests of a page. NULL: as the table says. SC_CONTENT only. */

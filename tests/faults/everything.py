@@ -74,7 +74,7 @@ PARTS = (
     Part("office-365", "office", ("azure_ad", "exchange", "sharepoint", "general", "dlp"), 0.08,
          {"azure_ad": 0.4, "exchange": 0.3, "sharepoint": 0.2, "general": 0.05, "dlp": 0.05}, {},
          {"tenant_id": TENANT, "client_id": "sim-client", "client_secret": "sim-secret"},
-         {"events_per_blob": 20, "list_lag": 2.0, "throttle_form": "mixed", "uri_origin": "vendor", "resource": "any", "backoff_first": 0, "twin_grace": 0.05}, (1500, 60), {"revoke_tokens": True},
+         {"events_per_blob": 20, "list_lag": 2.0, "throttle_form": "mixed", "uri_origin": "vendor", "backoff_first": 0, "twin_grace": 0.05}, (1500, 60), {"revoke_tokens": True},
          grow=({"append": {"type": "exchange", "count": 30, "per_blob": 3}},)),
     Part("sentinelone", "s1", ("threats", "activities", "agents"), 0.08, {"threats": 0.2, "activities": 0.7, "agents": 0.1},
          {"host": "usea1-acme.sentinelone.test"}, {"api_key": "sim-token"}, {"rate_limit": 200}, (180, 60),

@@ -385,12 +385,11 @@ class GuardDuty(InFlight, Vendor):
 
     def _must_be_offered(self):
         """What is listed now; but for those whose details somebody asked for in vain."""
-        self.findings.advance()
-        for detector in self.options.detectors:
-            for version in self.findings.listed(detector):
-                served = self._served(version)
-                if served not in self.skipped:
-                    yield served
+        with self.lock:         # the ledger is read without it
+            self.findings.advance()
+            found = [version for detector in self.options.detectors for version in self.findings.listed(detector)]
+            skipped = set(self.skipped)
+        return (served for served in map(self._served, found) if served not in skipped)
 
     def details(self):
         self.findings.advance()

@@ -631,11 +631,11 @@ class Falcon(Vendor):
 
     def _must_be_offered(self):
         """The present versions; but for those whose details somebody asked for in vain."""
-        for data_type, shelf in (("detections", self.fleet.alerts), ("devices", self.fleet.devices), ("hosts", self.fleet.devices)):
-            for version in shelf.living():
-                served = self._served(data_type, version)
-                if served not in self.skipped:
-                    yield served
+        with self.lock:         # the ledger is read without it
+            found = [(data_type, version) for data_type, shelf in
+                     (("detections", self.fleet.alerts), ("devices", self.fleet.devices), ("hosts", self.fleet.devices)) for version in shelf.living()]
+            skipped = set(self.skipped)
+        return (served for served in (self._served(*pair) for pair in found) if served not in skipped)
 
     def shown(self, target):
         return self.oauth.shown(target)

@@ -524,12 +524,11 @@ class Office(InFlight, Vendor):
 
     def _must_be_offered(self):
         """The events of blobs that can be fetched now, of content types with a subscription."""
-        fed = self._fed()
-        self.content.advance(fed)
-        for kind in fed:
-            for blob in self.content.seen(kind):
-                for event in blob.events:
-                    yield Served(kind, self.content.event_id(event), event)
+        with self.lock:         # the ledger is read without it
+            fed = self._fed()
+            self.content.advance(fed)
+            found = [(kind, event) for kind in fed for blob in self.content.seen(kind) for event in blob.events]
+        return (Served(kind, self.content.event_id(event), event) for kind, event in found)
 
     def shown(self, target):
         return self.oauth.shown(target)

@@ -559,12 +559,13 @@ class Qualys(Vendor):
 
     def _must_be_offered(self):
         """The present versions, of what the client asks for."""
-        self.fleet.advance()
+        with self.lock:         # the ledger is read without it
+            self.fleet.advance()
+            found_at = [(host, found) for number, host in self.fleet.hosts.items() for found in self.fleet.detections[number]]
         asked = self.asked or SimpleNamespace(statuses=STATUSES, info=False, severities=range(1, 6), qids=(), view=View())
-        for number, host in self.fleet.hosts.items():
-            for found in self.fleet.detections[number]:
-                if qualys_query.is_wanted(self.fleet.factory, found, asked):
-                    yield self._served(self._pair(host, found, asked.view))
+        for host, found in found_at:
+            if qualys_query.is_wanted(self.fleet.factory, found, asked):
+                yield self._served(self._pair(host, found, asked.view))
 
     def details(self):
         self.fleet.advance()

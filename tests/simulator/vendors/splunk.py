@@ -578,10 +578,12 @@ class Splunk(Vendor):
 
     def _must_be_offered(self):
         """The events that a client finds with the search that it makes."""
-        self.indexes.advance()
         if self.owed is None:
             return
-        for event in self.indexes.find(None, None, self.now()):
+        with self.lock:         # the ledger is read without it
+            self.indexes.advance()
+            found = list(self.indexes.find(None, None, self.now()))
+        for event in found:
             if self.owed.wants(event, self.indexes.factory):
                 yield self._served(event)
 

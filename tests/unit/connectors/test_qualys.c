@@ -30,7 +30,8 @@ static const struct {
     const char *code, *text, *why;
 } bodies[] = {
     {RETURN("<DATETIME>2026-11-20T03:00:00Z</DATETIME><CODE>1960</CODE><TEXT>Busy</TEXT>"), true, "1960", "Busy", "as documented"},
-    {"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!DOCTYPE SIMPLE_RETURN SYSTEM \"https://x/simple_return.dtd\">\n<!-- > -->" RETURN(" <CODE> 1965\n</CODE>"),
+    {"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!DOCTYPE SIMPLE_RETURN SYSTEM \"https://x/simple_return.dtd\">\n<!-- > -->"
+     RETURN(" <CODE> 1965\n</CODE>"),
      true, "1965", "", "declarations, comments, blanks"},
     {"<!DOCTYPE SIMPLE_RETURN [<!ENTITY x \"]>\">]>" RETURN("<CODE>1</CODE>"), true, "1", "", "an internal subset"},
     {RETURN("<TEXT><![CDATA[a < b & <CODE>7</CODE>]]> c</TEXT><CODE>2</CODE>"), true, "2", "a < b & <CODE>7</CODE> c", "character data"},

@@ -64,8 +64,6 @@ static void test_windows_tile(void **state)
     fake_new_walk(&f);
     f.now -= 2000; /* the fake asks once more a second later */
     CHECK_INT("at once again: nothing to ask", fake_request(&f), SC_DONE);
-    f.now -= HOUR;
-    CHECK_INT("the clock went back: nothing to ask", fake_request(&f), SC_DONE);
     fake_close(&f);
 }
 
@@ -85,7 +83,8 @@ static void test_windows_clock(void **state)
     fake_new_walk(&f);
     f.answered = FAKE_NOW - HOUR;
     CHECK_INT("asked", fake_request(&f), SC_SEND);
-    CHECK_INT("a Date far back", page(&f, 0, NULL), SC_WALKED);
+    CHECK_INT("a Date far back", page(&f, 0, NULL), SC_LOOP);
+    CHECK_INT("is told", f.page.reason, SC_REASON_CLOCK_SKEW);
     CHECK_TEXT("never back", fake_get(&f, FAKE_POSITION, "time"), T(FAKE_NOW - MIN(2)));
     fake_close(&f);
 
@@ -216,11 +215,80 @@ static void test_windows_days(void **state)
     fake_close(&f);
 }
 
+/* The clock is behind what was covered: only a reply can put it right, so one is asked for. */
+static void test_windows_clock_behind(void **state)
+{
+    (void)state;
+    struct fake f;
+    int64_t covered = FAKE_NOW - MIN(2);
+    open_at(&f, "tiles", T(covered));
+    f.now = FAKE_NOW - HOUR;
+    expect_tile(&f, "the last millisecond once more", covered, covered, "");
+    f.answered = f.now = FAKE_NOW + MIN(5);
+    CHECK_INT("the clock is right again", page(&f, 0, NULL), SC_MORE);
+    expect_tile(&f, "on as ever", covered + 1, FAKE_NOW + MIN(3), "");
+    CHECK_INT("read", page(&f, 3, NULL), SC_WALKED);
+    CHECK_TEXT("covered", fake_get(&f, FAKE_POSITION, "time"), T(FAKE_NOW + MIN(3)));
+    fake_close(&f);
+
+    open_at(&f, "tiles", T(covered));
+    f.now = FAKE_NOW - HOUR;
+    CHECK_INT("asked", fake_request(&f), SC_SEND);
+    CHECK_INT("the vendor's clock itself is behind", page(&f, 0, NULL), SC_LOOP);
+    CHECK_INT("and that is said", f.page.reason, SC_REASON_CLOCK_SKEW);
+    CHECK_TEXT("the position stays", fake_get(&f, FAKE_POSITION, "time"), T(covered));
+    fake_close(&f);
+
+    open_at(&f, "files", T(FAKE_NOW));
+    f.now = FAKE_NOW - DAY;
+    expect_files(&f, "a second", FAKE_NOW - 1000, FAKE_NOW);
+    f.now = f.answered = FAKE_NOW + MIN(5);
+    CHECK_INT("right again", list(&f, "", NULL), SC_MORE);
+    expect_files(&f, "with the overlap", FAKE_NOW - HOUR, FAKE_NOW + MIN(5));
+    fake_close(&f);
+}
+
+/* This host's clock is a day ahead at the very first poll: the lookback counts from the vendor's present. */
+static void test_windows_first_ahead(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_at(&f, "tiles", NULL);
+    f.now = FAKE_NOW + DAY;
+    expect_tile(&f, "by the clock of this host", FAKE_NOW + DAY - HOUR, FAKE_NOW + DAY - MIN(2), "");
+    f.now = f.answered = FAKE_NOW;
+    CHECK_INT("nothing of tomorrow", page(&f, 0, NULL), SC_MORE);
+    expect_tile(&f, "the lookback", FAKE_NOW - HOUR, FAKE_NOW - MIN(2), "");
+    CHECK_INT("read", page(&f, 2, NULL), SC_WALKED);
+    CHECK_TEXT("covered", fake_get(&f, FAKE_POSITION, "time"), T(FAKE_NOW - MIN(2)));
+    fake_close(&f);
+}
+
+/* Away for longer than the vendor keeps anything, and then the walk fails: the gap is not recorded again with each poll. */
+static void test_windows_one_gap(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_at(&f, "files", T(FAKE_NOW - 10 * DAY));
+    expect_files(&f, "what is left", FAKE_NOW - 7 * DAY, FAKE_NOW - 6 * DAY);
+    CHECK_INT("a gap", f.gaps, 1);
+    CHECK_INT("first page", list(&f, "", "https://vendor.test/files?page=2"), SC_MORE);
+    CHECK_INT("asked", fake_request(&f), SC_SEND);
+    CHECK_INT("the same again", list(&f, "", "https://vendor.test/files?page=2"), SC_LOOP);
+    fake_new_walk(&f);
+    f.now = FAKE_NOW + MIN(5);
+    expect_files(&f, "the next poll", FAKE_NOW - 7 * DAY + MIN(5), FAKE_NOW - 6 * DAY + MIN(5));
+    CHECK_INT("another gap", f.gaps, 2);
+    CHECK_TEXT("begins where the first one ended", T(f.gap_from), T(FAKE_NOW - 7 * DAY));
+    fake_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows_tile),          cmocka_unit_test(test_windows_clock),         cmocka_unit_test(test_windows_cursor_lost),
         cmocka_unit_test(test_windows_files),         cmocka_unit_test(test_windows_hostile_files), cmocka_unit_test(test_windows_days),
+        cmocka_unit_test(test_windows_clock_behind),  cmocka_unit_test(test_windows_first_ahead),   cmocka_unit_test(test_windows_one_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
