@@ -7,7 +7,10 @@
  *   A cursor has been seen to come back unchanged with has_more: that ends the walk as an error.
  * - How long a cursor lives is not documented. A refused one (400) is replaced by the newest timestamp less 15 minutes, since records are
  *   indexed with some delay (no figure is given) and their order is implied, not promised; what comes again is recognised by uuid.
- * - 120 days can be read. start_time is inclusive, and sent in whole seconds, rounded down (fractions are unverified).
+ *   A cursor itself is taken to go over them as they were indexed: nothing is read again before it, as the vendor's contract needs no overlap.
+ * - 120 days can be read: no more than 119 are asked for, so that no clock makes them too many. start_time is inclusive, and sent in whole
+ *   seconds, rounded down (fractions are unverified). Where a cursor is lost after the newest record has left these days, a gap is told from
+ *   the last walk on that came to its end.
  * - A 401 is a token that is revoked or expired, or one that was given without the feature of this data type, or one of another region
  *   (its host is another one, unverified). So after a 401 auth/introspect is asked which features the token has: without the feature only
  *   this data type stops. Where introspect does not know better, the token counts as refused.
@@ -155,7 +158,8 @@ static const struct sc_field credentials[] = {
     {
         .name = "api_token",
         .title = "Bearer token",
-        .help = "Of an Events Reporting integration, with the features signinattempts, itemusages, auditevents",
+        .help = "Of an Events Reporting integration (1Password Business or Enterprise), with the features signinattempts, itemusages, auditevents; "
+                "it ends after the lifetime chosen with it",
         .required = true,
         .secret = true,
     },

@@ -10,7 +10,8 @@
  *   the changed finding then leaves the list and its neighbour skips the page all the same; it only lets a walk end. So the lower bound follows the
  *   time, and the token is used only while that stands still (rest/paging.c): within one millisecond, or within the last 5 minutes, which no
  *   position passes and each poll reads again. If it goes over the order that the first page found, findings are younger than what follows
- *   them: behind a token times count only as far as they did for the page that opened it.
+ *   them: behind a token times count only as far as they did for the page that opened it. What remains: more than a page of one millisecond, older
+ *   than 5 minutes, of which one happens again in the very seconds in which they are read, where a token counts places.
  * - Details are younger than their list, so that their times count only up to 5 minutes before it. An id without details was archived away or has
  *   expired: no error.
  * - How long a nextToken lives is not documented. One that is older than 10 minutes is not used any more, one that is refused (400) is dropped, and the
@@ -253,12 +254,16 @@ static enum sc_more one_of_several(struct sc_host *host, const struct kept *befo
 
 /* ---- request ---------------------------------------------------------------------------------------------------------------------- */
 
-/* The walk goes on by time. */
+/* The walk goes on by time, with a page of another length: the same list twice in a row would be taken for a loop. */
 static void drop_old_token(struct sc_host *host)
 {
     int64_t got = rest_get_number(host, SC_WALK, "got_at", 0);
     if (!host->api->get(host, SC_WALK, "cursor") || rest_in_details(host) || host->api->now(host) - got <= TOKEN_MS)
         return;
+    uint32_t limit = rest_limit(host);
+    bool fewer = host->api->get(host, SC_WALK, "fewer") || limit < 3 || !rest_set_number(host, SC_WALK, "fewer", limit - 1);
+    if (fewer)
+        host->api->set(host, SC_WALK, "fewer", NULL);
     host->api->set(host, SC_WALK, "cursor", NULL);
     host->api->set(host, SC_WALK, "opened", NULL);
     host->api->trace(host, "the nextToken is more than 10 minutes old: going on by time");
@@ -432,9 +437,11 @@ static bool note_token(struct sc_host *host, const char *before, int64_t answere
 /* The bound of the very first walk was made by a clock that is ahead of AWS's, as the list's reply shows: the lookback counts from AWS's present. */
 static bool began_too_late(const struct sc_host *host, const struct sc_page *in)
 {
+    const char *since = host->api->get(host, SC_WALK, "since"), *begin = host->api->get(host, SC_WALK, "begin");
     bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since") && !rest_cursor(host);
-    struct sc_str since = sc_str_of(host->api->get(host, SC_WALK, "since"));
-    return first && is_list(host, in) && host->api->parse_time(host, since, SC_TIME_RFC3339) > rest_lower_bound(host) + CLOCK_MS;
+    if (!first || !since || !is_list(host, in) || (begin && strcmp(begin, since) != 0)) /* of several, it may have followed the time already */
+        return false;
+    return host->api->parse_time(host, sc_str_of(since), SC_TIME_RFC3339) > rest_lower_bound(host) + CLOCK_MS;
 }
 
 static enum sc_more begin_earlier(struct sc_host *host, struct sc_verdict *out)

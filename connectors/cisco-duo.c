@@ -14,13 +14,14 @@
  * - v1 has no cursor and no end: mintime in seconds, and the oldest 1,000 from there on (unverified). Behind a full page the walk goes on from the
  *   second of its last record (SC_WALK "at"), which may have been cut in the middle; its records come again. They have no id: their bytes are
  *   hashed, and equal ones of one second counted, which needs that second whole on one page: the next page always begins with it. A second that
- *   holds more than a page cannot be read past without skipping, so it is an error. A page that is shorter, but a multiple of 100, counts as full
- *   too, in case that the page size is another: at worst one request for nothing.
+ *   holds more than a page cannot be read past without skipping, so it is an error. The page size may be another: behind 100 records or more the walk
+ *   goes on as behind a full page, at worst for nothing, and a second that holds a multiple of 100 with nothing behind it counts as more than a page
+ *   until something follows.
  * - A reply of status 200 may say "stat":"FAIL": nothing of it counts. The first three digits of a code are its status. Of the codes only 40103 is
  *   sure; 40101 and 40102 are missing and unknown key, any other 401 is taken for a date that is refused: the clock.
  * - No limits are published for logs. Recommended is one request a minute for each log: that is what the interval keeps to; the pages of a poll
- *   come no faster than one in two seconds. A 429 names no time: wanted are 1, 2, 4 up to 32 seconds and a random part on top. The agent's waits
- *   vary by a fifth to both sides, so 2 doubling to 40 is never less.
+ *   come no faster than one in two seconds. A 429 names no time: wanted are 1, 2, 4 up to 32 seconds and a random part on top, then nothing
+ *   before the next poll. The agent's waits vary by a fifth to both sides, so 2 doubling to 5 minutes is never less.
  * - 180 days are kept (v2; of v1 it is not known). The host says which deployment it is; there is no table of regions. */
 #include "rest/parts.h"
 #include "sign/duo.h"
@@ -30,6 +31,7 @@
 #define NEW_KEYS "Open the Admin API application in the Duo Admin Panel (Applications) and save its integration key, secret key and API hostname."
 #define LATE_S   120
 #define V1_PAGE  1000
+#define V1_LEAST 100 /* a page that is shorter has all there is */
 #define CLOCK_MS 60000 /* guesses of the vendor's clock differ by seconds */
 
 static const char *sign(struct sc_host *host, const struct sc_to_sign *in, struct sc_header out[SC_MAX_SIGN_HEADERS])
@@ -162,6 +164,7 @@ static bool set_time(struct sc_host *host, enum sc_keep keep, const char *name, 
 static bool move_position(struct sc_host *host, int64_t newest, int64_t answered)
 {
     int64_t most = answered - LATE_S * 1000, known = rest_position_time(host), to = newest < most ? newest : most;
+    to -= to % 1000; /* as the filter: what is read again is still known */
     const char *since = host->api->get(host, SC_WALK, "since");
     if (newest != SC_TIME_NONE && (known == SC_TIME_NONE || to > known)) {
         if (!set_time(host, SC_POSITION, "time", to))
@@ -196,7 +199,7 @@ static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, stru
 {
     if (began_too_late(host) && rest_freeze_since(host))
         return SC_MORE;
-    bool full = in->records >= V1_PAGE || (in->records && in->records % 100 == 0);
+    bool full = in->records >= V1_PAGE || (in->records && in->records % V1_LEAST == 0), cut = in->records >= V1_LEAST;
     const char *begin = host->api->get(host, SC_WALK, "at") ? "at" : "since";
     int64_t from = walk_time(host, begin), newest = in->newest_time;
     if (newest != SC_TIME_NONE)
@@ -204,7 +207,7 @@ static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, stru
     bool moves = newest != SC_TIME_NONE && newest > from;
     if (full && !moves)
         return too_many(host, in->records, from, out);
-    bool more = full && moves;
+    bool more = cut && moves;
     if (!move_position(host, newest, in->answered) || (more && !set_time(host, SC_WALK, "at", newest))) {
         out->reason = SC_REASON_MEMORY_LIMIT;
         snprintf(out->detail, sizeof out->detail, "memory is short: the page is asked again");
@@ -281,7 +284,7 @@ static const struct sc_field credentials[] = {
     {0},
 };
 
-#define POLITE(log) {.name = log, .scope = SC_PER_SOURCE, .requests = 1, .per_s = 2, .concurrency = 1, .throttle_s = 2, .throttle_max_s = 40}
+#define POLITE(log) {.name = log, .scope = SC_PER_SOURCE, .requests = 1, .per_s = 2, .concurrency = 1, .throttle_s = 2, .throttle_max_s = 300}
 
 static const struct sc_pool pools[] = {
     POLITE("authentication"), POLITE("administrator"), POLITE("activity"), POLITE("telephony"), POLITE("offline_enrollment"), {0},
@@ -309,7 +312,7 @@ static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 *
     }
 
 #define RECORDS                                                                                                                       \
-    .permission = "Grant read log", .min_interval_s = 60, .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, \
+    .permission = "Grant read log (Admin API application; Duo Essentials, Advantage, Premier or a trial)", .min_interval_s = 60, .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, \
     .shape = SC_SHAPE_LOG
 #define SAID       "stat", "code", "message", "message_detail"
 #define V2_RECORDS RECORDS, .identity = SC_IMMUTABLE, .time_format = SC_TIME_RFC3339, .envelope = {SAID, "response.metadata.next_offset"}

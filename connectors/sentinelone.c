@@ -99,13 +99,15 @@ static const struct sc_field settings[] = {
     {
         .name = "account_ids",
         .title = "Accounts",
-        .help = "Only these accounts: ids with commas between them, no blanks; empty: all that the token reaches",
+        .help = "Only these accounts: ids with commas between them, no blanks; empty: all that the token reaches. Of an account that is added later "
+                "comes what happens from then on",
         .example = "900000000000000001,900000000000000002",
     },
     {
         .name = "site_ids",
         .title = "Sites",
-        .help = "Only these sites: ids with commas between them, no blanks; empty: all that the token reaches",
+        .help = "Only these sites: ids with commas between them, no blanks; empty: all that the token reaches. Of a site that is added later "
+                "comes what happens from then on",
         .example = "910000000000000001",
     },
     {0},
@@ -115,7 +117,7 @@ static const struct sc_field credentials[] = {
     {
         .name = "api_key",
         .title = "API token",
-        .help = "Of a service user with the role Viewer: valid until the date that is chosen with it; a person's own token ends after about 30 days",
+        .help = "Of a service user with the role Viewer: valid until the date chosen with it; a person's own token ends sooner",
         .required = true,
         .secret = true,
     },

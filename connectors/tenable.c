@@ -30,7 +30,7 @@
 
 #include <stdio.h>
 
-#define NEW_KEYS "Generate API keys for an Administrator (Settings > My Account > API Keys), which ends the keys before, and save both."
+#define NEW_KEYS "Generate API keys (Settings > My Account > API Keys) as an Administrator whom nothing else uses: each new pair ends that user's old one. Save both."
 #define FOUND_LATE_S   3600
 #define UPDATED_LATE_S 600
 
@@ -40,7 +40,7 @@ static const struct sc_field settings[] = {
     {
         .name = "fqdn",
         .title = "API host",
-        .help = "Without https://; of FedRAMP fedcloud.tenable.com",
+        .help = "Without https://; of FedRAMP fedcloud.tenable.com. Two tenants on one host: give each integration a source of its own",
         .example = "cloud.tenable.com",
         .def = "cloud.tenable.com",
         .kind = SC_HOST,
@@ -173,7 +173,7 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
     if (in->status == 429 && !host->api->get(host, SC_WALK, "job"))
         snprintf(out->detail, sizeof out->detail, "too many requests, or 10 %s of the tenant run already, those of other integrations among them",
                  strcmp(host->type->name, "assets") == 0 ? "exports of assets" : "exports of findings");
-    else if (in->status == 409)
+    else if (in->status == 409 && out->action != SC_REFUSE)
         snprintf(out->detail, sizeof out->detail, "an export with the same filters runs already, and the vendor does not say which");
 }
 

@@ -269,6 +269,7 @@ void sc_poller_ask_anew(struct sc_poller *p)
         return;
     SC_LOG(SC_DEBUG, &cx, NULL, "the settings have changed: the page that is being read is asked for anew");
     sc_poller_abandon(p);
+    p->second_pass = false;
     sc_poller_wake(p);
 }
 

@@ -378,6 +378,7 @@ void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
 const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, char *room);
 /* A wait that the vendor named outlives a restart. */
 void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real);
+void sc_poller_hold_pools(struct sc_poller *p, int64_t until_real); /* those of the request that was answered: nobody asks before */
 int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the saved position; SC_TIME_NONE */
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
  * doubling to most_s (0: 15 min). Jittered. */

@@ -358,10 +358,14 @@ static bool lists_the_same(struct sc_poller *p)
 /* The request has failed; when that is its child's own fault, it is the child that is given up one day. */
 static void fail(struct sc_poller *p, enum sc_reason reason, int status, struct sc_wait wait, const char *detail, const char *advice)
 {
-    enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
-    if (child == SC_CHILD_GONE)
+    if (p->asked_with != p->inst->credential && sc_reason_class(reason) == SC_CLASS_AUTH) {
+        sc_poller_wake(p); /* the old credential's refusal does not count against the new one */
         return;
-    p->failing_child = child == SC_CHILD_AGAIN;
+    }
+    enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
+    if (child == SC_CHILD_GONE && wait.until_ms == SC_TIME_NONE) /* a wait that the vendor named comes first */
+        return;
+    p->failing_child = child != SC_CHILD_NONE;
     sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, advice[0] ? advice : p->failing_child ? sc_child_advice() : NULL);
     p->failing_child = false;
 }
@@ -580,6 +584,15 @@ void sc_reply_finish(struct sc_poller *p)
     sc_poller_wake(p);
 }
 
+/* The connector goes on another way; the vendor has said "not before" all the same. */
+static void keep_named_wait(struct sc_poller *p, const struct sc_http_result *result)
+{
+    struct sc_status_reading reading = sc_read_status(result->status, true);
+    struct sc_wait wait = named_wait(p, result, sc_reason_class(reading.reason));
+    if (wait.until_ms != SC_TIME_NONE)
+        sc_poller_hold_pools(p, wait.until_ms);
+}
+
 static void judge_refusal(struct sc_poller *p, const struct sc_http_result *result)
 {
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
@@ -595,6 +608,8 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         return;
     }
     p->inst->config->connector->ops->response(&p->host, &response, &verdict);
+    if (verdict.action == SC_AGAIN || verdict.action == SC_FINISHED || verdict.action == SC_PASS_OVER)
+        keep_named_wait(p, result);
     if (verdict.action == SC_AGAIN) {
         ask_again(p, &verdict);
         return;

@@ -83,6 +83,11 @@ static void hold_pools(struct sc_poller *p, int64_t until, int64_t until_real)
         sc_poller_keep_wait(p, p->request_pools[i], until_real);
 }
 
+void sc_poller_hold_pools(struct sc_poller *p, int64_t until_real)
+{
+    hold_pools(p, p->inst->io->now + (until_real - sc_real_ms()), until_real);
+}
+
 static int64_t at_least(int64_t ms, int64_t until_real)
 {
     int64_t named = until_real != SC_TIME_NONE ? until_real - sc_real_ms() : 0;

@@ -501,14 +501,22 @@ static enum sc_more wait_on(struct sc_host *host, int64_t now, struct sc_verdict
     return kept ? SC_MORE : no_memory(out);
 }
 
+/* Somebody else's has ended. The vendor that still refuses ours for its sake would have us look, make and look for ever. */
+static bool drop_others(struct sc_host *host)
+{
+    const char *id = walk(host, "job"), *over = id ? host->api->text(host, "%s", id) : NULL;
+    if (!over || !keep(host, "job_over", over))
+        return false;
+    drop_job(host);
+    return true;
+}
+
 /* The job of somebody else's, whose filters are said to be ours: what it reads may be of another time. Until it has ended ours cannot be made. */
 static enum sc_more others_looked(struct sc_host *host, const char *state, int64_t now, struct sc_verdict *out)
 {
     const struct rest_job *job = job_of(host);
-    if (is_one_of(job->done, state) || is_one_of(job->failed, state)) {
-        drop_job(host);
-        return SC_MORE;
-    }
+    if (is_one_of(job->done, state) || is_one_of(job->failed, state))
+        return drop_others(host) ? SC_MORE : no_memory(out);
     if (!keep(host, "job_state", state))
         return no_memory(out);
     const char *why = overdue(host, state, now);
@@ -658,6 +666,13 @@ static void leave_refused(struct sc_host *host, const struct sc_response *in, st
 
 static void find_active(struct sc_host *host, const char *id, const struct sc_response *in, struct sc_verdict *out)
 {
+    const char *over = walk(host, "job_over");
+    if (over && strcmp(over, id) == 0) {
+        out->action = SC_REFUSE;
+        out->reason = SC_REASON_VENDOR_BUSY;
+        snprintf(out->detail, sizeof out->detail, "no new %s because of %.60s, which by the vendor's own word has ended", noun_of(host), id);
+        return;
+    }
     if (!is_name(sc_str_of(id)) || !keep(host, "job_others", "1") || !open_job(host, id, host->api->now(host)))
         return; /* asked again */
     out->action = SC_AGAIN;
@@ -681,6 +696,8 @@ static void find_gone(struct sc_host *host, const struct sc_response *in, struct
     out->reason = others ? SC_REASON_OK : SC_REASON_CURSOR_EXPIRED;
     snprintf(out->detail, sizeof out->detail, "the %.20s %.40s: %.80s; %s from %.30s%s", noun_of(host), id, text,
              others ? "ours is made" : "made anew", from ? from : "?", others ? "" : ", what was read before is recognised");
+    if (others && drop_others(host))
+        return;
     drop_job(host);
     if (!others)
         keep(host, "job_why", text);

@@ -26,7 +26,7 @@
  *   job_todo, job_done   numbered parts: "3,5-9"; part: the one that is read now
  *   job_end        the vendor is done with it: no look is needed any more; job_total how many records it has, where the look says so;
  *                  job_lacks what is missing in it all the same
- *   job_others     "1": it is somebody else's, waited for
+ *   job_others     "1": it is somebody else's, waited for; job_over the last one of these that has ended
  *   job_tries      how many were made in this walk for this window
  *   job_quit       it is to be taken back; then "done": the walk goes on or ends; "again": made anew; "over": the walk ends as an error
  *   job_why        why the job, or the one before it, was given up or does not count

@@ -172,6 +172,25 @@ static bool is_printable(struct sc_str text)
     return true;
 }
 
+/* "." and "..", also percent-encoded: whatever sends it takes them out, and with ".." what stands before. */
+static bool climbs(struct sc_str path)
+{
+    struct scan s = {path.ptr, path.ptr + path.len};
+    while (s.at < s.end && !at_any(&s, "?")) {
+        s.at++; /* a '/' */
+        struct sc_str part = take_until(&s, "/?");
+        size_t dots = 0, n = 0;
+        while (n < part.len) {
+            bool coded = part.len - n >= 3 && strncasecmp(part.ptr + n, "%2e", 3) == 0;
+            dots += coded || part.ptr[n] == '.' ? 1 : 3;
+            n += coded ? 3 : 1;
+        }
+        if (dots == 1 || dots == 2)
+            return true;
+    }
+    return false;
+}
+
 const char *rest_link_below(const char *base_url, struct sc_str target, struct sc_str *ret)
 {
     struct url base, to;
@@ -194,7 +213,10 @@ const char *rest_link_below(const char *base_url, struct sc_str target, struct s
     if (to.path.len <= base.path.len || memcmp(to.path.ptr, base.path.ptr, base.path.len) != 0 ||
         to.path.ptr[base.path.len] != '/')
         return "is outside the base URL's path";
-    *ret = (struct sc_str){to.path.ptr + base.path.len, to.path.len - base.path.len};
+    struct sc_str below = {to.path.ptr + base.path.len, to.path.len - base.path.len};
+    if (climbs(below))
+        return "holds a part \".\" or \"..\"";
+    *ret = below;
     return NULL;
 }
 
@@ -211,6 +233,8 @@ const char *rest_url_below(const char *base_url, struct sc_str target, struct sc
         return rest_link_below(base_url, target, ret);
     if (to.path.len == 0 || to.path.ptr[0] != '/')
         return "has no path";
+    if (climbs(to.path))
+        return "holds a part \".\" or \"..\"";
     *ret = to.path;
     return NULL;
 }

@@ -369,7 +369,19 @@ static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
     return true;
 }
 
-static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+/* Behind a walk that was read to its end. Where the newest record is so old that the vendor's reach will soon pass it, it is noted up to when nothing
+ * newer was there: that is no gap. */
+static void note_quiet(struct sc_host *host, const struct sc_page *in)
+{
+    const struct rest_data_type *row = row_of(host);
+    int64_t known = rest_position_time(host), until = in->answered - (int64_t)host->type->lag_s * 1000;
+    bool old = row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
+    const char *text = old ? host->api->rfc3339(host, until) : NULL;
+    if (text || host->api->get(host, SC_POSITION, "quiet"))
+        host->api->set(host, SC_POSITION, "quiet", text);
+}
+
+static enum sc_more read_page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
     const struct rest_data_type *row = row_of(host);
     if (is_faulty(host, out))
@@ -386,6 +398,14 @@ static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct 
     if (row->checkpoint == REST_CHECKPOINT_VALIDATORS)
         keep_validators(host);
     rest_remember_time(host, in);
+    return more;
+}
+
+static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
+{
+    enum sc_more more = read_page(host, in, out);
+    if (more == SC_WALKED)
+        note_quiet(host, in);
     return more;
 }
 

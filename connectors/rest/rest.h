@@ -7,6 +7,7 @@
  *   SC_POSITION  time           what the position covers, in record time: newest record's, in the vendor's own text; of a row
  *                               without order: the newest time that is sure to be covered
  *                since          lower bound of the first walk, as long as no record time is known
+ *                quiet          up to when walks came to their end without a record, once that time is older than half of `reach_s`
  *                next           the next page: path and query below the base URL      (REST_CHECKPOINT_NEXT, links)
  *                cursor         the vendor's cursor behind what was read              (REST_CHECKPOINT_NEXT, REST_NEXT_BODY_CURSOR)
  *                etag, last_modified, url   validators, and the URL they belong to    (REST_CHECKPOINT_VALIDATORS)

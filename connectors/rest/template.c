@@ -47,14 +47,22 @@ const char *rest_since(struct sc_host *host)
     return rest_freeze_since(host);
 }
 
+/* How far walks have read, the last of them without finding anything newer than the position. */
+static int64_t covered_time(const struct sc_host *host)
+{
+    const char *text = host->api->get(host, SC_POSITION, "quiet");
+    int64_t position = rest_position_time(host), quiet = text ? host->api->parse_time(host, sc_str_of(text), SC_TIME_RFC3339) : SC_TIME_NONE;
+    return quiet != SC_TIME_NONE && quiet > position ? quiet : position;
+}
+
 const char *rest_freeze_since(struct sc_host *host)
 {
-    int64_t bound = rest_lower_bound(host), position = rest_position_time(host);
+    int64_t bound = rest_lower_bound(host), covered = covered_time(host);
     const char *since = host->api->rfc3339(host, bound);
     if (!since || !host->api->set(host, SC_WALK, "since", since))
         return NULL;
-    if (position != SC_TIME_NONE && position < bound) /* the vendor's reach cut it */
-        host->api->passed(host, position, bound);
+    if (rest_position_time(host) != SC_TIME_NONE && covered < bound) /* the vendor's reach cut it */
+        host->api->passed(host, covered, bound);
     return since;
 }
 

@@ -9,7 +9,8 @@
  * - An event is dated by its text and found by that time, however late it is indexed. Each poll therefore begins 15 minutes before the end of
  *   the last window. What is promised: an event that can be found within 15 minutes after its own time is read, once. Later ones are read
  *   with index_time alone: windows then go by the time of indexing, which passes nothing that has been indexed a minute ago; the bounds by
- *   event time are late_hours wider on both sides. (index_earliest, index_latest: unverified as parameters, so this is off.)
+ *   event time are late_hours wider on both sides. (index_earliest, index_latest: unverified as parameters, so this is off. Equal events that
+ *   have no place in the index and are indexed minutes apart count as one there.)
  * - An event is known by its place in the index (_cd, _bkt), else by _raw, _time, host and source (the last two may be missing), equal ones counted
  *   within their window. A search that computes or multiplies rows (stats, timechart, mvexpand, table; whatever begins with `|`; any command that
  *   is not known to leave events alone) has neither: its rows are published as they come, known by their bytes and their window, and its windows do
@@ -38,6 +39,7 @@
 #define LATE_S   (15 * 60) /* how late after its own time an event may be found */
 #define LAG_S    60
 #define WINDOW_S 3600
+#define CLOCK_S  2 /* what we hold for the server's time may be so far ahead of its Date */
 #define SLACK_MS 3600000 /* of the time zone in which a search's own -1d@d is read, and of clocks */
 #define NO_URL   "memory://none"
 
@@ -74,27 +76,30 @@ static bool by_job(const struct sc_host *host)
     return strcmp(setting_of(host, "mode"), "job") == 0;
 }
 
+#define PIECE 4096 /* of a search; longer ones take a few */
+
 /* form-urlencoded; NULL: memory is short. */
 static const char *encoded(struct sc_host *host, const char *text)
 {
     static const char hex[] = "0123456789ABCDEF";
-    char *out = malloc(3 * strlen(text) + 1);
-    size_t n = 0;
-    if (!out)
-        return NULL;
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c)) {
-            out[n++] = (char)c;
-        } else {
-            out[n++] = '%';
-            out[n++] = hex[c >> 4];
-            out[n++] = hex[c & 15];
+    const char *ret = "";
+    do {
+        char out[3 * PIECE + 1];
+        size_t n = 0;
+        for (size_t i = 0; i < PIECE && *text; i++, text++) {
+            unsigned char c = (unsigned char)*text;
+            bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
+            if (plain) {
+                out[n++] = *text;
+            } else {
+                out[n++] = '%';
+                out[n++] = hex[c >> 4];
+                out[n++] = hex[c & 15];
+            }
         }
-    }
-    out[n] = '\0';
-    const char *ret = host->api->text(host, "%s", out);
-    free(out);
+        out[n] = '\0';
+        ret = host->api->text(host, "%s%s", ret, out);
+    } while (ret && *text);
     return ret;
 }
 
@@ -115,7 +120,7 @@ static const char *bounds_form(struct sc_host *host)
         return NULL;
     if (!by_index_time(host))
         return host->api->text(host, "&earliest_time=%lld&latest_time=%lld", (long long)from, (long long)to);
-    int64_t late = strtoll(setting_of(host, "late_hours"), NULL, 10) * 3600;
+    int64_t late = (int64_t)strtoul(setting_of(host, "late_hours"), NULL, 10) * 3600;
     return host->api->text(host, "&earliest_time=%lld&latest_time=%lld&index_earliest=%lld&index_latest=%lld", (long long)(from > late ? from - late : 0),
                            (long long)(to + late), (long long)from, (long long)to);
 }
@@ -219,7 +224,7 @@ static bool narrow(struct sc_host *host)
 {
     int64_t from = bound_s(host, "from"), to = bound_s(host, "to");
     const char *text = host->api->get(host, SC_WALK, "span");
-    int64_t span = text ? strtoll(text, NULL, 10) : 0;
+    int64_t span = text ? (int64_t)strtoul(text, NULL, 10) : 0;
     if (from == SC_TIME_NONE || to == SC_TIME_NONE)
         return false;
     if (!span || to - from <= span)
@@ -227,11 +232,36 @@ static bool narrow(struct sc_host *host)
     return set_time(host, "to", from + span) && host->api->set(host, SC_WALK, "cut", "1");
 }
 
+enum settled {
+    SETTLED,
+    NO_WINDOW,
+    NO_MEMORY
+};
+
+/* Windows of rows end early enough that the reply's Date, in whole seconds, cannot move their end: what is beyond it would be asked for, and counted,
+ * once more. */
+static enum settled settle_rows(struct sc_host *host)
+{
+    int64_t last = host->api->now(host) / 1000 - LAG_S - CLOCK_S, from = bound_s(host, "from"), to = bound_s(host, "to");
+    bool begun = host->api->get(host, SC_WALK, "top") || host->api->get(host, SC_WALK, "job_quit"); /* a job is tidied up first */
+    if (from == SC_TIME_NONE || to <= last || begun)
+        return SETTLED;
+    if (last > from)
+        return set_time(host, "to", last) && host->api->set(host, SC_WALK, "cut", NULL) ? SETTLED : NO_MEMORY;
+    forget_bounds(host);
+    return NO_WINDOW;
+}
+
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     struct spl spl = spl_of(host);
-    bool good = note_search(host, &spl) && (!spl.has_bounds || freeze_poll(host));
-    if (good && rest_ops.request(host, out) == SC_DONE)
+    struct sc_request first = {0};
+    enum settled settled = SETTLED;
+    bool good = note_search(host, &spl) && (!spl.has_bounds || freeze_poll(host)), windows = spl.makes_rows && !spl.has_bounds;
+    if (good && windows && (host->api->get(host, SC_WALK, "from") || rest_ops.request(host, &first) != SC_DONE)) /* this freezes it */
+        settled = settle_rows(host);
+    good = good && settled != NO_MEMORY;
+    if (settled == NO_WINDOW || (good && rest_ops.request(host, out) == SC_DONE))
         return SC_DONE;
     if (!by_job(host)) {
         good = good && narrow(host);

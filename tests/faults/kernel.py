@@ -3,7 +3,7 @@
 
     tests/faults/kernel.py --list
     tests/faults/kernel.py [--run NAME]... [--full] [--seed N] [--agent PATH] [--other PATH] [--env NAME=VALUE]...
-                          [--events N] [--keep]
+                          [--events N] [--keep] [--jobs N]
 
 Ends with the line `faults: N passed, N failed`; exit status 1 when anything failed, 2 when it cannot start. A failure
 prints what was found and keeps the directory with all logs. The same seed makes the same plan; what the machine's
@@ -11,8 +11,10 @@ timing makes of it may differ.
 """
 
 import argparse
+import concurrent.futures
 import os
 import random
+import subprocess
 import sys
 import time
 import traceback
@@ -38,6 +40,7 @@ def arguments():
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for the agent; more than once")
     parser.add_argument("--events", type=int, help="so many events in scenarios that have them")
     parser.add_argument("--keep", action="store_true", help="keep the directories of good runs too")
+    parser.add_argument("--jobs", type=int, default=1, help="so many scenarios at once, each in a process of its own: they mostly wait")
     return parser.parse_args()
 
 
@@ -62,9 +65,24 @@ def main():
     options.env = dict(pair.partition("=")[::2] for pair in options.env)
     options.seed = options.seed or time.time_ns() % 1_000_000
     print(f"faults: agent {options.agent}, seed {options.seed}, {'full' if options.full else 'quick'}", flush=True)
-    results = [run(ALL[name], options) for name in options.run or ALL]
+    names = list(options.run or ALL)
+    results = run_beside(names, options) if options.jobs > 1 and len(names) > 1 else [run(ALL[name], options) for name in names]
     print(f"faults: {sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if all(results) else 1
+
+
+def run_beside(names, options):
+    """Each in a process of its own, `jobs` at once; what one says is printed when it has ended."""
+    def one(name):
+        ended = subprocess.run([*command, "--run", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        said = [line for line in ended.stdout.splitlines() if not line.startswith("faults: ")]
+        print("\n".join(said), flush=True)
+        return ended.returncode == 0
+    command = [sys.executable, os.path.abspath(__file__), "--seed", str(options.seed), "--agent", options.agent, *(["--full"] if options.full else []),
+               *(["--keep"] if options.keep else []), *(["--events", str(options.events)] if options.events else []),
+               *(["--other", options.other] if options.other else []), *(f"--env={name}={value}" for name, value in options.env.items())]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        return list(pool.map(one, names))
 
 
 def run(chosen, options):

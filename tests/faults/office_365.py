@@ -1,15 +1,20 @@
-"""Office 365 (lists of blobs by the time at which they became available, each blob by a request of its own): office_walk, office_weather.
+"""Office 365 (lists of blobs by the time at which they became available, each blob by a request of its own): office_walk, office_weather,
+office_power_loss.
 
 The simulator puts some events into two blobs, lists blobs late and out of order, names the real API's host in its links, and counts a
 violation for each request without PublisherIdentifier and each start of a subscription within 15 minutes of another.
 """
 
 import json
+import os
+import shutil
 
+from losses import lose_power
 from relapses import BRIEF
 from scenario import conclude, scenario
+from signaltest.copier import copy_of_stream
 from signaltest.ledger import GAP_TYPE, Ledger, Offers
-from signaltest.tools import wait_until
+from signaltest.tools import hold, wait_until
 from waves import ODD, Vendor, deal, kill
 from world import IDLE_S, STREAM, World
 
@@ -45,11 +50,17 @@ class Office(Vendor):
             self.set(append={"type": kind, "count": size.wave // 4, "late_by": 1800})
         self.set(churn={"pages": size.churn, "append": 3, "late_by": 60})
 
-    def judge_all(self, gaps=False):
+    def wait_whole(self):
+        """Until the stream holds every event again."""
+        def judged():
+            return self.ledger().judge(copy_of_stream(self.world.js, STREAM))
+        wait_until(lambda: "missing" not in judged().wrong(), IDLE_S, lambda: f"everything back in the stream\n{judged()}\n{self.describe()}")
+
+    def judge_all(self, **judging):
         self.settle()
         self.polls()
         self.settle()
-        verdict = self.world.finish(settle=False, ledger=self.ledger(), gaps=gaps)
+        verdict = self.world.finish(settle=False, ledger=self.ledger(), **judging)
         conclude(self.world, "")
         return verdict
 
@@ -57,7 +68,6 @@ class Office(Vendor):
         """Gap artifacts in the stream that say this."""
         bodies = [self.world.look(lambda: self.world.js.message(STREAM, seq=copy.seq).body) for copy in self.world.copier.copies if copy.ce_type == GAP_TYPE]
         return sum(json.loads(body)["reason"] == reason for body in bodies)
-
 
 
 def sizes(size):
@@ -129,3 +139,56 @@ def office_weather(options, size):
         world.expect(passed > 0, "no gap names a blob that expired")
         world.expect(state["starts"] == 2, f"{state['starts']} starts of a subscription: one each of general and exchange were needed")
         return conclude(world, f"{verdict}; {state['expired_blobs']} blobs expired, {state['gone_blobs']} gone, {state['expired_cursors']} pages lost")
+
+
+def forget_read_blobs(world, agent, office, size):
+    """SEEN alone goes back to what it was before the newest blobs were read: each stream is synced by itself."""
+    files = os.path.join(world.server.store_dir, "jetstream", "$G", "streams", "KV_SEEN")
+    kept = world.workspace.file("seen-before")
+    world.server.terminate()
+    shutil.copytree(files, kept)
+    world.server.start()
+    office.arrive(size)
+    office.settle()
+    agent.kill()
+    world.server.kill()
+    shutil.rmtree(files)
+    shutil.copytree(kept, files)
+    world.server.start()
+    world.connection.reconnect()
+    hold(world.window_s + 0.5)  # the stream's memory of message ids must not hide a double
+    agent.start()
+
+
+@scenario("office_power_loss", {"events": 1000, "wave": 40, "churn": 6, "page": 20, "blob": 4, "rounds": 4, "most": 300},
+          {"events": 20_000, "wave": 300, "churn": 30, "page": 100, "blob": 10, "rounds": 12, "most": 3000})
+def office_power_loss(options, size):
+    """The stream loses its newest messages, events of blobs that were read to their end among them, with walks open and with all closed, the
+    agent alive and dead: these blobs are fetched once more, and nothing comes twice. Then SEEN alone goes back: which blobs were read is
+    forgotten, and their events are found in the stream. A subscription that was started is not started again, whatever is lost."""
+    vendors = {VENDOR: {**sizes(size), **FREELY, "page_size": size.page, "events_per_blob": size.blob, "list_lag": 1.0, "shapes": ODD}}
+    with World("office_power_loss", options, vendors, stream=BRIEF) as world:
+        office = Office(world)
+        office.put()
+        agent = world.new_agent().start()
+        wait_until(lambda: office.state()["starts"], IDLE_S, office.describe)
+        lost = 0
+        for number in range(size.rounds):
+            office.arrive(size)
+            office.grow(world.rng.randint(size.wave, 5 * size.wave), agent)
+            lost += lose_power(world, agent, size.most, agent_dies=number % 2 == 0)
+        open_walks = lost
+        for agent_dies in (True, False):
+            office.settle()
+            lost += lose_power(world, agent, size.most, agent_dies)
+            office.wait_whole()
+        again = office.state()["refetched"]
+        office.settle()
+        forget_read_blobs(world, agent, office, size)
+        verdict = office.judge_all(stream=True, gaps=True)
+        state = office.state()
+        world.expect(open_walks > 0 and lost > open_walks, "nothing was lost in an open walk, or behind a closed one: nothing was tested")
+        world.expect(again > 0, "no blob was fetched again, though events of read ones were lost")
+        world.expect(state["refetched"] > again, "no blob was fetched again, though nothing said that it had been read")
+        world.expect(state["starts"] == 1, f"{state['starts']} starts of a subscription instead of one")
+        return conclude(world, f"{lost} messages lost in {size.rounds + 2} cuts, {state['refetched']} blobs fetched again; {verdict}")

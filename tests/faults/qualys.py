@@ -37,11 +37,22 @@ class Fleet(Vendor):
 
     def polls(self, number=2):
         """So many more walks."""
-        before = self.state()["walks"].get(TYPE, 0)
-        wait_until(lambda: self.state()["walks"].get(TYPE, 0) >= before + number, IDLE_S, lambda: f"{number} more walks\n{self.describe()}")
+        before = self.walks()
+        wait_until(lambda: self.walks() >= before + number, 2 * IDLE_S, lambda: f"{number} more walks\n{self.describe()}")
 
-    def progress(self):
-        return *super().progress(), self.state()["walks"].get(TYPE)
+    def at_rest(self):
+        """Nothing changes any more, and every last version was served. A walk is open most of the time."""
+        return not self.state().get("churn_left", 0) and all(line["offered"] for line in self.lines() if line["last"])
+
+    def walks(self):
+        return self.state()["walks"].get(TYPE, 0)
+
+    def settle(self):
+        """At rest; fails when whole walks do not bring it."""
+        enough = self.walks() + 10
+        wait_until(lambda: self.at_rest() or self.walks() > enough, 10 * IDLE_S, self.describe)
+        self.world.expect(self.at_rest(), f"ten walks, and not at rest\n{self.describe()}")
+        conclude(self.world, "")
 
     def check_untouched(self, copies):
         """Every detection as it is now is in the stream, whichever of its host's fields came with it."""
@@ -79,7 +90,7 @@ def options_of(size, **choices):
 
 
 @scenario("qualys_waves", {"hosts": 60, "detections": 1500, "page": 7, "wave": 16, "churn": 8, "kills": 4, "server_kills": 2, "rounds": 2},
-          {"hosts": 1500, "detections": 40_000, "page": 60, "wave": 200, "churn": 30, "kills": 20, "server_kills": 6, "rounds": 8})
+          {"hosts": 800, "detections": 20_000, "page": 60, "wave": 80, "churn": 20, "kills": 14, "server_kills": 4, "rounds": 5})
 def qualys_waves(options, size):
     """Scans, fixes, new and purged hosts between and behind pages; agent and server killed; then without kills: replies cut and garbled,
     throttles, errors inside a 200."""
@@ -111,7 +122,7 @@ def qualys_waves(options, size):
 
 
 @scenario("qualys_untouched", {"hosts": 200, "detections": 12_000, "page": 50, "wave": 6, "kills": 3, "server_kills": 1, "identities": 1024},
-          {"hosts": 2000, "detections": 120_000, "page": 200, "wave": 20, "kills": 12, "server_kills": 4, "identities": 32_768})
+          {"hosts": 1000, "detections": 60_000, "page": 200, "wave": 15, "kills": 9, "server_kills": 3, "identities": 16_384})
 def qualys_untouched(options, size):
     """Hosts are scanned again and again, each scan leaves half of their detections as they were. The agent may keep few identities (in segments of
     4,096), enough for what changes, so that those of the first walk are long forgotten: nothing is published twice, through kills and restarts."""
@@ -135,7 +146,7 @@ def qualys_untouched(options, size):
 
 
 @scenario("qualys_power_loss", {"hosts": 100, "detections": 6_000, "page": 5, "wave": 8, "early": 2, "rounds": 2, "most": 1500},
-          {"hosts": 1000, "detections": 60_000, "page": 20, "wave": 60, "early": 6, "rounds": 6, "most": 8000})
+          {"hosts": 800, "detections": 40_000, "page": 20, "wave": 40, "early": 6, "rounds": 4, "most": 6000})
 def qualys_power_loss(options, size):
     """The stream loses its newest messages, in the first walk, whose records are old enough to be known by the reading of their host alone, and
     later; the agent alive and dead. What was lost is published again though its host had been read, and nothing else is."""

@@ -175,7 +175,7 @@ def waves_onepassword(options, size):
             new_events(vendor, size)
             vendor.misbehave({"kind": "cut", "count": 2, "skip": 2}, {"kind": "truncated_json", "skip": 5},
                              {"kind": "status", "status": 500, "skip": 9}, {"kind": "repeated_cursor", "skip": 11},
-                             {"kind": "no_cursor", "skip": 13}, *([] if number else [UNNAMED]))
+                             {"kind": "no_cursor", "skip": 13}, THROTTLED if number else UNNAMED)
             vendor.grow(size.wave, agent)
             vendor.set(expire_cursors=True)
             vendor.polls()

@@ -96,7 +96,7 @@ static void test_gd_tokens(void **state)
     f.now += 9 * MINUTE;
     check_list(&f, "9 minutes old", A, 3, FAKE_NOW - 24ll * 60 * MINUTE, "t1");
     f.now += 2 * MINUTE;
-    check_list(&f, "older than 10: by time", A, 3, FAKE_NOW - 24ll * 60 * MINUTE, NULL);
+    check_list(&f, "older than 10: by time, another length", A, 2, FAKE_NOW - 24ll * 60 * MINUTE, NULL);
     fake_close(&f);
     open_findings(&f, A);
     CHECK_INT("more", read_page(&f, "a", NULL, "t1"), SC_MORE);
@@ -170,6 +170,14 @@ static void test_gd_several_detectors(void **state)
     fake_close(&f);
     open_findings(&f, NULL);
     CHECK_INT("two", list_detectors(&f, "[\"" A "\",\"" B "\"]", NULL), SC_MORE);
+    CHECK_INT("full", read_page(&f, "a b c", "2026-05-01T09:40:00.000Z", "x"), SC_MORE);
+    CHECK_TEXT("nothing yet", fake_show(&f, FAKE_POSITION), "");
+    CHECK_INT("its end, by time", read_page(&f, "c", "2026-05-01T09:40:00.000Z", NULL), SC_MORE);
+    CHECK_INT("nothing", read_page(&f, "", NULL, NULL), SC_WALKED);
+    CHECK_TEXT("the first walk of all moves at its end too", fake_show(&f, FAKE_POSITION), "time=2026-05-01T09:40:00.000Z");
+    fake_close(&f);
+    open_findings(&f, NULL);
+    CHECK_INT("two", list_detectors(&f, "[\"" A "\",\"" B "\"]", NULL), SC_MORE);
     CHECK_INT("nothing", read_page(&f, "", NULL, NULL), SC_MORE);
     CHECK_INT("nothing", read_page(&f, "", NULL, NULL), SC_WALKED);
     CHECK_TEXT("the first bound is kept", fake_show(&f, FAKE_POSITION), "since=2026-04-30T10:00:00.000Z");
@@ -187,6 +195,23 @@ static void test_gd_detector_is_gone(void **state)
     CHECK_INT("refused", fake_reply(&f, 400, "{\"__type\":\"BadRequestException\",\"message\":\"not owned by the current account\"}"), SC_REFUSE);
     CHECK_INT("asked anew", list_detectors(&f, "[\"" B "\",\"c\"]", NULL), SC_MORE);
     check_list(&f, "all of them, from the beginning", B, 3, FAKE_NOW - 24ll * 60 * MINUTE, NULL);
+    fake_close(&f);
+}
+
+static void test_gd_clock_ahead_at_first(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_findings(&f, A);
+    f.now += 2 * 24ll * 60 * MINUTE;
+    fake_request(&f);
+    fake_reply(&f, 200, NULL);
+    fake_list(&f, "");
+    f.now = FAKE_NOW; /* the reply's Date */
+    CHECK_INT("from earlier on", fake_page(&f, 0, NULL), SC_MORE);
+    CHECK_TEXT("nothing is remembered", fake_show(&f, FAKE_POSITION), "");
+    check_list(&f, "a day back by the vendor's clock", A, 3, FAKE_NOW - 24ll * 60 * MINUTE, NULL);
+    CHECK_INT("once", read_page(&f, "", NULL, NULL), SC_WALKED);
     fake_close(&f);
 }
 
@@ -350,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_gd_detectors),
         cmocka_unit_test(test_gd_several_detectors),
         cmocka_unit_test(test_gd_detector_is_gone),
+        cmocka_unit_test(test_gd_clock_ahead_at_first),
         cmocka_unit_test(test_gd_errors),
         cmocka_unit_test(test_gd_throttled_behind_a_token),
         cmocka_unit_test(test_gd_hosts),

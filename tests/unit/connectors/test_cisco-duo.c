@@ -184,6 +184,23 @@ static void test_duo_seconds_go_on(void **state)
     fake_close(&f);
 }
 
+static void test_duo_clock_ahead_at_first(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_log(&f, "admin_logs");
+    f.now += 2 * 86400000ll;
+    fake_request(&f);
+    fake_reply(&f, 200, NULL);
+    fake_envelope(&f, "stat", "OK");
+    f.now = FAKE_NOW; /* the reply's Date */
+    CHECK_INT("from earlier on", fake_page(&f, 0, NULL), SC_MORE);
+    CHECK_TEXT("nothing is remembered", fake_show(&f, FAKE_POSITION), "");
+    CHECK_INT("once", read_page(&f, 0, NULL, NULL), SC_WALKED);
+    CHECK_TEXT("a day back by Duo's clock", f.url, ADMIN "1777543200");
+    fake_close(&f);
+}
+
 static void test_duo_stat(void **state)
 {
     (void)state;
@@ -331,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_duo_lost_offset),
         cmocka_unit_test(test_duo_seconds),
         cmocka_unit_test(test_duo_seconds_go_on),
+        cmocka_unit_test(test_duo_clock_ahead_at_first),
         cmocka_unit_test(test_duo_stat),
         cmocka_unit_test(test_duo_errors),
         cmocka_unit_test(test_duo_no_memory),

@@ -117,6 +117,10 @@ static void test_rest_link_below(void **state)
         {"http://127.0.0.1:1234/okta", "http://127.0.0.1:1234/oktax/api", NULL, "a path that only begins alike"},
         {"http://127.0.0.1:1234/okta", "http://127.0.0.1:1234/api", NULL, "outside the base's path"},
         {"http://127.0.0.1:1234/okta", "/api", NULL, "from the root, outside"},
+        {"https://gw.test/okta", "https://gw.test/okta/../other", NULL, "climbs out of the base"},
+        {"https://gw.test/okta", "/okta/a/%2E./../..%2e/x", NULL, "climbs, encoded"},
+        {"https://gw.test/okta", "/okta/..", NULL, "climbs at the end"},
+        {"https://gw.test/okta", "/okta/...?a=/../b", "/...?a=/../b", "three dots, and dots in the query, are none"},
         {"http://127.0.0.1:1234/okta", "http://127.0.0.1:1234/okta?x", NULL, "the base itself"},
         {"http://[::1]x/y", "http://[::1]/y/z", NULL, "something behind the bracket"},
     };

@@ -106,15 +106,43 @@ static void test_searches(void **state)
     }
 }
 
+/* All of it is sent, however long it is. */
+static void test_long_search(void **state)
+{
+    (void)state;
+    enum { LONG = 8100 };
+    static char search[LONG + 1], want[3 * LONG + 200];
+    struct fake f;
+    memset(search, '=', LONG);
+    size_t n = (size_t)snprintf(want, sizeof want, "search=search%%20");
+    for (size_t i = 0; i < LONG; i++, n += 3)
+        memcpy(want + n, "%3D", 3);
+    open_search(&f, search, NULL);
+    fake_set(&f, FAKE_POSITION, "time", "2026-05-01T09:44:00.000Z");
+    snprintf(want + n, sizeof want - n, "&earliest_time=1777627740&latest_time=1777629540" TAIL);
+    CHECK_INT("asks", fake_request(&f), SC_SEND);
+    CHECK_TRUE("all of it", f.body && strcmp(f.body, want) == 0);
+    fake_close(&f);
+}
+
 static void test_rows_do_not_overlap(void **state)
 {
     (void)state;
     struct fake f;
     open_search(&f, "index=main | stats count", NULL);
     fake_set(&f, FAKE_POSITION, "time", "2026-05-01T09:44:00.000Z");
+    f.now = FAKE_NOW + 900; /* our idea of the vendor's time is ahead of its Date */
     CHECK_INT("read", read_page(&f, 1), SC_WALKED);
-    CHECK_TRUE("from where the last one ended", strstr(f.body, "earliest_time=1777628640&latest_time=1777629540&"));
-    CHECK_INT("kept by the window", f.remember_as, (NOW - 60) * 1000ll);
+    CHECK_TRUE("from where the last one ended", strstr(f.body, "earliest_time=1777628640&latest_time=1777629538&"));
+    CHECK_INT("kept by the window", f.remember_as, (NOW - 62) * 1000ll);
+    CHECK_TEXT("nothing of it is asked for again", fake_get(&f, FAKE_POSITION, "time"), "2026-05-01T09:58:58.000Z");
+    fake_new_walk(&f);
+    f.now = FAKE_NOW - 500;
+    CHECK_INT("nothing yet", fake_request(&f), SC_DONE);
+    fake_new_walk(&f);
+    f.now = f.answered = FAKE_NOW + 60000;
+    CHECK_INT("on", read_page(&f, 1), SC_WALKED);
+    CHECK_TRUE("from there", strstr(f.body, "earliest_time=1777629538&latest_time=1777629598&"));
     fake_close(&f);
 }
 
@@ -404,7 +432,7 @@ int main(void)
         cmocka_unit_test(test_never_back),          cmocka_unit_test(test_old_paths),          cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_answer),           cmocka_unit_test(test_lines),              cmocka_unit_test(test_job),
         cmocka_unit_test(test_job_of_nothing),      cmocka_unit_test(test_job_on_old_paths),   cmocka_unit_test(test_job_left),
-        cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_short_of_memory),     cmocka_unit_test(test_long_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,7 @@ static void test_windows_hostile_files(void **state)
         {"/f/a|a|2026-05-01T09:30:00Z", NULL, "is no absolute URL"},
         {"https://vendor.test|a|2026-05-01T09:30:00Z", NULL, "has no path"},
         {"https://vendor.test/a", NULL, "has no name"},
+        {"https://vendor.test/a/../../b|b|2026-05-01T09:30:00Z", NULL, "holds a part"},
         {"https://api.acme.test@evil.test/../x\x7f|a|2026-05-01T09:30:00Z", NULL, "is no absolute URL"},
         {"", "javascript:alert(1)", "the address of the next page is no absolute URL"},
     };
