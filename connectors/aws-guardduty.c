@@ -12,7 +12,7 @@
  *   position passes and each poll reads again. If it goes over the order that the first page found, findings are younger than what follows
  *   them: behind a token times count only as far as they did for the page that opened it. What remains: more than a page of one millisecond, older
  *   than 5 minutes, of which one happens again in the very seconds in which they are read, where a token counts places.
- * - Details are younger than their list, so that their times count only up to 5 minutes before it. An id without details was archived away or has
+ * - Details are younger than their list, so that their times count only up to 5 minutes before it. An id without details has
  *   expired: no error.
  * - How long a nextToken lives is not documented. One that is older than 10 minutes is not used any more, one that is refused (400) is dropped, and the
  *   walk goes on by time. Absent and "" are the end; an empty page that has one is not.
@@ -475,7 +475,8 @@ static const struct sc_field settings[] = {
     {
         .name = "region",
         .title = "AWS region",
-        .help = "Where GuardDuty is read, one integration for each; cn-* regions are asked below amazonaws.com.cn",
+        .help = "Where GuardDuty is read, one integration for each; of two accounts in one region give each integration a source of its own; cn-* is asked below "
+                "amazonaws.com.cn",
         .example = "eu-west-1",
         .def = "us-east-1",
         .kind = SC_HOST,

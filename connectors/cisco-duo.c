@@ -312,8 +312,8 @@ static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 *
     }
 
 #define RECORDS                                                                                                                       \
-    .permission = "Grant read log (Admin API application; Duo Essentials, Advantage, Premier or a trial)", .min_interval_s = 60, .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, \
-    .shape = SC_SHAPE_LOG
+    .permission = "Grant read log (Admin API application; Duo Essentials, Advantage, Premier or a trial)", .min_interval_s = 60,      \
+    .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, .shape = SC_SHAPE_LOG
 #define SAID       "stat", "code", "message", "message_detail"
 #define V2_RECORDS RECORDS, .identity = SC_IMMUTABLE, .time_format = SC_TIME_RFC3339, .envelope = {SAID, "response.metadata.next_offset"}
 #define V1_RECORDS                                                                                                                    \

@@ -20,7 +20,7 @@
  *   Retry-After is honoured.
  * - Retention depends on the contract (threats about a year, activities 90 to 365 days, unverified). Agents that were not heard of for long
  *   do not change: their first poll looks back 30 days, so that the inventory has them too. */
-#include "rest/rest.h"
+#include "rest/parts.h"
 
 #include <stdlib.h>
 
@@ -43,9 +43,7 @@ static int64_t time_of(const struct sc_host *host, enum sc_keep keep, const char
 static void drop_cursor(struct sc_host *host)
 {
     static const char *const gone[] = {"cursor", "cursor_at", "opened"};
-    const char *lost = host->api->get(host, SC_WALK, "lost");
-    const char *times = host->api->text(host, "%d", lost ? atoi(lost) + 1 : 1);
-    if (!times || !host->api->set(host, SC_WALK, "again", "1") || !host->api->set(host, SC_WALK, "lost", times))
+    if (!host->api->set(host, SC_WALK, "again", "1") || !rest_set_number(host, SC_WALK, "lost", rest_get_number(host, SC_WALK, "lost", 0) + 1))
         return; /* memory is short: with a later request */
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         host->api->set(host, SC_WALK, gone[i], NULL);

@@ -56,9 +56,9 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     struct sc_poller *p = result->arg;
     struct sc_log_cx cx = sc_poller_cx(p);
     bool taken = (result->status >= 200 && result->status < 300) || result->status == 404 || result->status == 410;
-    (void)transfer;
     p->out--;
     p->leaving = NULL;
+    sc_reply_keep_named_wait(p, transfer, result);
     sc_request_release(p);
     p->request_pools[0] = NULL;
     if (taken && p->loaded && !p->leave_stale) {

@@ -419,6 +419,8 @@ bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status);
 ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len);
 void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result);
 void sc_reply_finish(struct sc_poller *p); /* p->finishing, and there is room again */
+/* Whatever is made of the refusal, the vendor has said "not before": nobody asks its pools before. */
+void sc_reply_keep_named_wait(struct sc_poller *p, struct sc_transfer *transfer, const struct sc_http_result *result);
 void sc_reply_forget_page(struct sc_poller *p); /* SC_PAGE and items: the page ended or begins again */
 
 /* token.c: tokens of the OAuth2 kind; one call at a time for each, whoever needs it */

@@ -60,11 +60,11 @@ static void learn_budgets(struct sc_poller *p, const struct sc_http_result *resu
 
 /* When throttled: Retry-After, else the reset header of one of the request's pools. After a failure of the vendor's: Retry-After alone. A refused
  * credential or a wrong setting does not get better by waiting. */
-static struct sc_wait named_wait(struct sc_poller *p, const struct sc_http_result *result, enum sc_class cls)
+static struct sc_wait named_wait(struct sc_poller *p, struct sc_transfer *transfer, const struct sc_http_result *result, enum sc_class cls)
 {
     if (cls != SC_CLASS_THROTTLED && cls != SC_CLASS_RETRY)
         return (struct sc_wait){.until_ms = SC_TIME_NONE};
-    struct sc_str retry_after = sc_http_header(p->transfer, "Retry-After", 0), reset = {0};
+    struct sc_str retry_after = sc_http_header(transfer, "Retry-After", 0), reset = {0};
     const char *name = NULL;
     enum sc_reset_unit unit = SC_RESET_NONE;
     for (unsigned i = 0; cls == SC_CLASS_THROTTLED && p->request_pools[i] && !name; i++) {
@@ -72,10 +72,18 @@ static struct sc_wait named_wait(struct sc_poller *p, const struct sc_http_resul
         if (b && b->pool->reset_header) {
             name = b->pool->reset_header;
             unit = b->pool->reset_unit;
-            reset = sc_http_header(p->transfer, name, 0);
+            reset = sc_http_header(transfer, name, 0);
         }
     }
     return sc_read_wait(retry_after, reset, name, unit, sc_real_ms(), result->date_ms);
+}
+
+void sc_reply_keep_named_wait(struct sc_poller *p, struct sc_transfer *transfer, const struct sc_http_result *result)
+{
+    struct sc_status_reading reading = sc_read_status(result->status, true);
+    struct sc_wait wait = named_wait(p, transfer, result, sc_reason_class(reading.reason));
+    if (wait.until_ms != SC_TIME_NONE)
+        sc_poller_hold_pools(p, wait.until_ms);
 }
 
 /* ---- the head ------------------------------------------------------------------------------------------------------------------- */
@@ -584,15 +592,6 @@ void sc_reply_finish(struct sc_poller *p)
     sc_poller_wake(p);
 }
 
-/* The connector goes on another way; the vendor has said "not before" all the same. */
-static void keep_named_wait(struct sc_poller *p, const struct sc_http_result *result)
-{
-    struct sc_status_reading reading = sc_read_status(result->status, true);
-    struct sc_wait wait = named_wait(p, result, sc_reason_class(reading.reason));
-    if (wait.until_ms != SC_TIME_NONE)
-        sc_poller_hold_pools(p, wait.until_ms);
-}
-
 static void judge_refusal(struct sc_poller *p, const struct sc_http_result *result)
 {
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
@@ -609,7 +608,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
     }
     p->inst->config->connector->ops->response(&p->host, &response, &verdict);
     if (verdict.action == SC_AGAIN || verdict.action == SC_FINISHED || verdict.action == SC_PASS_OVER)
-        keep_named_wait(p, result);
+        sc_reply_keep_named_wait(p, p->transfer, result);
     if (verdict.action == SC_AGAIN) {
         ask_again(p, &verdict);
         return;
@@ -640,7 +639,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         struct sc_status_reading reading = sc_read_status(result->status, p->asked_with && p->asked_with->worked);
         reason = reason ? reason : reading.reason ? reading.reason : SC_REASON_BAD_RESPONSE;
         snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, verdict.detail[0] ? ": " : "", verdict.detail);
-        wait = named_wait(p, result, sc_reason_class(reason));
+        wait = named_wait(p, p->transfer, result, sc_reason_class(reason));
     }
     if (verdict.wait_until != SC_TIME_NONE)
         wait.until_ms = verdict.wait_until;

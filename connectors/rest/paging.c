@@ -381,7 +381,7 @@ static bool has_all(const struct sc_host *host, uint64_t count)
     const struct rest_data_type *row = row_of(host);
     int64_t total;
     return row->follows_time && row->total && !rest_cursor(host) && count < rest_limit(host) &&
-           rest_number(host->api->envelope(host, row->total), &total) && (int64_t)count >= total;
+           rest_number(host->api->envelope(host, row->total), &total) && (int64_t)count == total;
 }
 
 /* There is more behind the page by what it shows itself: it is full, or the total says so. A short one that has a cursor and no total is

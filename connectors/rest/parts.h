@@ -29,6 +29,8 @@ const char *rest_freeze_since(struct sc_host *host);
 int64_t rest_lower_bound(const struct sc_host *host);
 /* template.c: time of SC_POSITION "time"; SC_TIME_NONE: none. */
 int64_t rest_position_time(const struct sc_host *host);
+/* template.c: the same, or the first walk's bound while there was no record; SC_TIME_NONE: nothing was ever read to its end. */
+int64_t rest_known_time(const struct sc_host *host);
 /* template.c: this walk reads everything there is. */
 bool rest_is_whole(const struct sc_host *host);
 

@@ -374,7 +374,7 @@ static bool is_faulty(struct sc_host *host, struct sc_verdict *out)
 static void note_quiet(struct sc_host *host, const struct sc_page *in)
 {
     const struct rest_data_type *row = row_of(host);
-    int64_t known = rest_position_time(host), until = in->answered - (int64_t)host->type->lag_s * 1000;
+    int64_t known = rest_known_time(host), until = in->answered - (int64_t)host->type->lag_s * 1000;
     bool old = row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
     const char *text = old ? host->api->rfc3339(host, until) : NULL;
     if (text || host->api->get(host, SC_POSITION, "quiet"))

@@ -47,12 +47,23 @@ const char *rest_since(struct sc_host *host)
     return rest_freeze_since(host);
 }
 
-/* How far walks have read, the last of them without finding anything newer than the position. */
+static int64_t kept_time(const struct sc_host *host, const char *name)
+{
+    const char *text = host->api->get(host, SC_POSITION, name);
+    return text ? host->api->parse_time(host, sc_str_of(text), SC_TIME_RFC3339) : SC_TIME_NONE;
+}
+
+int64_t rest_known_time(const struct sc_host *host)
+{
+    int64_t position = rest_position_time(host);
+    return position != SC_TIME_NONE ? position : kept_time(host, "since");
+}
+
+/* How far walks have read, the last of them without finding anything newer than what is known. */
 static int64_t covered_time(const struct sc_host *host)
 {
-    const char *text = host->api->get(host, SC_POSITION, "quiet");
-    int64_t position = rest_position_time(host), quiet = text ? host->api->parse_time(host, sc_str_of(text), SC_TIME_RFC3339) : SC_TIME_NONE;
-    return quiet != SC_TIME_NONE && quiet > position ? quiet : position;
+    int64_t known = rest_known_time(host), quiet = kept_time(host, "quiet");
+    return quiet != SC_TIME_NONE && quiet > known ? quiet : known;
 }
 
 const char *rest_freeze_since(struct sc_host *host)
@@ -61,7 +72,7 @@ const char *rest_freeze_since(struct sc_host *host)
     const char *since = host->api->rfc3339(host, bound);
     if (!since || !host->api->set(host, SC_WALK, "since", since))
         return NULL;
-    if (rest_position_time(host) != SC_TIME_NONE && covered < bound) /* the vendor's reach cut it */
+    if (covered != SC_TIME_NONE && covered < bound) /* the vendor's reach cut it */
         host->api->passed(host, covered, bound);
     return since;
 }

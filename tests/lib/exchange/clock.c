@@ -26,6 +26,11 @@ void ex_clock_forward(int64_t ms)
     real_ms += ms;
 }
 
+void ex_clock_of_host(int64_t ms)
+{
+    real_ms = ms;
+}
+
 int64_t ex_clock_mono(void)
 {
     return mono_ms;

@@ -5,5 +5,6 @@
 
 void ex_clock_set(int64_t real_ms);   /* of a new play; monotonic time begins anew */
 void ex_clock_forward(int64_t ms);
+void ex_clock_of_host(int64_t real_ms); /* somebody sets it: monotonic time goes on */
 int64_t ex_clock_mono(void);
 int64_t ex_clock_real(void);

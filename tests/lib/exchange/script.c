@@ -44,6 +44,7 @@ static const struct word {
     {"refuse", EX_REFUSE, MUST, NEVER, false, false},
     {"crash", EX_CRASH, NEVER, NEVER, false, false},
     {"restart", EX_RESTART, NEVER, NEVER, false, false},
+    {"host-clock", EX_HOST_CLOCK, MUST, NEVER, false, false},
     {"body", EX_BODY, MAY, MAY, false, false},
     {"cut", EX_CUT, MUST, NEVER, false, false},
     {"fails", EX_FAILS, MUST, NEVER, false, false},

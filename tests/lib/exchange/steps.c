@@ -283,6 +283,15 @@ static int step_write(struct ex_play *play)
     return 0;
 }
 
+static int step_host_clock(struct ex_play *play)
+{
+    int64_t at = sc_time_parse_rfc3339(sc_str_of(play->step->args));
+    if (at == SC_TIME_NONE)
+        return ex_wrong(play, "host-clock takes a time as 2026-05-01T10:05:00Z");
+    ex_clock_of_host(at);
+    return 0;
+}
+
 static int step_restart(struct ex_play *play, bool crash)
 {
     if (ex_calm(play))
@@ -374,6 +383,8 @@ static int one_step(struct ex_play *play)
         return step_restart(play, true);
     case EX_RESTART:
         return step_restart(play, false);
+    case EX_HOST_CLOCK:
+        return step_host_clock(play);
     default:
         return expect_step(play);
     }

@@ -133,7 +133,8 @@ static void test_duo_seconds(void **state)
         enum sc_more want;
         const char *next, *time, *why;
     } rows[] = {
-        {999, "1777629400", SC_WALKED, NULL, "2026-05-01T09:56:40.000Z", "not full"},
+        {99, "1777629400", SC_WALKED, NULL, "2026-05-01T09:56:40.000Z", "short, however little a page holds"},
+        {999, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "full, where a page holds 999"},
         {1000, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "full: from its last second on"},
         {1001, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "more than a page was thought to hold"},
         {300, "1777629400", SC_MORE, "1777629400", "2026-05-01T09:56:40.000Z", "full, where a page holds 300"},
@@ -143,6 +144,7 @@ static void test_duo_seconds(void **state)
         {100, "1777629000", SC_BROKEN, NULL, NULL, "the same, of 100"},
         {1000, NULL, SC_BROKEN, NULL, NULL, "a full page without any time"},
         {99, "1777629000", SC_WALKED, NULL, "2026-05-01T09:50:00.000Z", "one second, not full"},
+        {250, "1777629000", SC_WALKED, NULL, "2026-05-01T09:50:00.000Z", "one second, no size that a page has"},
         {0, NULL, SC_WALKED, NULL, NULL, "nothing"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {

@@ -81,6 +81,7 @@ static void test_s1_ends(void **state)
         {3, "c", NULL, SC_MORE, "T09%3A00", "full, no total: by time"},
         {3, "c", "3", SC_MORE, "T09%3A00", "full: totals are only informational"},
         {2, "c", "2", SC_WALKED, NULL, "short, and all there are: the cursor leads to nothing"},
+        {2, "c", "0", SC_MORE, "&cursor=c", "a total that cannot be: the cursor knows"},
         {2, "c", "9", SC_MORE, "T09%3A00", "gives less than asked for: by time"},
         {2, "c", NULL, SC_MORE, "&cursor=c", "short, no total: the cursor knows"},
         {2, "c", "many", SC_MORE, "&cursor=c", "a total that is none"},

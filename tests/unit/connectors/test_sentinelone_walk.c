@@ -38,7 +38,7 @@ struct vendor {
     short order[AGENTS]; /* that list */
     long ordered;
     bool last_open; /* short pages have a cursor, too, which leads to an empty one */
-    bool total;
+    bool total, zero; /* zero: whatever there is, it says 0 */
     int capped; /* gives no more than this, whatever is asked; 0: no cap */
     bool forgetful; /* knows no cursor, now and then */
 };
@@ -151,7 +151,7 @@ static struct shown answer(struct vendor *v, struct fake *f)
         snprintf(cursor, sizeof cursor, "k%d-%lld", (int)(sorted[at - 1] - v->agents), (long long)sorted[at - 1]->updated);
     fake_envelope(f, "errors", "[]");
     fake_envelope(f, "pagination.nextCursor", open ? cursor : NULL);
-    snprintf(count, sizeof count, "%ld", total);
+    snprintf(count, sizeof count, "%ld", v->zero ? 0 : total);
     fake_envelope(f, "pagination.totalItems", v->total ? count : NULL);
     return out;
 }
@@ -197,7 +197,7 @@ static bool walk(struct vendor *v, struct fake *f, bool resume, bool broken_off)
         CHECK_TRUE("goes on", more == SC_MORE || more == SC_WALKED || (more == SC_LOOP && v->forgetful));
         if (more == SC_MORE && page.records && !page.any_new && before.records && strcmp(page.text, before.text) == 0) {
             /* A full page of one millisecond, nothing behind it, and a vendor that says neither by cursor nor by total that it is the last. */
-            CHECK_TRUE("a loop to the agent only where nobody can know", v->last_open && !v->total);
+            CHECK_TRUE("a loop to the agent only where nobody can know", v->last_open && (!v->total || v->zero));
             more = SC_LOOP;
         }
         before = page;
@@ -232,6 +232,7 @@ static void run(unsigned seed)
     v.total = chance(&v, 2);
     v.capped = v.total && !v.by_place && !chance(&v, 4) ? 5 : 0;
     v.forgetful = !chance(&v, 3);
+    v.zero = v.total && !v.by_place && chance(&v, 2);
     while (v.now < FAKE_NOW) { /* a backlog of hours */
         change(&v);
         v.now += chance(&v, 1200000);
