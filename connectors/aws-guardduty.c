@@ -475,8 +475,8 @@ static const struct sc_field settings[] = {
     {
         .name = "region",
         .title = "AWS region",
-        .help = "Where GuardDuty is read, one integration for each; of two accounts in one region give each integration a source of its own; cn-* is asked below "
-                "amazonaws.com.cn",
+        .help = "Where GuardDuty is read, one integration for each; of two accounts in one region give each integration a source of its own; "
+                "cn-* is asked below amazonaws.com.cn",
         .example = "eu-west-1",
         .def = "us-east-1",
         .kind = SC_HOST,

@@ -28,7 +28,9 @@
 
 #include <stdio.h>
 
-#define NEW_KEYS "Open the Admin API application in the Duo Admin Panel (Applications) and save its integration key, secret key and API hostname."
+#define NEW_KEYS \
+    "In the Duo Admin Panel (Applications) add or open an application of type Admin API, tick \"Grant read log\", and save its integration key, secret " \
+    "key and API hostname."
 #define LATE_S   120
 #define V1_PAGE  1000
 #define V1_LEAST 100 /* a page that is shorter has all there is */

@@ -22,7 +22,6 @@
  *   do not change: their first poll looks back 30 days, so that the inventory has them too. */
 #include "rest/parts.h"
 
-#include <stdlib.h>
 
 #define NEW_TOKEN \
     "Generate a new API token for a service user of role Viewer (Settings > Users > Service Users), valid for as long as may be, and save it."

@@ -30,7 +30,8 @@
 
 #include <stdio.h>
 
-#define NEW_KEYS "Generate API keys (Settings > My Account > API Keys) as an Administrator whom nothing else uses: each new pair ends that user's old one. Save both."
+#define NEW_KEYS \
+    "Generate API keys (Settings > My Account > API Keys) as an Administrator whom nothing else uses: each new pair ends that user's old one. Save both."
 #define FOUND_LATE_S   3600
 #define UPDATED_LATE_S 600
 

@@ -73,7 +73,7 @@ static struct sc_credential *credential_of(struct sc_source *source, const char 
 
 int64_t sc_source_now(const struct sc_source *source)
 {
-    return sc_real_ms() + (source->offset_known ? source->offset_ms : 0);
+    return source->offset_known ? sc_boot_ms() + source->offset_ms : sc_real_ms();
 }
 
 static const struct sc_pool *pool_named(const struct sc_connector *c, const char *name)

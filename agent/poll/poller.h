@@ -113,7 +113,7 @@ struct sc_source {
     uint32_t failures;
     int64_t good_ms;        /* newest reply that was read to its end, monotonic */
     bool offset_known;
-    int64_t offset_ms;      /* vendor's Date minus own clock */
+    int64_t offset_ms;      /* vendor's Date minus sc_boot_ms() when it came */
 };
 
 /* Children that a page has read. */

@@ -143,12 +143,12 @@ static bool ready_to_cut(struct sc_poller *p)
     return true;
 }
 
-/* Date has whole seconds: the middle of the second is the best guess. */
+/* Date has whole seconds: the middle of the second is the best guess. Kept against the time that passes, as this host's clock may be set. */
 static void learn_clock(struct sc_source *source, int64_t date_ms)
 {
     if (date_ms == SC_TIME_NONE)
         return;
-    source->offset_ms = date_ms + 500 - sc_real_ms();
+    source->offset_ms = date_ms + 500 - sc_boot_ms();
     source->offset_known = true;
 }
 

@@ -110,6 +110,9 @@ static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t unti
     case SC_CLASS_CONFIG:
         return at_least(3600000, until_real);
     case SC_CLASS_LOCAL:
+        if (reason == SC_REASON_CLOCK_SKEW) /* it is the vendor that refuses, and may count refusals */
+            return doubled(30000, p->attempts++, 900000);
+        return 30000;
     case SC_CLASS_BROKER:
         return 30000;
     case SC_CLASS_RETRY:

@@ -390,7 +390,7 @@ static bool is_name(struct sc_str id)
         if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
             return false;
     }
-    return id.len > 0 && id.len <= MAX_ID;
+    return id.len > 0 && id.len <= MAX_ID && !sc_str_is(id, ".") && !sc_str_is(id, "..");
 }
 
 /* Where the job's making is the window's end: not later than the vendor says, nor than we asked. */

@@ -135,8 +135,12 @@ static enum sc_next ask_blob(struct sc_host *h, struct sc_request *out)
     return SC_SEND;
 }
 
+/* "odd": what the connector has to say of one that is passed over is that it cannot go on. */
 static enum sc_more read_blob(struct sc_host *h, const struct sc_page *in)
 {
+    struct sc_str name = in->passed_over ? h->api->item(h, at_blob(h)) : (struct sc_str){0};
+    if (name.len == 3 && memcmp(name.ptr, "odd", 3) == 0)
+        return SC_BROKEN;
     uint32_t n = next_blob(h, in->reply == &list ? 0 : at_blob(h) + 1);
     if (in->reply == &list && !now_as(h, SC_PAGE, "listed", in->answered))
         return SC_BROKEN;
