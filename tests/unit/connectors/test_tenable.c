@@ -243,7 +243,7 @@ static void test_tenable_patience(void **state)
 static void test_tenable_hostile(void **state)
 {
     (void)state;
-    static const char *const names[] = {NULL, "", "a b", "e\n1", "\x80"};
+    static const char *const names[] = {NULL, "", "a b", "e\n1", "\x80", ".", ".."};
     struct fake f;
     open_vulns(&f);
     for (size_t i = 0; i < ROWS(names); i++)
