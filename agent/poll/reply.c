@@ -431,6 +431,8 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
         break;
     case SC_BROKEN:
         remember_again(p, &before);
+        if (heard == PASSED) /* the failure is no child's: passed over for it, it would come here at once */
+            p->child.asked = false;
         broken(p, &verdict);
         break;
     case SC_PART:
