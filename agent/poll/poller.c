@@ -317,6 +317,9 @@ static void say_good(struct sc_poller *p)
         sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE,
                       "the stream had discarded messages that the read-back needed after the last start: records of one page may have come twice",
                       "Give the stream more room (max_bytes, max_msgs, max_age), so that it does not forget what is younger than a page.");
+    } else if (p->walk_pages && !p->inst->source->offset_known) {
+        sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "the vendor's replies bear no Date: what is covered goes by this host's clock",
+                      "Keep this host's clock right (chronyc sources -v): records of the time by which it is ahead may be missed.");
     } else {
         sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
     }

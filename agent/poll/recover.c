@@ -294,10 +294,19 @@ static int check_proof(struct sc_recover *r, struct sc_session *session, uint64_
 
 /* ---- segments and maps -------------------------------------------------------------------------------------------------------------- */
 
-/* Entries acknowledged beyond the verified sequence are left out: they may be gone. They are found again by the read-back if not. */
-static int load_segments(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+/* How far identities are sure to be in the stream. Segments are written before their checkpoint, and may know of messages that its proof does not: when the
+ * stream loses these with its tail nothing else says so, and others may have taken their sequences since. The read-back finds what is still there; where it
+ * cannot see all that lies behind the floor, only what is beyond the stream's end is sure to be gone. */
+static uint64_t verified_seq(const struct sc_recover *r, const struct sc_stream_info *info)
 {
-    uint64_t max_seq = r->rewound ? r->cp.proof_seq : UINT64_MAX;
+    bool sees_all = r->cp.open && info->retention == SC_RETENTION_LIMITS && info->first_seq <= r->cp.floor.page + 1;
+    return r->rewound || sees_all ? r->cp.proof_seq : info->last_seq;
+}
+
+/* Entries acknowledged beyond the verified sequence are left out: they may be gone. They are found again by the read-back if not. */
+static int load_segments(struct sc_recover *r, struct sc_session *session, const struct sc_stream_info *info, struct sc_error *err)
+{
+    uint64_t max_seq = verified_seq(r, info);
     sc_seen_init(&r->seen, r->max_identities);
     r->seen.first = r->cp.seen_first;
     uint32_t missing = 0;
@@ -455,6 +464,20 @@ static void raise_proof(struct sc_recover *r)
     r->cp.proof_seq = r->newest_seq;
 }
 
+/* A tail was lost that no message of ours proves: of a walk of which nothing was acknowledged, or of other data types. What is published next lies below
+ * floors that knew of it, those of the trail too: they come down, and the anchor that stands is made anew before anything is published. */
+static void lower_floors(struct sc_recover *r)
+{
+    struct sc_floor *floor = &r->cp.floor;
+    for (uint32_t i = 0; floor; floor = i < r->cp.trail_count ? &r->cp.trail[i++].floor : NULL) {
+        if (floor->page <= r->last_seq && floor->walk <= r->last_seq)
+            continue;
+        floor->page = floor->page < r->last_seq ? floor->page : r->last_seq;
+        floor->walk = floor->walk < r->last_seq ? floor->walk : r->last_seq;
+        r->was_open = false;
+    }
+}
+
 static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
     struct sc_kv_entry entry = {0};
@@ -487,8 +510,9 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
         return sc_fail(err, SC_REASON_NO_STREAM, "the stream was replaced while it was read: looked at again when the publisher has found the new one");
     if (check_provenance(r) == 0 && check_proof(r, session, info.last_seq, err))
         return -1;
+    lower_floors(r);
     SC_FAULT("recover.loaded");
-    rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, err);
+    rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, &info, err);
     if (rc || load_whole(r, session, err))
         return -1;
     /* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not

@@ -1,5 +1,5 @@
 """Office 365 (lists of blobs by the time at which they became available, each blob by a request of its own): office_walk, office_weather,
-office_power_loss.
+office_power_loss, office_seen_ahead.
 
 The simulator puts some events into two blobs, lists blobs late and out of order, names the real API's host in its links, and counts a
 violation for each request without PublisherIdentifier and each start of a subscription within 15 minutes of another.
@@ -12,11 +12,12 @@ import shutil
 from losses import lose_power
 from relapses import BRIEF
 from scenario import conclude, scenario
+from signaltest import store
 from signaltest.copier import copy_of_stream
 from signaltest.ledger import GAP_TYPE, Ledger, Offers
 from signaltest.tools import hold, wait_until
 from waves import ODD, Vendor, deal, kill
-from world import IDLE_S, STREAM, World
+from world import IDLE_S, STREAM, Failed, World
 
 VENDOR, NAME = "office-365", "office"
 TENANT = "41463f53-8812-40f4-890f-865bf6e35190"
@@ -25,9 +26,10 @@ FREELY = {"rate_limit": 1_000_000_000, "token_rate": 0, "resource": "any", "uri_
 
 
 class Office(Vendor):
-    def __init__(self, world):
-        super().__init__(world, VENDOR, NAME, TYPES, TYPES,
-                         {"settings": {"tenant_id": TENANT, "auth_url": f"{world.simulator.url}/office-365-login"},
+    def __init__(self, world, types=TYPES):
+        super().__init__(world, VENDOR, NAME, types, types,
+                         {"data_types": {kind: {"enabled": kind in types} for kind in TYPES},
+                          "settings": {"tenant_id": TENANT, "auth_url": f"{world.simulator.url}/office-365-login"},
                           "credentials": {"client_id": "sim-client", "client_secret": "sim-secret"}})
 
     def ledger(self):
@@ -40,7 +42,7 @@ class Office(Vendor):
     def polls(self, number=2):
         """So many more walks of every data type, from the first page of a list on."""
         before = self.state()["walks"]
-        wait_until(lambda: all(self.state()["walks"].get(kind, 0) >= before.get(kind, 0) + number for kind in TYPES), IDLE_S,
+        wait_until(lambda: all(self.state()["walks"].get(kind, 0) >= before.get(kind, 0) + number for kind in self.types), IDLE_S,
                    lambda: f"{number} more walks than {before}\n{self.describe()}")
 
     def arrive(self, size):
@@ -192,3 +194,41 @@ def office_power_loss(options, size):
         world.expect(state["refetched"] > again, "no blob was fetched again, though nothing said that it had been read")
         world.expect(state["starts"] == 1, f"{state['starts']} starts of a subscription instead of one")
         return conclude(world, f"{lost} messages lost in {size.rounds + 2} cuts, {state['refetched']} blobs fetched again; {verdict}")
+
+
+def die_ahead(world, size, number):
+    """True when the agent died between SEEN and the checkpoint, and the stream then lost something."""
+    office = Office(world, ("exchange",))
+    office.put()
+    agent = world.new_agent().start()
+    office.settle()
+    agent.kill()
+    before = world.js.stream_state(STREAM)["last_seq"]
+    office.set(append={"type": "exchange", "count": size.wave})
+    agent.start(crash_at=f"checkpoint.before:{number}")
+    wait_until(lambda: not agent.alive or office.at_rest(), IDLE_S, lambda: f"the agent's end\n{office.describe()}")
+    died, now = not agent.alive, world.js.stream_state(STREAM)["last_seq"]
+    agent.kill()
+    world.server.kill()
+    cut = store.cut_tail(world.server.store_dir, STREAM, now - before)
+    world.server.start()
+    world.connection.reconnect()
+    agent.start()
+    office.wait_whole()
+    office.judge_all(stream=True, gaps=True)
+    return died and cut.lost > 0
+
+
+@scenario("office_seen_ahead", {"events": 100, "wave": 120, "page": 10, "blob": 4, "passes": 4},
+          {"events": 1000, "wave": 1200, "page": 20, "blob": 4, "passes": 20})
+def office_seen_ahead(options, size):
+    """The agent dies when SEEN stands and the checkpoint that relies on it does not, and the stream loses all that came since: the checkpoint's
+    own proof is old and good, so nothing goes back, and yet no event and no blob of these may count as read."""
+    vendors = {VENDOR: {**{kind: 0 for kind in TYPES}, "exchange": size.events, **FREELY, "page_size": size.page, "events_per_blob": size.blob}}
+    ahead = 0
+    for number in range(1, size.passes + 1):
+        with World(f"office_seen_ahead_{number}", options, vendors, stream=BRIEF) as world:
+            ahead += die_ahead(world, size, number)
+    if not ahead:
+        raise Failed("the agent never died with messages to lose: nothing was tested")
+    return f"{ahead} of {size.passes} deaths ahead of the checkpoint, with their messages lost"
