@@ -195,7 +195,7 @@ static const struct rest_error errors[] = {
 #define RECORDS                                                                                                      \
     .interval_s = 5 * 60, .lookback_s = 24 * 3600, .overlap_s = 15 * 60, .recipe = 1, .shape = SC_SHAPE_LOG,         \
     .identity = SC_IMMUTABLE, .records = "items[]", .id = {"uuid"}, .time = "timestamp",                             \
-    .time_format = SC_TIME_RFC3339, .envelope = {"cursor", "has_more"}
+    .time_format = SC_TIME_RFC3339, .envelope = {"cursor", "has_more"}, .may_lack_records = true
 
 static const struct sc_data_type data_types[] = {
     {

@@ -21,7 +21,7 @@
  *   sure; 40101 and 40102 are missing and unknown key, any other 401 is taken for a date that is refused: the clock.
  * - No limits are published for logs. Recommended is one request a minute for each log: that is what the interval keeps to; the pages of a poll
  *   come no faster than one in two seconds. A 429 names no time: wanted are 1, 2, 4 up to 32 seconds and a random part on top, then nothing
- *   before the next poll. The agent's waits vary by a fifth to both sides, so 2 doubling to 5 minutes is never less.
+ *   before the next poll. The agent's waits vary by a fifth, upwards alone: 2 doubling to 5 minutes is on the safe side.
  * - 180 days are kept (v2; of v1 it is not known). The host says which deployment it is; there is no table of regions. */
 #include "rest/parts.h"
 #include "sign/duo.h"

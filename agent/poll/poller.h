@@ -381,7 +381,7 @@ void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_re
 void sc_poller_hold_pools(struct sc_poller *p, int64_t until_real); /* those of the request that was answered: nobody asks before */
 int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the saved position; SC_TIME_NONE */
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
- * doubling to most_s (0: 15 min). Jittered. */
+ * doubling to most_s (0: 15 min). Jittered, the latter upwards alone. */
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */

@@ -378,6 +378,12 @@ static void fail(struct sc_poller *p, enum sc_reason reason, int status, struct 
     p->failing_child = false;
 }
 
+/* A connector names times by the vendor's clock. */
+static int64_t own_time(const struct sc_poller *p, int64_t ms)
+{
+    return ms == SC_TIME_NONE ? ms : ms - sc_source_now(p->inst->source) + sc_real_ms();
+}
+
 static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
 {
     enum sc_reason reason = verdict->reason ? verdict->reason : SC_REASON_BAD_RESPONSE;
@@ -385,7 +391,7 @@ static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
     if (token && sc_token_refused(p))
         sc_poller_wake(p);
     else
-        fail(p, reason, 200, (struct sc_wait){.until_ms = verdict->wait_until}, verdict->detail[0] ? verdict->detail : p->cut_error.text, verdict->advice);
+        fail(p, reason, 200, (struct sc_wait){.until_ms = own_time(p, verdict->wait_until)}, verdict->detail[0] ? verdict->detail : p->cut_error.text, verdict->advice);
 }
 
 enum heard {
@@ -411,7 +417,7 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
         return;
     struct memory before = memorise(p);
     enum sc_more more = p->inst->config->connector->ops->page(&p->host, &in, &verdict);
-    if (heard == ABSENT && more != SC_BROKEN) { /* whatever it takes the reply for, nothing may move on it */
+    if (heard == ABSENT && more != SC_BROKEN && (p->reply || !p->type->may_lack_records)) { /* whatever it takes the reply for, nothing may move on it */
         more = SC_BROKEN;
         verdict = (struct sc_verdict){.wait_until = SC_TIME_NONE};
         json_decref(p->page_keep);
@@ -644,7 +650,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         wait = named_wait(p, p->transfer, result, sc_reason_class(reason));
     }
     if (verdict.wait_until != SC_TIME_NONE)
-        wait.until_ms = verdict.wait_until;
+        wait.until_ms = own_time(p, verdict.wait_until);
     if (wait.disbelieved) {
         struct sc_log_cx cx = sc_poller_cx(p);
         SC_LOG(SC_WARN, &cx, NULL, "the vendor's %s is not believed (in the past, or over 24 h ahead)", wait.header ? wait.header : "Retry-After");

@@ -23,10 +23,17 @@ int64_t sc_wait_retry(struct sc_io *io, uint32_t n)
     return n < 3 ? jitter(io, quick[n], 20) : jitter(io, doubled(15000, n - 3, 900000), 20);
 }
 
+/* What is due to a vendor that has refused: never less than that. */
+static int64_t jitter_up(struct sc_io *io, int64_t ms, unsigned percent)
+{
+    int64_t span = ms * percent / 100;
+    return ms + (int64_t)(sc_io_random(io) % (uint64_t)(span + 1));
+}
+
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s)
 {
     int64_t first = first_s ? first_s * 1000ll : 30000, most = most_s ? most_s * 1000ll : 900000;
-    return jitter(io, doubled(first, n, most > first ? most : first), 20);
+    return jitter_up(io, doubled(first, n, most > first ? most : first), 20);
 }
 
 static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_probe)

@@ -153,7 +153,8 @@ static const struct sc_field settings[] = {
     {
         .name = "base_url",
         .title = "Address of the cloud",
-        .help = "GCC: https://manage-gcc.office.com, GCC High: https://manage.office365.us, DoD: https://manage.protection.apps.mil",
+        .help = "GCC: https://manage-gcc.office.com, GCC High: https://manage.office365.us, DoD: https://manage.protection.apps.mil; set resource to the "
+                "same",
         .def = "https://manage.office.com",
         .kind = SC_URL,
     },

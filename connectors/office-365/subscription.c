@@ -2,6 +2,7 @@
  * gone; a start is sent at most once in 15 minutes, over restarts too.
  *   SC_POSITION  subscription   when it was last found enabled, or started; "lost": the vendor says that it is gone
  *                started        when a start was sent; in the bucket before it is sent
+ *                told           where the last gap ended that says what nobody collected
  *   SC_PAGE      start_at       the list has said that it is wanted: the next request is the start. Gone with a restart, which asks the list first */
 #include "office.h"
 
@@ -99,13 +100,15 @@ void office_ask_subscription(struct sc_host *host, struct sc_request *out)
     out->after_save = true;
 }
 
-/* What nobody collected: from the last window that was read to its end until now. */
+/* What nobody may have collected: from the last window that was read to its end until now, or from where the last such gap ended. A list that says
+ * "enabled" proves nothing while content says that there is no subscription. */
 static void record_loss(struct sc_host *host)
 {
     const char *was = host->api->get(host, SC_POSITION, "subscription");
-    int64_t covered = time_kept(host, "time");
-    if (was && strcmp(was, "lost") == 0 && covered != SC_TIME_NONE && covered < host->api->now(host))
-        host->api->passed(host, covered, host->api->now(host));
+    int64_t covered = time_kept(host, "time"), told = time_kept(host, "told"), now = host->api->now(host);
+    int64_t from = told != SC_TIME_NONE && told > covered ? told : covered;
+    if (was && strcmp(was, "lost") == 0 && covered != SC_TIME_NONE && from < now && keep_time(host, "told", now))
+        host->api->passed(host, from, now);
 }
 
 static void go_on(struct sc_host *host, const char *said, struct sc_verdict *out)

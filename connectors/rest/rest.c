@@ -375,7 +375,8 @@ static void note_quiet(struct sc_host *host, const struct sc_page *in)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t known = rest_known_time(host), until = in->answered - (int64_t)host->type->lag_s * 1000;
-    bool old = row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
+    bool moved = rest_get_number(host, SC_WALK, "shifts", 0) > 0; /* the end of such a walk may be that it was given up */
+    bool old = !moved && row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
     const char *text = old ? host->api->rfc3339(host, until) : NULL;
     if (text || host->api->get(host, SC_POSITION, "quiet"))
         host->api->set(host, SC_POSITION, "quiet", text);
@@ -388,7 +389,7 @@ static enum sc_more read_page(struct sc_host *host, const struct sc_page *in, st
         return SC_BROKEN;
     if (rest_is_job(host))
         return rest_job_read(host, in, out);
-    if (in->absent)
+    if (in->absent && !(row->cursor && host->type->may_lack_records && host->api->envelope(host, row->cursor).len))
         return SC_BROKEN;
     if (is_paged(host))
         return rest_page_read(host, in, out);

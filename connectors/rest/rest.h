@@ -90,7 +90,6 @@ struct rest_window {
     uint32_t overlap_s; /* a walk begins so far before the position; at most the data type's overlap_s, for which identities are kept */
     uint32_t longest_s; /* longer ones are cut, a walk reads one behind the other up to the present; 0: never cut */
     uint32_t unit_ms;   /* bounds are whole multiples, floored: 1000 where the vendor takes seconds; 0: 1 */
-    bool end_is_in;     /* the vendor counts {to} in: the next window begins one unit behind */
     uint32_t (*overlap)(const struct sc_host *); /* hook: instead of overlap_s, in seconds */
 };
 

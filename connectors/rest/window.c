@@ -54,7 +54,7 @@ static int64_t begin_of(struct sc_host *host)
     const struct rest_window *window = row->window;
     int64_t now = host->api->now(host), covered = rest_position_time(host), reach = now - (int64_t)row->reach_s * 1000;
     int64_t overlap_ms = (int64_t)(window->overlap ? window->overlap(host) : window->overlap_s) * 1000;
-    int64_t from = covered != SC_TIME_NONE ? covered + (window->end_is_in ? unit_of(window) : 0) - overlap_ms
+    int64_t from = covered != SC_TIME_NONE ? covered - overlap_ms
                                            : time_of(host, SC_POSITION, "since");
     if (from == SC_TIME_NONE || (covered == SC_TIME_NONE && from > now)) /* frozen by a clock that was ahead */
         from = now - (int64_t)host->api->lookback_s(host) * 1000;
@@ -81,10 +81,10 @@ static enum rest_opened freeze(struct sc_host *host, int64_t from)
         to = most;
     if (rest_window_is_behind(host, host->api->now(host))) { /* only a reply can tell what time it is */
         to = floored(window, rest_position_time(host));
-        from = to - (window->end_is_in ? 0 : unit_of(window));
+        from = to - unit_of(window);
         cut = false;
     }
-    if (window->end_is_in ? to < from : to <= from)
+    if (to <= from)
         return REST_NO_WINDOW;
     bool kept = set_time(host, SC_WALK, "from", from) && set_time(host, SC_WALK, "to", to) && host->api->set(host, SC_WALK, "cut", cut ? "1" : NULL);
     return kept ? REST_WINDOW : REST_WINDOW_FAILED;
@@ -120,11 +120,9 @@ int64_t rest_window_end_of(const struct sc_host *host)
 /* The vendor's reach cut the walk's begin, and a gap says so: once is enough. */
 static int64_t cut_by_reach(const struct sc_host *host)
 {
-    const struct rest_window *window = row_of(host)->window;
     int64_t from = time_of(host, SC_WALK, "from"), covered = rest_position_time(host);
     if (!row_of(host)->reach_s || from == SC_TIME_NONE || covered == SC_TIME_NONE)
         return SC_TIME_NONE;
-    from -= window->end_is_in ? unit_of(window) : 0;
     return from > covered ? from : SC_TIME_NONE;
 }
 
@@ -171,7 +169,7 @@ enum sc_more rest_window_done(struct sc_host *host)
     }
     forget_window(host);
     if (goes_on)
-        return go_on_from(host, end + (window->end_is_in ? unit_of(window) : 0));
+        return go_on_from(host, end);
     bool asked_the_time = known != SC_TIME_NONE && to <= known && to - from <= unit_of(window) && present(host) > known;
     return asked_the_time ? go_on_from(host, begin_of(host)) : SC_WALKED;
 }

@@ -522,7 +522,8 @@ static const struct sc_field settings[] = {
     {
         .name = "url",
         .title = "Address",
-        .help = "Of the REST API, with its port: the management port, mostly 8089, not that of the web pages",
+        .help = "Of the REST API, with its port: the management port, mostly 8089, not that of the web pages. Splunk Cloud: "
+                "https://<stack>.splunkcloud.com:8089, opened by a support ticket; free trials have none",
         .example = "https://splunk.acme.example:8089",
         .kind = SC_URL,
         .required = true,

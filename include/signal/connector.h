@@ -148,6 +148,7 @@ struct sc_data_type {
      * changed; walks reach back far enough (lag_s and an overlap) to read once more what has changed shortly before a reading. Kept for each such
      * thing, not for each record. NULL: none */
     const char *whole;
+    bool may_lack_records; /* an empty page may come without the member at `records`; page() tells it from an error inside a success */
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
@@ -339,7 +340,7 @@ struct sc_page {
     uint32_t items;           /* kept from this reply */
     int64_t answered;         /* the vendor's Date of this reply, ms; without one the source's time when its head came */
     /* The reply is well-formed, but what should hold the records is not in it (an error inside a success?): records is 0, and only
-     * SC_BROKEN may follow; without a detail the agent says what is missing. */
+     * SC_BROKEN may follow, but for a data type that says may_lack_records; without a detail the agent says what is missing. */
     bool absent;
     bool passed_over;         /* there was none: the request's child has failed for good */
 };

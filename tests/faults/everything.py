@@ -6,6 +6,7 @@ As everywhere where something is killed, of a record that changes only the last 
 
 import hashlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from relapses import BRIEF
@@ -17,14 +18,15 @@ from world import IDLE_S, Failed, World
 OFTEN = 0.05   # minutes between polls
 TENANT = "41463f53-8812-40f4-890f-865bf6e35190"
 # Not while something is killed: an agent that dies before it has saved what it was told cannot know it.
+REFUSED = {"kind": "status", "status": 401, "skip": 3}
 THROTTLED = {"kind": "throttle", "header": "retry_after", "seconds": 1, "skip": 4}
 
 
 @dataclass(eq=False)
 class Part:
     """One vendor with all of its data types. `share`: what part of the run's records are its; `kinds`: option that says how many records of a
-    data type there are, and their part of that; `pools`: requests and seconds of the integration's own limit; `revoke`: action that makes
-    what it signs in with useless once, `save`: the operator has to save it again."""
+    data type there are, and their part of that; `pool`: requests and seconds of the integration's own limit; `revoke`: action that makes
+    what it signs in with useless once; `grow`: actions that add and change records."""
 
     vendor: str
     name: str
@@ -36,8 +38,7 @@ class Part:
     options: dict = field(default_factory=dict)
     pool: tuple = (2000, 60)
     revoke: dict = field(default_factory=dict)
-    save: bool = False
-    grow: tuple = ()        # actions: more records, changes
+    grow: tuple = ()
     snapshot: bool = False
 
     def start_options(self, records):
@@ -181,13 +182,16 @@ def everything(options, size):
         total, done = sum(len(offers) for part in PARTS for offers in fleet.offers(part)), 0
         for act in range(size.kills):
             for part in world.rng.sample(PARTS, 5):
-                weather(world, part)
+                weather(world, part, REFUSED)
             part = world.rng.choice([part for part in PARTS if part.revoke])
             world.simulator.set(part.vendor, **part.revoke)
             done += (total - done) // (2 * (size.kills - act))
             world.copier.wait_count(min(done, total // 2 + act), 3 * IDLE_S, lambda: fleet.describe(PARTS), alive=lambda: agent.alive)
             agent.kill()
             agent.start()
+        for part in PARTS:      # what was refused waits for the operator
+            world.simulator.clear(part.vendor)
+            fleet.put(part)
         for _ in range(size.rounds):
             for part in PARTS:
                 world.simulator.set(part.vendor, **{name: what for grow in part.grow for name, what in grow.items()})
@@ -205,5 +209,9 @@ def everything(options, size):
         by_part = {part: list(fleet.offers(part)) for part in PARTS}
         verdict = world.finish(settle=False, ledger=Ledger(*(one for offers in by_part.values() for one in offers)))
         figures = ", ".join(f"{part.vendor} {sum(map(len, offers))}" for part, offers in by_part.items())
+        refused = Counter(line["status"] for part in PARTS for line in world.simulator.requests(part.vendor) if (line["status"] or 0) >= 400)
+        for status in (401, 429, 500):
+            world.expect(refused[status], f"nobody was answered {status}: not what this scenario is about")
         conclude(world, "")
-        return conclude(world, f"{size.kills + 1} kills; {figures}; {verdict}")
+        told = ", ".join(f"{count} times {status}" for status, count in sorted(refused.items()))
+        return conclude(world, f"{size.kills + 1} kills, {told}; {figures}; {verdict}")

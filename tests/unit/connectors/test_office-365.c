@@ -201,7 +201,7 @@ static void test_office_lost_subscription(void **state)
         f.now += MIN(6);
         CHECK_INT("now it is", ask(&f, "content", WINDOW, 400, codes[i]), SC_AGAIN);
         CHECK_INT("asked again", ask(&f, "list", LIST, 200, ENABLED), SC_AGAIN);
-        CHECK_TRUE("another gap", f.gaps == 2);
+        CHECK_TRUE("another gap, behind the first one", f.gaps == 2 && f.gap_from == FAKE_NOW + MIN(20) && f.gap_to == FAKE_NOW + MIN(26));
         CHECK_INT("once more, at once", ask(&f, "content", WINDOW, 400, codes[i]), SC_REFUSE);
         f.now += 9000;
         CHECK_INT("what was listed holds for some seconds", ask(&f, "content", WINDOW, 400, codes[i]), SC_REFUSE);

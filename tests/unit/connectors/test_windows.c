@@ -58,7 +58,7 @@ static void test_windows_tile(void **state)
     CHECK_TRUE("since is done with", !fake_get(&f, FAKE_POSITION, "since"));
     CHECK_TEXT("the walk leaves nothing", fake_show(&f, FAKE_WALK), "");
     f.now = FAKE_NOW + MIN(5);
-    expect_tile(&f, "the next begins behind it", FAKE_NOW - MIN(2) + 1, FAKE_NOW + MIN(3), "");
+    expect_tile(&f, "the next begins behind it", FAKE_NOW - MIN(2), FAKE_NOW + MIN(3), "");
     CHECK_INT("an empty one moves too", page(&f, 0, NULL), SC_WALKED);
     CHECK_TEXT("covered", fake_get(&f, FAKE_POSITION, "time"), T(FAKE_NOW + MIN(3)));
     fake_new_walk(&f);
@@ -74,7 +74,7 @@ static void test_windows_clock(void **state)
     struct fake f;
     open_at(&f, "tiles", T(FAKE_NOW - MIN(20)));
     f.now = FAKE_NOW + MIN(10);
-    expect_tile(&f, "own clock, nothing better is known", FAKE_NOW - MIN(20) + 1, FAKE_NOW + MIN(8), "");
+    expect_tile(&f, "own clock, nothing better is known", FAKE_NOW - MIN(20), FAKE_NOW + MIN(8), "");
     f.answered = FAKE_NOW;
     CHECK_INT("first page", page(&f, 100, "x"), SC_MORE);
     f.answered = FAKE_NOW + MIN(30);
@@ -90,10 +90,10 @@ static void test_windows_clock(void **state)
 
     open_at(&f, "tiles", T(FAKE_NOW - MIN(20)));
     f.now = FAKE_NOW + MIN(10);
-    expect_tile(&f, "too late an end", FAKE_NOW - MIN(20) + 1, FAKE_NOW + MIN(8), "");
+    expect_tile(&f, "too late an end", FAKE_NOW - MIN(20), FAKE_NOW + MIN(8), "");
     CHECK_INT("is refused", fake_reply(&f, 400, "{}"), SC_BY_STATUS);
     f.now = FAKE_NOW + 77;
-    expect_tile(&f, "and moves down while nothing of it was read", FAKE_NOW - MIN(20) + 1, FAKE_NOW + 77 - MIN(2), "");
+    expect_tile(&f, "and moves down while nothing of it was read", FAKE_NOW - MIN(20), FAKE_NOW + 77 - MIN(2), "");
     fake_close(&f);
 }
 
@@ -102,16 +102,16 @@ static void test_windows_cursor_lost(void **state)
     (void)state;
     struct fake f;
     open_at(&f, "tiles", T(FAKE_NOW - MIN(20)));
-    expect_tile(&f, "first", FAKE_NOW - MIN(20) + 1, FAKE_NOW - MIN(2), "");
+    expect_tile(&f, "first", FAKE_NOW - MIN(20), FAKE_NOW - MIN(2), "");
     CHECK_INT("page", page(&f, 100, "x"), SC_MORE);
     f.now += DAY; /* the agent was away */
     fake_drop_page(&f);
-    expect_tile(&f, "resumed", FAKE_NOW - MIN(20) + 1, FAKE_NOW - MIN(2), "&next=x");
+    expect_tile(&f, "resumed", FAKE_NOW - MIN(20), FAKE_NOW - MIN(2), "&next=x");
     CHECK_INT("the cursor is not known", fake_reply(&f, 400, "{}"), SC_AGAIN);
     CHECK_INT("reason", f.verdict.reason, SC_REASON_CURSOR_EXPIRED);
-    expect_tile(&f, "the window again", FAKE_NOW - MIN(20) + 1, FAKE_NOW - MIN(2), "");
+    expect_tile(&f, "the window again", FAKE_NOW - MIN(20), FAKE_NOW - MIN(2), "");
     CHECK_INT("page", page(&f, 100, "y"), SC_MORE);
-    expect_tile(&f, "goes on", FAKE_NOW - MIN(20) + 1, FAKE_NOW - MIN(2), "&next=y");
+    expect_tile(&f, "goes on", FAKE_NOW - MIN(20), FAKE_NOW - MIN(2), "&next=y");
     CHECK_INT("the same cursor again", page(&f, 100, "y"), SC_LOOP);
     fake_close(&f);
 }
@@ -224,10 +224,10 @@ static void test_windows_clock_behind(void **state)
     int64_t covered = FAKE_NOW - MIN(2);
     open_at(&f, "tiles", T(covered));
     f.now = FAKE_NOW - HOUR;
-    expect_tile(&f, "the last millisecond once more", covered, covered, "");
+    expect_tile(&f, "the last millisecond once more", covered - 1, covered, "");
     f.answered = f.now = FAKE_NOW + MIN(5);
     CHECK_INT("the clock is right again", page(&f, 0, NULL), SC_MORE);
-    expect_tile(&f, "on as ever", covered + 1, FAKE_NOW + MIN(3), "");
+    expect_tile(&f, "on as ever", covered, FAKE_NOW + MIN(3), "");
     CHECK_INT("read", page(&f, 3, NULL), SC_WALKED);
     CHECK_TEXT("covered", fake_get(&f, FAKE_POSITION, "time"), T(FAKE_NOW + MIN(3)));
     fake_close(&f);

@@ -8,7 +8,7 @@ static struct sc_str next_page(struct sc_host *host)
 
 static const struct sc_data_type data_types[] = {
     {
-        .name = "tiles", /* both bounds count, milliseconds, two minutes late, no overlap */
+        .name = "tiles", /* milliseconds, two minutes late, no overlap */
         .title = "Tiles",
         .noun = "events",
         .help = "Windows that touch",
@@ -28,7 +28,7 @@ static const struct sc_data_type data_types[] = {
                                                  .cursor = "next",
                                                  .cursor_param = "next",
                                                  .cursor_lost = {400},
-                                                 .window = &(const struct rest_window){.end_is_in = true}},
+                                                 .window = &(const struct rest_window){.unit_ms = 1}},
     },
     {
         .name = "files", /* by day at most, an hour again, seconds, kept for a week */
