@@ -14,7 +14,7 @@
 
 /* What every connector has. */
 static const struct sc_field common[] = {
-    {.name = "base_url", .title = "Address", .help = "Replaces the vendor's address", .kind = SC_URL},
+    {.name = "base_url", .title = "Address", .help = "Replaces the vendor's address; a host that it is made of need not be given then", .kind = SC_URL},
     {.name = "auth_url", .title = "Token address", .help = "Replaces the address of the token endpoint, where the connector has one", .kind = SC_URL},
     {.name = "source", .title = "Source", .help = "Replaces the source key, so that positions survive a change of address"},
     {.name = "page_size", .title = "Page size", .help = "Records asked for in one page, never more than the connector's own", .kind = SC_INTEGER, .min = 1, .max = 1000000},
@@ -297,6 +297,19 @@ static int check_same(struct sc_parse *parse, const struct place *places, unsign
     return 0;
 }
 
+/* A field that the vendor's address alone is made of ("https://{fqdn}") is not needed where settings.base_url takes the address's place. */
+static bool is_needed(const struct sc_parse *parse, const struct objects *in, const struct sc_field *row)
+{
+    const char *address = parse->integration->connector->base_url, *at = address;
+    struct place places[4];
+    size_t len = strlen(row->name);
+    while (at && (at = strstr(at, row->name)) && !(at > address && at[-1] == '{' && at[len] == '}'))
+        at++;
+    if (!row->required || !at)
+        return row->required;
+    return !find_given(in, find_row(common, "base_url"), places) || json_string_length(places[0].value) == 0;
+}
+
 static int take_field(struct sc_parse *parse, const struct objects *in, const struct sc_field *row, bool credential)
 {
     char where[SC_WHERE_MAX];
@@ -305,7 +318,7 @@ static int take_field(struct sc_parse *parse, const struct objects *in, const st
     if (!count) {
         if (row->def)
             return keep(parse, row, sc_dup(row->def));
-        return row->required ? fail_missing(parse, row, credential, "missing") : 0;
+        return is_needed(parse, in, row) ? fail_missing(parse, row, credential, "missing") : 0;
     }
     const struct place *given = &places[count - 1];
     snprintf(where, sizeof where, "%s.%s", given->object, given->name);
@@ -314,7 +327,7 @@ static int take_field(struct sc_parse *parse, const struct objects *in, const st
         return -1;
     if (!*text) {
         free(text);
-        if (row->required)
+        if (is_needed(parse, in, row))
             return fail_missing(parse, row, credential, "empty");
         return row->def ? keep(parse, row, sc_dup(row->def)) : 0;
     }

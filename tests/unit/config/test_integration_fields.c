@@ -88,6 +88,8 @@ static const struct {
 } settings_rows[] = {
     {"", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
     {"\"fqdn\":null", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
+    {"\"base_url\":\"https://gateway.acme.test\"", ""}, /* takes the place of what fqdn makes */
+    {"\"base_url\":\"\"", "settings.fqdn is missing: give the Acme domain, such as x.acme.test"},
     {"\"fqdn\":\"\"", "settings.fqdn is empty: give the Acme domain, such as x.acme.test"},
     {"\"fqdn\":\"https://a.acme.test/admin\"", "settings.fqdn is \"https://a.acme.test/admin\": give the host alone: a.acme.test"},
     {"\"fqdn\":\"https://a.acme.test:8443\"", ""},
