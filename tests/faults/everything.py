@@ -102,6 +102,13 @@ class Fleet:
             value["settings"]["url"] = value["settings"]["base_url"]
         self.world.put_raw(part.name, value)
 
+    def refuse(self, part):
+        """Its credential, once, for certain."""
+        since = max((line["n"] for line in self.world.simulator.requests(part.vendor)), default=0)
+        self.world.simulator.clear(part.vendor)
+        self.world.simulator.misbehave(part.vendor, {"kind": "status", "status": 401})
+        wait_until(lambda: any(line["status"] == 401 for line in self.world.simulator.requests(part.vendor, since)), IDLE_S, "a 401")
+
     def lines(self, part):
         return self.world.simulator.ledger(part.vendor, everything=True)
 
@@ -189,6 +196,7 @@ def everything(options, size):
             world.copier.wait_count(min(done, total // 2 + act), 3 * IDLE_S, lambda: fleet.describe(PARTS), alive=lambda: agent.alive)
             agent.kill()
             agent.start()
+        fleet.refuse(PARTS[0])
         for part in PARTS:      # what was refused waits for the operator
             world.simulator.clear(part.vendor)
             fleet.put(part)

@@ -24,6 +24,8 @@ UNNAMED = {"kind": "throttle", "header": "none", "skip": 7}    # half a minute's
 class Vendor:
     """One integration with all of its data types."""
 
+    idle_s = IDLE_S     # longer where the connector holds back what is young
+
     def __init__(self, world, vendor, name, types, paths, value):
         self.world, self.vendor, self.name, self.types, self.paths = world, vendor, name, types, paths
         self.value = {"integration_type": vendor, "name": name, "poll_interval_minutes": OFTEN, "rate_limit": WIDE, **value}
@@ -75,7 +77,7 @@ class Vendor:
         while True:
             before = self.progress()
             try:
-                wait_until(lambda: self.at_rest() or self.progress() != before, IDLE_S, "anything new")
+                wait_until(lambda: self.at_rest() or self.progress() != before, self.idle_s, "anything new")
             except Expired as error:
                 raise Failed(f"stuck: {error}\n{self.describe()}") from error
             if self.at_rest():
@@ -96,7 +98,7 @@ class Vendor:
     def polls(self, number=2):
         """So many more whole polls of every data type."""
         since = max((line["n"] for line in self.world.simulator.requests(self.vendor)), default=0)
-        wait_until(lambda: all(self.begun(since)[path] > number for path in self.paths), IDLE_S,
+        wait_until(lambda: all(self.begun(since)[path] > number for path in self.paths), self.idle_s,
                    lambda: f"{number} more polls of each\n{self.describe()}")
 
     def describe(self):
@@ -105,7 +107,7 @@ class Vendor:
 
     def grow(self, records, agent):
         """So many more messages of ours in the stream."""
-        self.world.copier.wait_count(self.world.copier.ours + records, IDLE_S, self.describe, alive=lambda: agent.alive)
+        self.world.copier.wait_count(self.world.copier.ours + records, self.idle_s, self.describe, alive=lambda: agent.alive)
 
     def judge(self, excused=frozenset()):
         self.settle()
