@@ -5,6 +5,7 @@
 #include "decode/json_cut.h"
 #include "decode/xml_state.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 
 #define SLICE 16384
@@ -45,6 +46,18 @@ static int add_paths(struct sc_xml_cut *xml, const struct sc_cut_spec *spec, str
     return 0;
 }
 
+/* From 2.6 on, and in Debian's 2.5.0-1+deb12u2, expat puts off what came in small pieces, up to the end of the body: records would come late, and
+ * behind it. What that guards against, a token in very many pieces, QUIET_MAX bounds here. Looked up, for older versions do not have it. */
+static void read_at_once(XML_Parser parser)
+{
+    XML_Bool (*set)(XML_Parser, XML_Bool) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "XML_SetReparseDeferralEnabled");
+
+    memcpy(&set, &symbol, sizeof set);
+    if (set)
+        (void)set(parser, XML_FALSE);
+}
+
 /* One for the next body. */
 static bool new_parser(struct sc_xml_cut *xml)
 {
@@ -57,8 +70,10 @@ static bool new_parser(struct sc_xml_cut *xml)
             XML_ParserFree(xml->parser);
         xml->parser = XML_ParserCreate_MM(NULL, sc_xml_memory_suite(), NULL);
     }
-    if (xml->parser)
+    if (xml->parser) {
+        read_at_once(xml->parser);
         sc_xml_listen(xml);
+    }
     return xml->parser != NULL;
 }
 
