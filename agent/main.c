@@ -232,10 +232,12 @@ static int run_agent(struct sc_cli *cli)
     SC_SAY(SC_INFO, "agent", "signal-client %s, appliance %s, NATS %s, artifacts to %s, %zu connectors", SIGNAL_VERSION, cli->settings.appliance_id,
            cli->settings.nats_url, cli->settings.nats_subject, sc_plugins_count(cli->plugins));
     int rc = start(&agent, cli, &err);
-    if (rc)
+    if (rc) {
         SC_SAY(SC_ERROR, "agent", "cannot start: %s", err.text);
-    else
-        SC_SAY(SC_INFO, "agent", "stopping (signal %d)", supervise(&agent, &signals));
+    } else {
+        int got = supervise(&agent, &signals); /* not among the arguments: these are not evaluated where the level is above INFO */
+        SC_SAY(SC_INFO, "agent", "stopping (signal %d)", got);
+    }
     stop(&agent);
     if (rc == 0)
         SC_SAY(SC_INFO, "agent", "stopped");

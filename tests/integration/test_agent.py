@@ -157,6 +157,22 @@ class Catalogue(AgentCase):
         self.slices = record_slices(document)
         self.run_catalogue(document)
 
+    def test_levels_above_info(self):
+        """An agent that logs errors alone works until it is told to stop."""
+        document = b'{"catalogVersion": "1", "dateReleased": "2026-03-02T17:55:02.1180Z", "count": 1, "vulnerabilities": [{"cveID": "CVE-2026-00001"}]}'
+        nginx = Nginx(self.workspace, self.serve(document)).start()
+        for level in ("warn", "error"):
+            with self.subTest(level=level):
+                self.agent.env["LOG_LEVEL"] = level
+                self.agent.start()
+                before = len(nginx.access_log())
+                self.put("kev", {"integration_type": "cisa-kev", "settings": {"base_url": nginx.url, "use_mirror": False},
+                                 "poll_interval_minutes": 0.02})
+                wait_until(lambda: len(nginx.access_log()) > before + 2, 60, lambda: f"three requests\n{self.agent.log_tail()}")
+                self.assertTrue(self.agent.alive)
+                self.assertEqual(self.agent.terminate(6), 0)
+        self.assertEqual(self.js.stream_state("DATA")["last_seq"], 1)
+
 
 class LargePage(AgentCase):
     MIB = int(os.environ.get("SIGNAL_LARGE_PAGE_MIB", "64"))
