@@ -106,7 +106,7 @@ run_python "agent" python3 tests/integration/test_agent.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
 else
-    run_python "faults" python3 tests/faults/kernel.py --jobs 2 --agent "$build/plain/signal-client"
+    run_python "faults" python3 tests/faults/kernel.py --jobs 3 --agent "$build/plain/signal-client"
 fi
 
 if [ $size != quick ]; then
