@@ -1,6 +1,6 @@
 /* Paths of member names, compiled into two small trees: one for the body around the records, one
  * for the inside of a record.
- *   path  = names [ "[]" ] | "[]"    "[]" = the elements of the array; only for the records, only at the end (for now)
+ *   path  = names [ "[]" ] | "[]"    "[]" = the elements of the array; only for the records, only at the end
  *   names = name *( "." name )
  *   name  = 1*( any byte but . [ ] * \ | "\" any byte )       "@odata\.nextLink" is one name
  * '[' ']' '*' are kept for what the language may still learn (arrays in the middle, any member).

@@ -113,7 +113,7 @@ static const char *host_base_url(const struct sc_host *host)
 void sc_host_release(struct sc_poller *p)
 {
     while (p->arena_count)
-        free(p->arena[--p->arena_count]);
+        sc_secret_free(p->arena[--p->arena_count]); /* signatures and logins are among them */
 }
 
 static const char *arena_keep(struct sc_poller *p, char *text)

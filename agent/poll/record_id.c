@@ -56,7 +56,9 @@ bool sc_record_identify(const struct sc_poller *p, const struct sc_record_name *
         id->len = sc_recipe_id(name->parts, name->count, id->text);
     }
     id->twin = 0;
-    if (p->type->identity == SC_CONTENT && name->by != SC_NAME_ID) { /* equal ones are told apart by their number on the page */
+    /* Equal ones are told apart by their number on the page: where the id is the content, and where a thing comes whole, in which each record
+     * stands once (two findings of one kind at two places of a host). */
+    if ((p->type->identity == SC_CONTENT && name->by != SC_NAME_ID) || p->type->whole) {
         id->twin = fingerprint_of(p, id->text, id->len) | 1;
         uint32_t n = sc_twins_next(&p->twins, id->twin);
         if (n > 1)

@@ -16,7 +16,8 @@
  *   extra_params detections may be shown that were not before, however old: what was read says nothing then, and a detection that did not
  *   change may be published once more, with the same id.
  * - A detection is an artifact once for each LAST_UPDATE_DATETIME and STATUS; one without LAST_UPDATE_DATETIME goes by LAST_FOUND_DATETIME. The
- *   newer UNIQUE_VULN_ID (unverified) is no part of the identity: the day it comes each detection would be another.
+ *   newer UNIQUE_VULN_ID (unverified) is no part of the identity: the day it comes each detection would be another. Detections of a host that are
+ *   equal in all of it are counted, #2 is the second.
  * - Throttling is 409 with an XML code: 1965 rate, 1960 and 1920 another call is running. A vendor table has 400 for 1965, and errors may come
  *   inside a 200, so the code is read everywhere. X-RateLimit-ToWait-Sec says how long; above 15 minutes it is a quota.
  * - A call that timed out here goes on there, and a retry meanwhile is refused (1960): so replies may take 10 minutes to begin, after a

@@ -147,10 +147,6 @@ static const char *page_url(struct sc_host *host, const char *path_text, const c
 static bool add_body(struct sc_host *host, const char *first, const char *later, struct sc_request *out)
 {
     const char *text = later && rest_cursor(host) ? later : first, *body = text ? rest_body(host, text, "") : NULL;
-    if (!text && row_of(host)->form) {
-        text = row_of(host)->form;
-        body = rest_expand(host, text);
-    }
     out->body = sc_str_of(body);
     return !text || body;
 }

@@ -116,7 +116,7 @@ static bool is_paged(const struct sc_host *host)
 static void complete(const struct sc_host *host, struct sc_request *out)
 {
     const struct rest_data_type *row = row_of(host);
-    const char *form = rest_is_job(host) ? row->job->form : row->form;
+    bool form = rest_is_job(host) && row->job->form;
     if (!out->url)
         out->url = NO_URL;
     out->headers[0] = (struct sc_header){"Accept", row->accept ? row->accept : "application/json"};

@@ -101,7 +101,6 @@ struct rest_data_type {
     const char *path, *query;
     /* Of a POST, JSON: the same placeholders, as text for between quotes; {items} is the array of what the page's list named. NULL: none. */
     const char *body;
-    const char *form; /* of a POST instead, form-urlencoded: a template as `query` */
     const char *cursor_body; /* instead, once there is a cursor: "{\"cursor\":\"{cursor}\"}"; NULL: the same */
     const char *accept; /* NULL: application/json */
     const char *pools[SC_MAX_REQUEST_POOLS];

@@ -54,14 +54,14 @@ static int64_t begin_of(struct sc_host *host)
     const struct rest_window *window = row->window;
     int64_t now = host->api->now(host), covered = rest_position_time(host), reach = now - (int64_t)row->reach_s * 1000;
     int64_t overlap_ms = (int64_t)(window->overlap ? window->overlap(host) : window->overlap_s) * 1000;
-    int64_t from = covered != SC_TIME_NONE ? covered - overlap_ms
-                                           : time_of(host, SC_POSITION, "since");
-    if (from == SC_TIME_NONE || (covered == SC_TIME_NONE && from > now)) /* frozen by a clock that was ahead */
-        from = now - (int64_t)host->api->lookback_s(host) * 1000;
+    int64_t owed = covered != SC_TIME_NONE ? covered : time_of(host, SC_POSITION, "since"); /* from here on nothing was read, or not all */
+    if (covered == SC_TIME_NONE && owed > now) /* frozen by a clock that was ahead */
+        owed = SC_TIME_NONE;
+    int64_t from = covered != SC_TIME_NONE ? covered - overlap_ms : owed != SC_TIME_NONE ? owed : now - (int64_t)host->api->lookback_s(host) * 1000;
     if (row->reach_s && from < reach) {
         from = reach;
-        if (covered != SC_TIME_NONE && covered < reach)
-            host->api->passed(host, covered, reach);
+        if (owed != SC_TIME_NONE && owed < reach)
+            host->api->passed(host, owed, reach);
     }
     return floored(window, from);
 }
@@ -134,7 +134,7 @@ bool rest_window_answered(struct sc_host *host, int64_t answered)
     if (kept_from != SC_TIME_NONE)
         return set_time(host, SC_POSITION, "time", kept_from);
     const char *from = host->api->get(host, SC_WALK, "from");
-    bool first = rest_position_time(host) == SC_TIME_NONE && !host->api->get(host, SC_POSITION, "since");
+    bool first = rest_position_time(host) == SC_TIME_NONE && time_of(host, SC_POSITION, "since") < time_of(host, SC_WALK, "from");
     return !first || !from || host->api->set(host, SC_POSITION, "since", from);
 }
 

@@ -146,7 +146,7 @@ struct sc_data_type {
     /* Member of a record that names what it belongs to (a host) and what each reply shows whole: with all of its records as they are now. A record
      * whose `time` is lag_s or more before the last reading of that is known: it stood in it. For vendors that show everything of what has
      * changed; walks reach back far enough (lag_s and an overlap) to read once more what has changed shortly before a reading. Kept for each such
-     * thing, not for each record. NULL: none */
+     * thing, not for each record. Records with one identity on one page are then different ones, and counted as with SC_CONTENT ("#2"). NULL: none */
     const char *whole;
     bool may_lack_records; /* an empty page may come without the member at `records`; page() tells it from an error inside a success */
 };

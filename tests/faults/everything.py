@@ -204,11 +204,10 @@ def everything(options, size):
             for part in PARTS:
                 world.simulator.set(part.vendor, **{name: what for grow in part.grow for name, what in grow.items()})
                 weather(world, part, THROTTLED)
-            hold(3)
             fleet.settle()
         for part in PARTS:
             world.simulator.clear(part.vendor)
-        hold(2)
+        fleet.polls()   # whatever was named before is over
         agent.kill()
         agent.start()
         fleet.settle()

@@ -216,6 +216,27 @@ static void test_windows_days(void **state)
     fake_close(&f);
 }
 
+/* A first walk was broken off, and gone on with only after what it began with had left the vendor: a gap, once. */
+static void test_windows_first_broken_off(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_at(&f, "files", NULL);
+    CHECK_INT("the first", fake_request(&f), SC_SEND);
+    CHECK_INT("a page of it", list(&f, "", "https://vendor.test/files?page=2"), SC_MORE);
+    CHECK_TEXT("where it began", fake_get(&f, FAKE_POSITION, "since"), T(FAKE_NOW - DAY));
+    CHECK_INT("no gap", f.gaps, 0);
+    fake_new_walk(&f);
+    f.now = FAKE_NOW + 9 * DAY;
+    expect_files(&f, "as far back as the vendor has", FAKE_NOW + 2 * DAY, FAKE_NOW + 3 * DAY);
+    CHECK_INT("a gap", f.gaps, 1);
+    CHECK_TEXT("from", T(f.gap_from), T(FAKE_NOW - DAY));
+    CHECK_TEXT("to", T(f.gap_to), T(FAKE_NOW + 2 * DAY));
+    CHECK_INT("a page", list(&f, "", "https://vendor.test/files?page=2"), SC_MORE);
+    CHECK_TEXT("told once", fake_get(&f, FAKE_POSITION, "since"), T(FAKE_NOW + 2 * DAY));
+    fake_close(&f);
+}
+
 /* The clock is behind what was covered: only a reply can put it right, so one is asked for. */
 static void test_windows_clock_behind(void **state)
 {
@@ -287,7 +308,7 @@ static void test_windows_one_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_windows_tile),          cmocka_unit_test(test_windows_clock),         cmocka_unit_test(test_windows_cursor_lost),
+        cmocka_unit_test(test_windows_first_broken_off), cmocka_unit_test(test_windows_tile),          cmocka_unit_test(test_windows_clock),         cmocka_unit_test(test_windows_cursor_lost),
         cmocka_unit_test(test_windows_files),         cmocka_unit_test(test_windows_hostile_files), cmocka_unit_test(test_windows_days),
         cmocka_unit_test(test_windows_clock_behind),  cmocka_unit_test(test_windows_first_ahead),   cmocka_unit_test(test_windows_one_gap),
     };
