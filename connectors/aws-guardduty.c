@@ -31,6 +31,7 @@
 #define OVERLAP_S     (5 * 60)
 #define TOKEN_MS      (10 * 60 * 1000)
 #define CLOCK_MS      60000 /* guesses of the vendor's clock differ by seconds */
+#define MAX_EMPTY 1000 /* empty pages in a row */
 #define MAX_ID        300
 #define MAX_DETECTORS 8000
 #define DEFAULT_URL   "https://guardduty.%s.amazonaws.com"
@@ -209,7 +210,7 @@ static bool hold_back(struct sc_host *host, const struct kept *before)
 
 static bool begin_next(struct sc_host *host, int64_t nth)
 {
-    static const char *const names[] = {"cursor", "got_at", "opened", "fewer", "pages", "reached", "lost", "batch"};
+    static const char *const names[] = {"cursor", "got_at", "opened", "empties", "fewer", "pages", "reached", "lost", "batch"};
     const char *begin = host->api->get(host, SC_WALK, "begin"), *text = begin ? host->api->text(host, "%s", begin) : NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         host->api->set(host, SC_WALK, names[i], NULL);
@@ -419,6 +420,13 @@ static enum sc_more follow_token(struct sc_host *host, struct sc_verdict *out)
         snprintf(out->detail, sizeof out->detail, "the vendor names the empty page that was just read as the next one");
         return SC_LOOP;
     }
+    int64_t empties = rest_get_number(host, SC_WALK, "empties", 0) + 1;
+    if (empties > MAX_EMPTY) {
+        snprintf(out->detail, sizeof out->detail, "%d empty pages in a row, each with a token for the next: tokens may lead round in a circle", MAX_EMPTY);
+        return SC_LOOP;
+    }
+    if (!rest_set_number(host, SC_WALK, "empties", empties))
+        return no_memory(out);
     bool opened = used || rest_set_number(host, SC_WALK, "opened", rest_get_number(host, SC_PAGE, "asked", host->api->now(host)));
     return opened && token && host->api->set(host, SC_WALK, "cursor", token) ? SC_MORE : no_memory(out);
 }
@@ -461,7 +469,10 @@ static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct 
     const char *token = rest_cursor(host), *used = token ? host->api->text(host, "%s", token) : "";
     if (!used || !keep_position(host, &before))
         return no_memory(out);
-    enum sc_more more = goes_on_empty(host, in) ? follow_token(host, out) : rest_ops.page(host, in, out);
+    bool empty = goes_on_empty(host, in);
+    enum sc_more more = empty ? follow_token(host, out) : rest_ops.page(host, in, out);
+    if (!empty && (more == SC_MORE || more == SC_WALKED)) /* not of a part: nothing of the walk may change before its end */
+        host->api->set(host, SC_WALK, "empties", NULL);
     if (more == SC_MORE && !note_token(host, used, in->answered))
         return no_memory(out);
     return has_several(host) ? one_of_several(host, &before, more, out) : more;

@@ -85,6 +85,22 @@ static void test_gd_follows_time(void **state)
     fake_close(&f);
 }
 
+/* Two empty pages that name each other: not for ever; one with findings between them begins the count anew. */
+static void test_gd_empty_circle(void **state)
+{
+    (void)state;
+    struct fake f;
+    open_findings(&f, A);
+    for (int n = 0; n < 999; n++)
+        CHECK_INT("goes on", read_page(&f, "", NULL, n % 2 ? "t1" : "t2"), SC_MORE);
+    CHECK_INT("findings", read_page(&f, "a", NULL, "t3"), SC_MORE);
+    for (int n = 0; n < 1000; n++)
+        CHECK_INT("goes on", read_page(&f, "", NULL, n % 2 ? "t1" : "t2"), SC_MORE);
+    CHECK_INT("ends", read_page(&f, "", NULL, "t2"), SC_LOOP);
+    CHECK_TRUE("nothing has moved", !fake_get(&f, FAKE_POSITION, "time"));
+    fake_close(&f);
+}
+
 static void test_gd_tokens(void **state)
 {
     (void)state;
@@ -371,7 +387,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gd_follows_time),
-        cmocka_unit_test(test_gd_tokens),
+        cmocka_unit_test(test_gd_empty_circle), cmocka_unit_test(test_gd_tokens),
         cmocka_unit_test(test_gd_detectors),
         cmocka_unit_test(test_gd_several_detectors),
         cmocka_unit_test(test_gd_detector_is_gone),
