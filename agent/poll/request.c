@@ -240,6 +240,10 @@ void sc_request_send(struct sc_poller *p)
         sc_poller_fail(p, SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, "out of memory for a request", NULL);
         return;
     }
+    if (next == SC_UNABLE) {
+        sc_poller_fail(p, SC_REASON_CONFIG_INVALID, SC_TIME_NONE, NULL, rq.why ? rq.why : "the settings allow no request", NULL);
+        return;
+    }
     if (next == SC_DONE) {
         sc_poller_give_up_page(p);
         p->finish = true;

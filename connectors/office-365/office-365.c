@@ -78,27 +78,65 @@ static struct sc_str next_page(struct sc_host *host)
 
 /* ---- the calls ------------------------------------------------------------------------------------------------------------------------ */
 
+#define ALL_TYPES "Audit.AzureActiveDirectory,Audit.Exchange,Audit.SharePoint,Audit.General,DLP.All"
+
+/* Takes the next name off a list. */
+static bool next_name(struct sc_str *rest, struct sc_str *ret)
+{
+    size_t n = 0;
+    while (rest->len && strchr(", \t", *rest->ptr))
+        rest->ptr++, rest->len--;
+    while (n < rest->len && !strchr(", \t", rest->ptr[n]))
+        n++;
+    *ret = (struct sc_str){rest->ptr, n};
+    rest->ptr += n;
+    rest->len -= n;
+    return n > 0;
+}
+
+static bool is_called(struct sc_str name, const char *what)
+{
+    return name.len == strlen(what) && strncasecmp(name.ptr, what, name.len) == 0;
+}
+
 /* settings.content_types names this one, as the vendor calls it or as the data type is called. */
 static bool is_wanted(const struct sc_host *host)
 {
-    const char *at = host->api->setting(host, "content_types"), *names[] = {office_content_type(host), host->type->name};
-    while (at && *at) {
-        at += strspn(at, ", \t");
-        size_t len = strcspn(at, ", \t");
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-            if (len == strlen(names[i]) && strncasecmp(at, names[i], len) == 0)
-                return true;
-        }
-        at += len;
+    struct sc_str name, rest = sc_str_of(host->api->setting(host, "content_types"));
+    while (next_name(&rest, &name)) {
+        if (is_called(name, office_content_type(host)) || is_called(name, host->type->name))
+            return true;
     }
     return false;
+}
+
+/* The first of them that is none of the five; absent: all are. */
+static struct sc_str unknown_type(const struct sc_host *host)
+{
+    static const char *const known[] = {"Audit.AzureActiveDirectory", "Audit.Exchange", "Audit.SharePoint", "Audit.General", "DLP.All",
+                                        "azure_ad", "exchange", "sharepoint", "general", "dlp"};
+    struct sc_str name, rest = sc_str_of(host->api->setting(host, "content_types"));
+    while (next_name(&rest, &name)) {
+        size_t i = 0, count = sizeof known / sizeof *known;
+        while (i < count && !is_called(name, known[i]))
+            i++;
+        if (i == count)
+            return name;
+    }
+    return (struct sc_str){0};
 }
 
 /* The engine is asked first in any case: it freezes the window before anything is sent. */
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
-    if (!is_wanted(host))
-        return SC_DONE;
+    if (!is_wanted(host)) { /* or it was meant, and is written otherwise */
+        struct sc_str odd = unknown_type(host);
+        if (!odd.len)
+            return SC_DONE;
+        out->why = host->api->text(host, "settings.content_types names \"%.*s\", which is none of " ALL_TYPES ", and not this one: correct it",
+                                   odd.len < 60 ? (int)odd.len : 60, odd.ptr);
+        return SC_UNABLE;
+    }
     enum sc_next next = rest_ops.request(host, out);
     if (next == SC_SEND && office_is_subscribed(host))
         out->url = office_with_publisher(host, out->url);
@@ -139,8 +177,6 @@ static enum sc_more page(struct sc_host *host, const struct sc_page *in, struct 
 static const struct sc_connector_ops ops = {.request = request, .response = response, .page = page};
 
 /* ---- tables ---------------------------------------------------------------------------------------------------------------------------- */
-
-#define ALL_TYPES "Audit.AzureActiveDirectory,Audit.Exchange,Audit.SharePoint,Audit.General,DLP.All"
 
 static const struct sc_field settings[] = {
     {

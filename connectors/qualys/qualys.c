@@ -64,14 +64,11 @@ static uint32_t hosts_of_page(const struct sc_host *host)
     return host->api->page_size(host, rest_number(sc_str_of(text), &n) && n > 0 && n <= UINT32_MAX ? (uint32_t)n : HOSTS);
 }
 
-/* The operator's own parameters; "" where they cannot be used: then the reply is refused. */
+/* The operator's own parameters. */
 static const char *extra_params(const struct sc_host *host)
 {
-    char why[200];
     const char *extra = host->api->setting(host, "extra_params");
-    if (!extra || qualys_params_wrong(extra, why, sizeof why))
-        return "";
-    return extra + strspn(extra, "&");
+    return extra ? extra + strspn(extra, "&") : "";
 }
 
 static const char *first_url(struct sc_host *host, const char *url)
@@ -112,7 +109,12 @@ static void add_header(struct sc_request *out, const char *name, const char *val
 
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
+    char why[200];
     bool follows = rest_cursor(host);
+    if (qualys_params_wrong(extra_params(host), why, sizeof why)) {
+        out->why = host->api->text(host, "%s: take it out of extra_params and save the integration", why);
+        return SC_UNABLE;
+    }
     if (rest_ops.request(host, out) == SC_DONE)
         return SC_DONE;
     if (*out->url == '/')
@@ -206,12 +208,6 @@ static bool is_html(const struct sc_host *host)
     return type.len >= 9 && strncasecmp(type.ptr, "text/html", 9) == 0;
 }
 
-static bool extra_is_wrong(const struct sc_host *host, char *why, size_t cap)
-{
-    const char *extra = host->api->setting(host, "extra_params");
-    return extra && qualys_params_wrong(extra, why, cap);
-}
-
 static bool is_success(int status)
 {
     return status >= 200 && status < 300;
@@ -225,8 +221,6 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
     } else if (qualys_simple_return(in->body_prefix, &fault)) {
         say(out, "", &fault);
         judge_code(host, fault.code, out);
-    } else if (is_success(in->status) && extra_is_wrong(host, out->detail, sizeof out->detail)) {
-        judge(out, SC_REASON_CONFIG_INVALID, "Take it out of extra_params and save the integration. Nothing was read.");
     } else if (in->status < 500 && in->status != 401 && (qualys_is_web_page(in->body_prefix) || (is_success(in->status) && is_html(host)))) {
         bool worked = in->status != 404 && host->api->get(host, SC_POSITION, "time"); /* then something on the way speaks for a while */
         judge(out, worked ? SC_REASON_BAD_RESPONSE : SC_REASON_WRONG_HOST, worked ? NULL : RIGHT_PLACE);
@@ -238,8 +232,7 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
 
 static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
 {
-    char why[200];
-    if (is_success(in->status) && !in->body_complete && (is_html(host) || extra_is_wrong(host, why, sizeof why))) {
+    if (is_success(in->status) && !in->body_complete && is_html(host)) {
         out->action = SC_REFUSE;
         out->reason = SC_REASON_BAD_RESPONSE;
         return;

@@ -299,11 +299,13 @@ struct sc_request {
      * counted as with SC_CONTENT ("h:<32 hex><id_suffix>#2"). For rows that a search computes: the same row of another window is another one.
      * Printable ASCII without blanks, at most 60 bytes, the same for all requests of a page. NULL: as the table says. SC_CONTENT only. */
     const char *id_suffix;
+    const char *why; /* SC_UNABLE: which setting is wrong, and what to write there, for people */
 };
 
 enum sc_next {
     SC_SEND, /* the request is filled in */
-    SC_DONE  /* the walk is complete */
+    SC_DONE, /* the walk is complete */
+    SC_UNABLE /* the settings allow no request: `why`. Asked again after the next put, or in an hour */
 };
 
 struct sc_response {

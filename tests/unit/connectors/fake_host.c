@@ -424,6 +424,7 @@ void fake_close(struct fake *f)
 {
     begin_call(f);
     forget_request(f);
+    free(f->why);
     fake_drop_page(f);
     for (int m = 0; m < FAKE_MAPS; m++)
         clear(f->maps[m], FAKE_VALUES);
@@ -450,6 +451,8 @@ static void note(struct fake *f, const struct sc_request *asked)
     f->child = out.child ? strdup(out.child) : NULL;
     f->child_time = out.child_time;
     f->remember_as = out.remember_as;
+    free(f->why);
+    f->why = out.why ? strdup(out.why) : NULL;
     for (size_t i = 0; i < SC_MAX_REQUEST_HEADERS && out.headers[i].name; i++)
         f->headers[i] = (struct fake_value){strdup(out.headers[i].name), strdup(out.headers[i].value)};
     size_t n = 0;

@@ -66,6 +66,7 @@ struct fake {
     int64_t newest_until, not_before, child_time, remember_as;
     bool after_save, no_auth;
     char *child; /* NULL: none */
+    char *why;   /* of SC_UNABLE */
     uint32_t first_byte_s;
     int64_t answered; /* Date of the replies to come; 0: now */
     bool absent, passed_over; /* of the next page */

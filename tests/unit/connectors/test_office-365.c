@@ -403,13 +403,16 @@ static void test_office_content_types(void **state)
         enum sc_next want;
     } rows[] = {
         {"Audit.Exchange", SC_SEND}, {"DLP.All, audit.exchange", SC_SEND}, {"exchange", SC_SEND},
-        {"Audit.SharePoint,DLP.All", SC_DONE}, {"Audit.ExchangeX", SC_DONE}, {"Audit.Exchang", SC_DONE}, {" , ", SC_DONE},
+        {"Audit.SharePoint,DLP.All", SC_DONE}, {"Audit.ExchangeX", SC_UNABLE}, {"DLP.All,Audit.Exchang", SC_UNABLE}, {" , ", SC_DONE},
+        {"exchange,Audit.Exchang", SC_SEND},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct fake f;
         open_feed(&f);
         fake_set(&f, FAKE_SETTING, "content_types", rows[i].types);
         CHECK_INT(rows[i].types, fake_request(&f), rows[i].want);
+        if (rows[i].want == SC_UNABLE)
+            CHECK_TRUE(rows[i].types, f.why && strstr(f.why, "settings.content_types names \"Audit.Exchang"));
         fake_close(&f);
     }
 }
