@@ -4,7 +4,9 @@
  *   lease (own): nothing is published or asked before it is held
  *   io threads: all sources, spread by their key
  *   watch of INTEGRATIONS (own): gives integrations to the io threads
+ *   admin (own), where admin.listen is set: health, readiness, metrics; looks, touches nothing
  *   main: signals, supervision, the heartbeat file */
+#include "admin/admin.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -42,6 +44,8 @@ struct agent {
     unsigned io_count;
     struct sc_registry *registry;
     struct sc_watch *watch;
+    struct sc_admin *admin;
+    struct sc_board *board; /* NULL: nobody would look */
     char create_subject[300];
 };
 
@@ -108,12 +112,33 @@ static int start_io(struct agent *a, struct sc_error *err)
 {
     unsigned count = (unsigned)a->settings->io_threads;
     for (; a->io_count < count && a->io_count < MAX_IO_THREADS; a->io_count++) {
-        struct sc_io_config config = {a->settings, a->publisher, a->reader, a->status, &a->retiring, a->settings->appliance_id, a->io_count, count};
+        struct sc_io_config config = {a->settings, a->publisher, a->reader, a->status, &a->retiring, a->settings->appliance_id, a->io_count, count,
+                                      a->board};
         a->ios[a->io_count] = sc_io_start(&config, err);
         if (!a->ios[a->io_count])
             return -1;
     }
     return 0;
+}
+
+/* Before anything else is begun, so that an address that cannot be had ends the start. */
+static int open_admin(struct agent *a, struct sc_error *err)
+{
+    const char *listen = a->settings->admin_listen;
+    if (!listen[0])
+        return 0;
+    a->board = sc_board_new((unsigned)a->settings->io_threads);
+    if (!a->board)
+        return sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for admin.listen");
+    a->admin = sc_admin_open(listen, err);
+    return a->admin ? 0 : -1;
+}
+
+static int start_admin(struct agent *a, struct sc_error *err)
+{
+    struct sc_admin_view view = {.run_dir = a->settings->run_dir, .board = a->board, .publisher = a->publisher, .lease = a->lease, .fence = &a->fence,
+                                 .ios = a->ios, .io_count = a->io_count, .started_real_ms = sc_real_ms()};
+    return a->admin ? sc_admin_start(a->admin, &view, err) : 0;
 }
 
 static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
@@ -143,12 +168,13 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
         .nats = &a->nats, .bucket = "INTEGRATIONS", .create = s->nats_create, .compare_ms = 60000, .event = sc_registry_event};
     pthread_mutex_init(&a->retiring.lock, NULL);
     pthread_mutex_init(&a->lease_lock, NULL);
-    if (sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
+    if (open_admin(a, err) || sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
         !(a->status = sc_status_writer_start(&a->nats, &a->fence, err)) || start_io(a, err))
         return -1;
     a->registry = sc_registry_new(s, cli->plugins, a->ios, a->io_count, a->status, s->appliance_id);
     watch.arg = a->registry;
-    if (!a->registry || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)))
+    if (!a->registry || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)) ||
+        start_admin(a, err))
         return -1;
     return 0;
 }
@@ -156,6 +182,7 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
 /* In reverse; within 5 s in all. */
 static void stop(struct agent *a)
 {
+    a->admin = sc_admin_stop(a->admin);
     a->watch = sc_watch_stop(a->watch);
     for (unsigned i = 0; i < a->io_count; i++)
         sc_io_stop_begin(a->ios[i]);
@@ -171,6 +198,7 @@ static void stop(struct agent *a)
     a->registry = sc_registry_free(a->registry);
     for (unsigned i = 0; i < a->io_count; i++)
         a->ios[i] = sc_io_free(a->ios[i]);
+    a->board = sc_board_free(a->board);
     for (uint32_t i = 0; i < a->retiring.count; i++)
         free(a->retiring.names[i]);
     free(a->retiring.names);

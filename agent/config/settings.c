@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/redact.h"
+#include "config/listen.h"
 #include "config/text.h"
 #include "config/url.h"
 
@@ -62,6 +63,8 @@ const struct sc_setting_row sc_setting_rows[] = {
     {"poll.max_identities", SC_SET_INT, AT(poll_max_identities), "1048576", .min = KIB, .max = 1048576,
      .help = "Identities remembered for each data type"},
     {"io.threads", SC_SET_INT, AT(io_threads), "1", .min = 1, .max = 64, .help = "Threads that poll vendors"},
+    {"admin.listen", SC_SET_LISTEN, AT(admin_listen), "",
+     .help = "Numeric address and port for /healthz, /readyz and /metrics, as 127.0.0.1:9850; a port alone listens on loopback; empty: off"},
     {"log.level", SC_SET_CHOICE, AT(log_level), "info", .choices = "debug info warn error", .env = {"LOG_LEVEL"}, .filled = true,
      .help = "Least level that is written: debug, info, warn, error"},
     {"log.format", SC_SET_CHOICE, AT(log_format), "text", .choices = "text", .env = {"LOG_FORMAT"}, .filled = true,
@@ -153,6 +156,7 @@ static int check_choice(const struct sc_setting_row *row, const char *text, cons
 int sc_setting_check(const struct sc_setting_row *row, const char *text, const char *source, struct sc_error *err)
 {
     const char *wanted = NULL;
+    struct sc_listen listen;
     bool yes;
     if (sc_text_has_control(text))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s contains a line end or another control character: remove it", source,
@@ -176,6 +180,11 @@ int sc_setting_check(const struct sc_setting_row *row, const char *text, const c
         break;
     case SC_SET_PROXY:
         wanted = sc_proxy_check(text) ? "http://host:port, with user:password@ before the host where needed" : NULL;
+        break;
+    case SC_SET_LISTEN:
+        wanted = *text && !sc_listen_parse(text, &listen)
+                     ? "a numeric address and a port, as 127.0.0.1:9850 or [::1]:9850; 0.0.0.0:9850 listens everywhere, without a password"
+                     : NULL;
         break;
     case SC_SET_TEXT:
     default:

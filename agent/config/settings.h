@@ -31,6 +31,8 @@ struct sc_settings {
     int64_t poll_max_identities; /* 1048576 */
     /* io.* */
     int64_t io_threads; /* 1 */
+    /* admin.* */
+    char *admin_listen; /* "" = off; else as sc_listen_parse() takes it */
     /* log.* */
     char *log_level, *log_format;
     /* places */

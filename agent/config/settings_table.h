@@ -10,6 +10,7 @@ enum sc_setting_type {
     SC_SET_SUBJECT, /* a NATS subject without wildcards; {appliance_id} allowed */
     SC_SET_NATS,    /* comma-separated NATS URLs */
     SC_SET_PROXY,   /* proxy URL or empty */
+    SC_SET_LISTEN,  /* sc_listen_parse(), or empty */
     SC_SET_BOOL,
     SC_SET_INT,
     SC_SET_CHOICE

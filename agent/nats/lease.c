@@ -65,6 +65,7 @@ struct sc_lease {
     uint64_t told_epoch;
     char told_detail[400];
     bool told_any;
+    _Atomic bool stands_by;
 };
 
 /* ---- instance id -------------------------------------------------------------------------- */
@@ -253,6 +254,7 @@ static int take(struct sc_lease *lease, uint64_t old_epoch, uint64_t rev, struct
     SC_FAULT("lease.taken");
     char detail[64];
     snprintf(detail, sizeof detail, "lease held, epoch %llu", (unsigned long long)epoch);
+    lease->stands_by = false;
     tell(lease, SC_LEASE_HELD, detail);
     return 0;
 }
@@ -293,6 +295,7 @@ static int seek_entry(struct sc_lease *lease, const struct sc_kv_entry *entry, i
     if (free || strcmp(value.holder, lease->id) == 0 || stands_still(lease, entry, asked))
         return take(lease, value.epoch, entry->rev, err);
     char detail[400];
+    lease->stands_by = true;
     snprintf(detail, sizeof detail, "lease held by agent %s, instance %s, epoch %llu", value.agent,
              value.holder, (unsigned long long)value.epoch);
     tell(lease, SC_LEASE_SEEKING, detail);
@@ -331,6 +334,7 @@ static void lose_to(struct sc_lease *lease, const struct sc_kv_entry *entry)
                     "copied; a new id is used until the next start");
         return;
     }
+    lease->stands_by = true;
     snprintf(detail, sizeof detail, "lease lost: taken by agent %s, instance %s, epoch %llu",
              value.agent, value.holder, (unsigned long long)value.epoch);
     lose(lease, detail);
@@ -436,6 +440,7 @@ static void failed(struct sc_lease *lease, const struct sc_error *err)
         return;
     sc_worker_disconnect(worker);
     lease->same_since = 0;
+    lease->stands_by = false;
     if (!lose_expired(lease, err->text) && !lease->held)
         tell(lease, SC_LEASE_SEEKING, err->text);
     sc_worker_back_off(worker, lease->held ? lease->valid_until - sc_boot_ms() : INT64_MAX);
@@ -513,4 +518,9 @@ struct sc_lease *sc_lease_stop(struct sc_lease *lease, bool release)
     sc_worker_end(&lease->worker, STOP_GRACE_MS, STOP_LIMIT_MS);
     sc_worker_leave(&lease->worker);
     return NULL;
+}
+
+bool sc_lease_stands_by(const struct sc_lease *lease)
+{
+    return lease->stands_by;
 }

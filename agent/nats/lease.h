@@ -36,4 +36,6 @@ struct sc_lease;
 struct sc_lease *sc_lease_start(const struct sc_lease_config *config, struct sc_fence *fence, struct sc_error *err);
 /* Releases the lease when held (release = false: leaves it to expire), ends the thread. Returns NULL. */
 struct sc_lease *sc_lease_stop(struct sc_lease *lease, bool release);
+/* Another agent holds it, as far as was seen last; false as well when the lease cannot be read. Any thread. */
+bool sc_lease_stands_by(const struct sc_lease *lease);
 /* The value's fields for `health` and `doctor`: {"v":1,"holder":"<instance id>","agent":"edge-1","epoch":7,"renewed":"…","released":false} */

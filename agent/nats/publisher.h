@@ -165,7 +165,12 @@ uint64_t sc_publisher_known_seq(const struct sc_publisher *publisher);
 void sc_publisher_prove(struct sc_publisher *publisher, uint64_t generation, uint64_t seq, const char *msg_id);
 void sc_publisher_facts(struct sc_publisher *publisher, struct sc_broker_facts *ret);
 
+#define SC_PUBLISH_BUCKETS 8
+extern const uint32_t sc_publish_bucket_ms[SC_PUBLISH_BUCKETS]; /* upper bounds; one more bucket is above them */
+
 struct sc_publisher_counts {
     _Atomic uint64_t handed_over, stored, duplicates, found, resent, reconnects, stalls, kv_writes, kv_conflicts;
+    _Atomic uint64_t outstanding; /* now: handed over or about to be, without an outcome; records and KV writes */
+    _Atomic uint64_t latency[SC_PUBLISH_BUCKETS + 1], latency_us; /* of records, from the hand-over to the acknowledgement */
 };
 const struct sc_publisher_counts *sc_publisher_counts(const struct sc_publisher *publisher);

@@ -48,6 +48,7 @@ struct sc_pub_slot {
     uint8_t state, kind;
     uint32_t nonce;  /* of the last hand-over */
     uint32_t record; /* index in batch */
+    int64_t handed_ns; /* the last hand-over, monotonic */
     union {
         struct sc_batch *batch;
         struct sc_kv_write *kv;

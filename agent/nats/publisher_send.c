@@ -14,6 +14,7 @@ int sc_pub_hand_over(struct sc_publisher *p, uint32_t slot, natsMsg *msg)
 {
     struct sc_pub_gate *gate = &p->gates[p->slots[slot].kind];
     p->slots[slot].state = SC_PUB_FLYING;
+    p->slots[slot].handed_ns = sc_mono_ns();
     if (p->flying++ == 0)
         p->progress_ms = sc_mono_ms();
     if (gate->shut)

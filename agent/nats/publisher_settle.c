@@ -33,10 +33,17 @@ void sc_pub_queue_clear(struct sc_pub_queue *queue)
     queue->head = queue->count = 0;
 }
 
+static void note_outstanding(struct sc_publisher *p)
+{
+    atomic_store_explicit(&p->counts.outstanding, p->window - p->free_count, memory_order_relaxed);
+}
+
 uint32_t sc_pub_slot_take(struct sc_publisher *p)
 {
     assert(p->free_count > 0);
-    return p->free_slots[--p->free_count];
+    uint32_t slot = p->free_slots[--p->free_count];
+    note_outstanding(p);
+    return slot;
 }
 
 void sc_pub_slot_free(struct sc_publisher *p, uint32_t slot)
@@ -44,6 +51,7 @@ void sc_pub_slot_free(struct sc_publisher *p, uint32_t slot)
     assert(p->slots[slot].state != SC_PUB_FREE && p->free_count < p->window);
     p->slots[slot] = (struct sc_pub_slot){.nonce = p->slots[slot].nonce};
     p->free_slots[p->free_count++] = slot;
+    note_outstanding(p);
 }
 
 void sc_pub_again(struct sc_publisher *p, uint32_t slot)
@@ -184,6 +192,18 @@ static void unsure(struct sc_publisher *p, uint32_t slot, const char *why)
     p->give_up = why;
 }
 
+const uint32_t sc_publish_bucket_ms[SC_PUBLISH_BUCKETS] = {1, 3, 10, 30, 100, 300, 1000, 10000};
+
+static void note_latency(struct sc_publisher *p, const struct sc_pub_slot *slot)
+{
+    uint64_t us = (uint64_t)(sc_mono_ns() - slot->handed_ns) / 1000;
+    unsigned bucket = 0;
+    while (bucket < SC_PUBLISH_BUCKETS && us > sc_publish_bucket_ms[bucket] * 1000ull)
+        bucket++;
+    atomic_fetch_add_explicit(&p->counts.latency[bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&p->counts.latency_us, us, memory_order_relaxed);
+}
+
 static void record_stored(struct sc_publisher *p, uint32_t index, const struct sc_ack *ack)
 {
     struct sc_pub_slot *slot = &p->slots[index];
@@ -199,6 +219,7 @@ static void record_stored(struct sc_publisher *p, uint32_t index, const struct s
     sc_pub_known(p, ack->seq);
     sc_pub_prove(p, ack->seq, batch->bytes + batch->records[slot->record].msg_id_at);
     atomic_fetch_add_explicit(&p->counts.stored, 1, memory_order_relaxed);
+    note_latency(p, slot);
     if (duplicate)
         atomic_fetch_add_explicit(&p->counts.duplicates, 1, memory_order_relaxed);
     sc_pub_accepted(p, index);

@@ -66,6 +66,7 @@ static struct sc_credential *credential_of(struct sc_source *source, const char 
     if (!c)
         return NULL;
     snprintf(c->key, sizeof c->key, "%s", key);
+    c->source = source;
     c->next = source->credentials;
     source->credentials = c;
     return c;
@@ -329,6 +330,8 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
     inst->config = config;
     inst->status_timer = (struct sc_timer){.fire = sc_status_fire, .arg = inst};
     inst->source = sc_source_of(io, config->source);
+    if (inst->source)
+        inst->source->connector = config->connector->name;
     inst->credential = inst->source ? credential_of(inst->source, config->credential_key) : NULL;
     inst->pollers = calloc(config->type_count ? config->type_count : 1, sizeof *inst->pollers);
     bool good = inst->credential && inst->pollers;
@@ -584,6 +587,7 @@ bool sc_io_turn(struct sc_io *io)
     }
     int64_t due = sc_heap_run(&io->heap, io->now);
     on_instance_reap(io);
+    sc_show_turn(io);
     int64_t wait = due - sc_mono_ms();
     sc_http_turn(io->http, wait < 0 ? 0 : wait > 1000 ? 1000 : wait);
     return true;

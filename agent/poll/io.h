@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "nats/publisher.h"
 #include "nats/reader.h"
+#include "poll/board.h"
 #include "poll/status_writer.h"
 
 /* Names of integrations that are being wound up on some io thread: the same name may not start elsewhere before. */
@@ -23,6 +24,7 @@ struct sc_io_config {
     struct sc_retiring *retiring;
     const char *agent; /* appliance id */
     unsigned index, threads;
+    struct sc_board *board; /* NULL: nobody counts */
 };
 
 struct sc_io;

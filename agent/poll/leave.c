@@ -57,6 +57,7 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     struct sc_log_cx cx = sc_poller_cx(p);
     bool taken = (result->status >= 200 && result->status < 300) || result->status == 404 || result->status == 410;
     p->out--;
+    sc_show_request(p->inst->source, result);
     p->leaving = NULL;
     sc_reply_keep_named_wait(p, transfer, result);
     sc_request_release(p);

@@ -34,6 +34,7 @@ static void gap_stored(struct sc_poller *p)
 {
     json_array_remove(p->cp.gaps, 0);
     p->walk_gaps++;
+    p->counts.gaps++;
     p->dirty = true;
     SC_FAULT("gap.after");
 }
@@ -49,6 +50,7 @@ static int one_outcome(struct sc_poller *p, const struct sc_batch *batch, const 
     } else if (of_child) {
         sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
         p->walk_gaps++;
+        p->counts.gaps++;
     } else if (p->type->shape == SC_SHAPE_SNAPSHOT) {
         sc_map_stored(&p->map, r->fingerprint);
     } else {
@@ -57,8 +59,10 @@ static int one_outcome(struct sc_poller *p, const struct sc_batch *batch, const 
     if (r->outcome == SC_RECORD_TOO_LARGE)
         return 0;
     p->unsaved_acks++;
-    if (r->outcome == SC_RECORD_STORED && !r->duplicate && batch->stamp == &p->stamp)
+    if (r->outcome == SC_RECORD_STORED && !r->duplicate && batch->stamp == &p->stamp) {
         p->walk_published++;
+        p->counts.published++;
+    }
     if (r->seq > p->cp.proof_seq && (!*newest || r->seq > (*newest)->seq))
         *newest = r;
     return 0;

@@ -33,6 +33,7 @@ void sc_poller_unpause(struct sc_poller *p)
     p->paused = false;
     io->waiting--;
     p->nats_wait_ms += io->now - p->pause_began;
+    p->counts.nats_wait_ms += (uint64_t)(io->now - p->pause_began);
     if (p->transfer)
         sc_http_resume(p->transfer);
     else if (p->finishing)
@@ -188,6 +189,8 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     p->cp.records += page->published - page->gaps;
     p->cp.bytes += page->bytes;
     p->cp.pages++;
+    p->counts.pages++;
+    p->counts.bytes += page->bytes;
     int64_t reached = p->type->shape == SC_SHAPE_SNAPSHOT ? page->newest_ms : sc_poller_position_time(p);
     if (reached > p->covered_ms)
         p->covered_ms = reached;
@@ -332,6 +335,7 @@ static void end_walk(struct sc_poller *p)
     SC_FAULT("walk.closed");
     p->facts.last_poll = sc_real_ms();
     p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
+    p->counts.polls[p->walk_failed ? SC_POLL_INCOMPLETE : SC_POLL_SUCCESS]++;
     if (!p->walk_failed) {
         p->facts.last_success = p->facts.last_poll;
         if (p->cp.waits && json_object_size(p->cp.waits)) {

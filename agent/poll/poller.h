@@ -20,6 +20,7 @@
 #include "decode/cut.h"
 #include "http/http.h"
 #include "operate/reasons.h"
+#include "poll/board.h"
 #include "poll/budget.h"
 #include "poll/identity.h"
 #include "poll/io.h"
@@ -77,6 +78,7 @@ struct sc_token {
 
 struct sc_credential {
     struct sc_credential *next;
+    struct sc_source *source;
     char key[33];
     bool worked;            /* a good reply since this start */
     int64_t good_at;        /* the newest one, and whose */
@@ -114,6 +116,8 @@ struct sc_source {
     int64_t good_ms;        /* newest reply that was read to its end, monotonic */
     bool offset_known;
     int64_t offset_ms;      /* vendor's Date minus sc_boot_ms() when it came */
+    struct sc_source_counts counts;
+    const char *connector;  /* its slug, of the module */
 };
 
 /* Children that a page has read. */
@@ -317,6 +321,8 @@ struct sc_poller {
     uint64_t collisions, overflows;
     struct sc_http_timing timing;
     int64_t budget_wait_ms, nats_wait_ms, pause_began;
+    int64_t budget_counted; /* the wait for the budget is counted up to here, monotonic */
+    struct sc_poll_counts counts;
 };
 
 struct sc_instance {
@@ -352,6 +358,8 @@ struct sc_io {
     _Atomic int stop;       /* 1: wind up; 2: at once */
     bool stopping;
     int64_t now;            /* monotonic, once a turn */
+    int64_t shown_at;       /* newest page on the board, monotonic */
+    uint64_t dead_letters;
 };
 
 /* poller.c: phases and steps */
@@ -515,7 +523,16 @@ void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev);
 extern const struct sc_host_api sc_host_services;
 void sc_host_release(struct sc_poller *p); /* frees the arena */
 
+/* show.c: what is counted, and the page on the board */
+void sc_show_request(struct sc_source *source, const struct sc_http_result *result);
+void sc_show_budget_wait(struct sc_poller *p, int64_t until_ms);
+void sc_show_dead_letter(struct sc_poller *p);
+void sc_show_turn(struct sc_io *io); /* puts a page up when it is time */
+
 /* status.c */
+enum sc_poll_state sc_poller_state(const struct sc_poller *p);
+enum sc_reason sc_poller_reason(const struct sc_poller *p);
+enum sc_promise sc_poller_promise(const struct sc_poller *p);
 void sc_status_touch(struct sc_instance *inst, bool urgent);
 void sc_status_fire(struct sc_timer *timer, void *arg);
 

@@ -276,6 +276,8 @@ int sc_record_keep_letter(struct sc_poller *p, struct sc_dead_letter *letter, st
     if (sc_dead_letter_keep(letter, name, file, &known, err))
         return -1;
     p->walk_dead += !known;
+    if (!known)
+        sc_show_dead_letter(p);
     SC_LOG(SC_WARN, &cx, NULL, "%s: %s %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(refusal.reason), refusal.what, (int)id.len, id.ptr,
            (unsigned long long)refusal.bytes, refusal.why, p->inst->io->config.settings->dead_letter_dir, file);
     return 0;
@@ -331,6 +333,7 @@ static void count_record(struct sc_poller *p, uint64_t bytes)
     p->page->records++;
     p->page->bytes += bytes;
     p->walk_read++;
+    p->counts.read++;
 }
 
 static int publish_record(struct sc_poller *p, struct sc_record_id *id, const struct sc_cut_value *time)
@@ -378,6 +381,7 @@ static int on_end(void *arg, const struct sc_cut_record *record)
         return -1;
     page_mix(p, id.hash);
     if (!fresh) {
+        p->counts.recognised++;
         p->batch->used = p->record_at;
         note_time(p, time, record_time(p, time));
     } else if (publish_record(p, &id, time)) {

@@ -663,6 +663,7 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     struct sc_poller *p = result->arg;
     struct sc_io *io = p->inst->io;
     p->out--;
+    sc_show_request(p->inst->source, result);
     if (p->transfer != transfer) { /* abandoned */
         sc_poller_wake(p);
         return;

@@ -227,6 +227,7 @@ static bool over_budget(struct sc_poller *p, const struct sc_request *rq)
         sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, detail, NULL);
     int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
     p->budget_wait_ms += look_again - io->now;
+    sc_show_budget_wait(p, look_again);
     sc_heap_set(&io->heap, &p->timer, look_again);
     return true;
 }

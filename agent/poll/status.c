@@ -8,41 +8,30 @@
 #define STEP_MS       10000
 #define PROCESSING_MS 5000
 
-static const char *const state_names[] = {"active", "processing", "waiting", "paused", "rate_limited", "error"};
-
-enum state { /* by urgency */
-    ACTIVE,
-    PROCESSING,
-    WAITING,
-    PAUSED,
-    RATE_LIMITED,
-    ERROR_STATE
-};
-
-static enum state state_of(const struct sc_poller *p)
+enum sc_poll_state sc_poller_state(const struct sc_poller *p)
 {
     const struct sc_status_facts *f = &p->facts;
     switch (sc_reason_class(f->reason)) {
     case SC_CLASS_THROTTLED:
-        return RATE_LIMITED;
+        return SC_STATE_RATE_LIMITED;
     case SC_CLASS_RETRY:
     case SC_CLASS_AUTH:
     case SC_CLASS_CONFIG:
     case SC_CLASS_BROKER:
-        return ERROR_STATE;
+        return SC_STATE_ERROR;
     case SC_CLASS_LOCAL:
-        return f->reason == SC_REASON_STARTING || f->reason == SC_REASON_LEASE_HELD ? WAITING : ERROR_STATE;
+        return f->reason == SC_REASON_STARTING || f->reason == SC_REASON_LEASE_HELD ? SC_STATE_WAITING : SC_STATE_ERROR;
     case SC_CLASS_DATA:
     case SC_CLASS_NOTICE:
         if (f->reason == SC_REASON_DISABLED || f->reason == SC_REASON_OFFLINE)
-            return PAUSED;
+            return SC_STATE_PAUSED;
         break;
     case SC_CLASS_OK:
         break;
     }
     if (p->phase == SC_WALKING && p->inst->io->now - p->walk_began > PROCESSING_MS)
-        return PROCESSING;
-    return f->last_poll ? ACTIVE : WAITING;
+        return SC_STATE_PROCESSING;
+    return f->last_poll ? SC_STATE_ACTIVE : SC_STATE_WAITING;
 }
 
 static void add_time(struct sc_buf *out, const char *name, int64_t ms)
@@ -58,12 +47,12 @@ static void add_text(struct sc_buf *out, const char *name, const char *text)
     sc_buf_add_json(out, sc_str_of(text));
 }
 
-static const char *promise(const struct sc_poller *p)
+enum sc_promise sc_poller_promise(const struct sc_poller *p)
 {
     /* A document's map is saved when the document is read: on a stream whose past cannot be read a crash before that doubles all of it. */
     if (p->seen.overflowed || p->whole.overflowed || (p->bounded && p->type->shape == SC_SHAPE_SNAPSHOT))
-        return "at_least_once";
-    return p->bounded || p->floor_gone ? "bounded" : "exact";
+        return SC_PROMISE_AT_LEAST_ONCE;
+    return p->bounded || p->floor_gone ? SC_PROMISE_BOUNDED : SC_PROMISE_EXACT;
 }
 
 static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
@@ -83,11 +72,14 @@ static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
         snprintf(out, cap, "nothing read yet");
 }
 
+enum sc_reason sc_poller_reason(const struct sc_poller *p)
+{
+    return p->facts.reason == SC_REASON_OK && !p->facts.last_poll ? SC_REASON_STARTING : p->facts.reason;
+}
+
 static const char *shown_reason(const struct sc_poller *p)
 {
-    if (p->facts.reason == SC_REASON_OK && !p->facts.last_poll)
-        return sc_reason_code(SC_REASON_STARTING);
-    return sc_reason_code(p->facts.reason);
+    return sc_reason_code(sc_poller_reason(p));
 }
 
 static void add_type(struct sc_buf *out, const struct sc_poller *p)
@@ -96,7 +88,7 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     char words[300];
     int64_t now = sc_real_ms();
     sc_buf_add_json(out, sc_str_of(p->type->name));
-    sc_buf_addf(out, ":{\"state\":\"%s\",\"reason\":\"%s\"", state_names[state_of(p)], shown_reason(p));
+    sc_buf_addf(out, ":{\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(p)), shown_reason(p));
     add_text(out, "detail", f->detail);
     add_text(out, "advice", f->advice);
     add_time(out, "since", f->since_real);
@@ -113,7 +105,7 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     sc_buf_addf(out, ",\"records\":%llu,\"pages\":%llu,\"bytes\":%llu", (unsigned long long)p->cp.records, (unsigned long long)p->cp.pages,
                 (unsigned long long)p->cp.bytes);
     add_text(out, "checkpoint", words);
-    sc_buf_addf(out, ",\"credential_revision\":%llu,\"promise\":\"%s\"", (unsigned long long)p->inst->config->rev, promise(p));
+    sc_buf_addf(out, ",\"credential_revision\":%llu,\"promise\":\"%s\"", (unsigned long long)p->inst->config->rev, sc_promise_name(sc_poller_promise(p)));
     sc_buf_addf(out, ",\"lag_declared_seconds\":%u", p->type->lag_s);
     if (p->collisions)
         sc_buf_addf(out, ",\"identity_collisions\":%llu", (unsigned long long)p->collisions);
@@ -128,7 +120,7 @@ static const struct sc_poller *most_urgent(const struct sc_instance *inst)
     const struct sc_poller *worst = inst->pollers[0];
     for (unsigned i = 1; i < inst->poller_count; i++) {
         const struct sc_poller *p = inst->pollers[i];
-        if (inst->config->types[i].enabled && state_of(p) > state_of(worst))
+        if (inst->config->types[i].enabled && sc_poller_state(p) > sc_poller_state(worst))
             worst = p;
     }
     return worst;
@@ -144,7 +136,7 @@ static void compose(const struct sc_instance *inst, struct sc_buf *out)
     add_text(out, "connector", inst->config->connector->name);
     add_text(out, "agent", inst->io->config.agent);
     sc_buf_addf(out, ",\"updated\":\"%s\"", sc_time_rfc3339(sc_real_ms(), time));
-    sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", state_names[state_of(worst)], refused ? "config_invalid" : shown_reason(worst));
+    sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(worst)), refused ? "config_invalid" : shown_reason(worst));
     add_text(out, "detail", refused ? inst->refused : worst->facts.detail);
     add_text(out, "advice", refused ? "correct the value and save it; until then the last good one stays in use" : worst->facts.advice);
     add_time(out, "since", worst->facts.since_real);

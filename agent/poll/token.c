@@ -191,6 +191,7 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     (void)transfer;
     if (t->budget)
         sc_budget_release(t->budget);
+    sc_show_request(t->credential->source, result);
     sc_heap_remove(&t->io->heap, &t->deadline);
     if (t->overdue) {
         t->transfer = NULL;
