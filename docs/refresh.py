@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what is made of the program's own tables: commands.md, connectors.md, and the marked tables of configuration.md.
+"""Writes what is made of the program's own tables: commands.md, connectors.md, and the marked tables of configuration.md and metrics.md.
 
     docs/refresh.py build/signal-client
 
@@ -12,6 +12,7 @@ import sys
 
 DOCS = os.path.dirname(os.path.abspath(__file__))
 WHOLE = {"commands.md": ["help", "--markdown"], "connectors.md": ["connectors", "list", "--markdown"]}
+BLOCKS = {"configuration.md": ["config", "--markdown"], "metrics.md": ["config", "--metrics"]}
 BLOCK = re.compile(r"<!-- begin (\w+):.*?<!-- end \1 -->\n", re.S)
 
 
@@ -38,12 +39,13 @@ def main():
     agent = os.path.abspath(sys.argv[1])
     for name, words in WHOLE.items():
         write(name, printed(agent, words))
-    blocks = {match[1]: match[0] for match in BLOCK.finditer(printed(agent, ["config", "--markdown"]))}
-    page = read("configuration.md")
-    there = {match[1] for match in BLOCK.finditer(page)}
-    if there != set(blocks):
-        sys.exit(f"configuration.md has the blocks {sorted(there)}, the program prints {sorted(blocks)}")
-    write("configuration.md", BLOCK.sub(lambda match: blocks[match[1]], page))
+    for name, words in BLOCKS.items():
+        blocks = {match[1]: match[0] for match in BLOCK.finditer(printed(agent, words))}
+        page = read(name)
+        there = {match[1] for match in BLOCK.finditer(page)}
+        if there != set(blocks):
+            sys.exit(f"{name} has the blocks {sorted(there)}, the program prints {sorted(blocks)}")
+        write(name, BLOCK.sub(lambda match, found=blocks: found[match[1]], page))
 
 
 if __name__ == "__main__":

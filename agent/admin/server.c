@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS   16
+#define CONNECTIONS   32
+#define BACKLOG       128
 #define MEMORY        (16u * 1024) /* of a connection: request line and headers */
 #define ASK_MS        5000         /* a connection without a whole request is ended */
 #define ANSWER_MS     20000        /* so is one that does not read its answer */
@@ -195,7 +196,7 @@ static int bind_socket(struct sc_admin *a, const char *text, struct sc_error *er
         setsockopt(a->socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         if (a->listen.v6)
             setsockopt(a->socket, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
-        if (bind(a->socket, address, len) == 0 && listen(a->socket, CONNECTIONS) == 0)
+        if (bind(a->socket, address, len) == 0 && listen(a->socket, BACKLOG) == 0)
             return 0;
     }
     return sc_fail(err, SC_REASON_CONFIG_INVALID, "cannot listen on admin.listen = %s: %s; choose another address or port, or leave it empty", text,

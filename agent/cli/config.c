@@ -34,6 +34,13 @@ static int print_page(void)
     return sc_print(&out);
 }
 
+static int print_metrics(void)
+{
+    struct sc_buf out SC_AUTO_BUF = {0};
+    sc_markdown_metrics(&out);
+    return sc_print(&out);
+}
+
 int sc_command_config(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
@@ -42,6 +49,8 @@ int sc_command_config(struct sc_cli *cli)
         return SC_EXIT_USAGE;
     if (sc_args_get(&args, "markdown"))
         return print_page();
+    if (sc_args_get(&args, "metrics"))
+        return print_metrics();
     if (!cli->json)
         return print_table(settings);
     json_t *rows = json_array();

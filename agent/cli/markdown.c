@@ -1,8 +1,10 @@
-/* Pages of docs/ made of the tables: settings and members of an integration (docs/configuration.md), connectors (docs/connectors.md). */
+/* Pages of docs/ made of the tables: settings and members of an integration (docs/configuration.md), connectors (docs/connectors.md), metrics
+ * (docs/metrics.md). */
 #include "cli/commands.h"
 
 #include "base/clock.h"
 #include "config/integration.h"
+#include "operate/metrics.h"
 
 /* ---- cells ------------------------------------------------------------------------------------------------------------- */
 
@@ -28,9 +30,9 @@ static void add_names(struct sc_buf *out, const char *const *names, size_t max)
     add_cell(out, sc_buf_str(&text).ptr);
 }
 
-static void begin_block(struct sc_buf *out, const char *name)
+static void begin_block(struct sc_buf *out, const char *name, const char *option)
 {
-    sc_buf_addf(out, "<!-- begin %s: made by `signal-client config --markdown` -->\n", name);
+    sc_buf_addf(out, "<!-- begin %s: made by `signal-client config --%s` -->\n", name, option);
 }
 
 static void end_block(struct sc_buf *out, const char *name)
@@ -123,15 +125,42 @@ static void add_members(struct sc_buf *out)
 
 void sc_markdown_configuration(struct sc_buf *out)
 {
-    begin_block(out, "settings");
+    begin_block(out, "settings", "markdown");
     sc_buf_add_str(out, "| key | default | values | environment | node file | what |\n|---|---|---|---|---|---|\n");
     sc_settings_describe(add_setting, out);
     end_block(out, "settings");
     sc_buf_add_char(out, '\n');
-    begin_block(out, "integration");
+    begin_block(out, "integration", "markdown");
     sc_buf_add_str(out, "| member | default | what |\n|---|---|---|\n");
     add_members(out);
     end_block(out, "integration");
+}
+
+/* ---- metrics ----------------------------------------------------------------------------------------------------------- */
+
+static void add_labels(struct sc_buf *out, const char *labels)
+{
+    struct sc_buf text SC_AUTO_BUF = {0};
+    while (*labels) {
+        size_t len = strcspn(labels, " ");
+        sc_buf_addf(&text, "%s`%.*s`", text.len ? ", " : "", (int)len, labels);
+        labels += len + (labels[len] == ' ');
+    }
+    add_cell(out, sc_buf_str(&text).ptr);
+}
+
+void sc_markdown_metrics(struct sc_buf *out)
+{
+    begin_block(out, "metrics", "metrics");
+    sc_buf_add_str(out, "| name | type | labels | what |\n|---|---|---|---|\n");
+    for (int i = 0; i < SC_METRIC_COUNT; i++) {
+        const struct sc_metric_row *row = sc_metric_row((enum sc_metric)i);
+        sc_buf_addf(out, "| `%s` | %s |", row->name, sc_metric_type_name(row->type));
+        add_labels(out, row->labels);
+        add_cell(out, row->help);
+        sc_buf_add_char(out, '\n');
+    }
+    end_block(out, "metrics");
 }
 
 /* ---- connectors -------------------------------------------------------------------------------------------------------- */

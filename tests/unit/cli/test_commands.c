@@ -100,7 +100,7 @@ static const struct {
     {"integrations", 2, "", "integrations what? There are:"},
     {"integrations lst", 2, "", "unknown command \"integrations lst\"; there are:"},
     {"--frobnicate", 2, "", "unknown option --frobnicate: `signal-client help` lists the commands"},
-    {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--markdown] [--json]"},
+    {"config --frobnicate", 2, "", "unknown option --frobnicate\nusage: signal-client config [--markdown] [--metrics] [--json]"},
     {"config -x", 2, "", "unknown option -x"},
     {"config extra", 2, "", "unexpected argument \"extra\""},
     {"config --io.threads=x", 2, "", "option --io.threads: io.threads is \"x\": give a whole number from 1 to 64"},
@@ -338,6 +338,17 @@ static void test_commands_blocks(void **state)
     free(caught);
 }
 
+static void test_commands_metrics(void **state)
+{
+    (void)state;
+    struct caught *caught = calloc(1, sizeof *caught);
+    char *page = page_of("config --metrics", SOURCE_DIR "/docs/metrics.md", caught);
+    CHECK_INT("one table", count_of(caught->out, "<!-- begin "), 1);
+    CHECK_TRUE(STALE, *caught->out && strstr(page, caught->out));
+    free(page);
+    free(caught);
+}
+
 /* A section alone is the one of the page. */
 static void test_commands_section(void **state)
 {
@@ -373,7 +384,7 @@ int main(void)
         cmocka_unit_test(test_commands_table),
         cmocka_unit_test(test_commands_examples),
         cmocka_unit_test(test_commands_page),
-        cmocka_unit_test(test_commands_blocks),
+        cmocka_unit_test(test_commands_blocks), cmocka_unit_test(test_commands_metrics),
         cmocka_unit_test(test_commands_section),
         cmocka_unit_test(test_commands_span),
     };

@@ -76,6 +76,7 @@ static void test_settings_defaults(void **state)
     CHECK_INT("lease", s.lease_renew_ms + s.lease_valid_ms + s.lease_take_after_ms, 5000 + 10000 + 15000);
     CHECK_TRUE("not offline, makes nothing", !s.offline_mode && !s.nats_create);
     CHECK_TEXT("mode", s.artifact_mode, "binary");
+    CHECK_TEXT("nobody listens", s.admin_listen, "");
     CHECK_TRUE("run.dir is one of two", strcmp(s.run_dir, "/run/signal-client") == 0 || strcmp(s.run_dir, "/data") == 0);
     SC_AUTO_FREE char *below = sc_printf("%s/dead-letters", s.run_dir);
     CHECK_TEXT("dead letters", s.dead_letter_dir, access("/data", W_OK | X_OK) == 0 ? "/data/dead-letters" : below);
@@ -220,6 +221,10 @@ static void test_settings_refused(void **state)
          "option --http.https_proxy: http.https_proxy is not usable: give http://host:port, with "
          "user:password@ before the host where needed"},
         {"nats.password", "line\nend", "option --nats.password: nats.password contains a line end or another control character: remove it"},
+        {"admin.listen", ":9850", "option --admin.listen: admin.listen is not usable: give a numeric address and a port, as 127.0.0.1:9850 or [::1]:9850; "
+                                  "0.0.0.0:9850 listens everywhere, without a password"},
+        {"admin.listen", "9850", NULL},
+        {"admin.listen", "", NULL},
         {"nats.port", "1", "unknown option --nats.port: `signal-client config` lists every setting"},
         {"config", "", "--config: give the path of a file"},
         {"appliance_id", "x", NULL},
