@@ -24,6 +24,7 @@
 #define ASK_MS        5000         /* a connection without a whole request is ended */
 #define ANSWER_MS     20000        /* so is one that does not read its answer */
 #define LOOK_MS       250
+#define IDLE_MS       1000
 
 struct client {
     bool used, asked;
@@ -37,7 +38,7 @@ struct sc_admin {
     int socket, stop; /* stop: an eventfd */
     struct MHD_Daemon *daemon;
     pthread_t thread;
-    bool running;
+    bool running, ended;
     struct client clients[CONNECTIONS];
 };
 
@@ -137,6 +138,7 @@ static void on_client(void *arg, struct MHD_Connection *connection, void **conte
         if (*context)
             *(struct client *)*context = (struct client){0};
         *context = NULL;
+        a->ended = true;
         return;
     }
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -171,12 +173,15 @@ static void *loop(void *arg)
     pthread_setname_np(pthread_self(), "sc-admin");
     while (!fds[1].revents) {
         MHD_UNSIGNED_LONG_LONG wanted;
-        int wait = end_slow_clients(a) ? LOOK_MS : -1;
-        if (MHD_get_timeout(a->daemon, &wanted) == MHD_YES && (wait < 0 || wanted < LOOK_MS))
-            wait = wanted < LOOK_MS ? (int)wanted : LOOK_MS;
+        int wait = end_slow_clients(a) ? LOOK_MS : IDLE_MS;
+        if (MHD_get_timeout(a->daemon, &wanted) == MHD_YES && wanted < LOOK_MS)
+            wait = (int)wanted;
         if (poll(fds, 2, wait) < 0 && errno != EINTR)
             break;
-        MHD_run(a->daemon);
+        do { /* once all places were taken, the library listens again with the run after the one that ended a client */
+            a->ended = false;
+            MHD_run(a->daemon);
+        } while (a->ended);
     }
     return NULL;
 }

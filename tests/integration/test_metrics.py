@@ -32,6 +32,7 @@ EVENTS = 230
 LEASE = "lease = { renew_ms = 200; valid_ms = 1000; take_after_ms = 1500; };"
 OKTA = {"connector": "okta", "data_type": "system_log", "integration": "okta-prod"}
 SOON = 30.0
+SLOW = 40
 PROMTOOL = shutil.which("promtool")
 
 
@@ -44,7 +45,9 @@ class MetricsCase(unittest.TestCase):
         self.workspace = Workspace(self.id().rsplit(".", 1)[-1])
         self.addCleanup(self.close)
         self.server = NatsServer(self.workspace).start()
-        self.js = JetStream(self.server.connect())
+        connection = self.server.connect()
+        self.addCleanup(connection.close)
+        self.js = JetStream(connection)
         self.js.stream_create("DATA", ["local.data.>"], duplicate_window=2_000_000_000)
         Bucket.make(self.js, "INTEGRATIONS")
         self.port = free_port()
@@ -140,7 +143,9 @@ class Counted(MetricsCase):
         self.assertEqual(page.value("signal_client_nats_stream_sequence"), EVENTS)
         self.assertEqual(page.value("pipeline_stage_count", stage="source_client", status="success"), EVENTS)
         self.assertEqual(page.value("pipeline_stage_count", stage="source_client", status="dead_letter"), 0)
-        source = {"connector": "okta", "source": f"okta|{self.simulator.url}"}
+        self.assertEqual(len(page.find("signal_client_budget_waits_total")), 1)
+        source = dict(next(iter(page.find("signal_client_budget_waits_total", connector="okta"))))
+        self.assertTrue(source["source"].startswith(f"okta|{self.simulator.url}"), source)
         asked = page.value("signal_client_requests_total", **{"class": "2xx"}, **source)
         self.assertGreaterEqual(asked, 4)
         self.assertLessEqual(asked, len(self.simulator.requests("okta")))
@@ -294,9 +299,9 @@ class Refused(MetricsCase):
         self.assertEqual((headers["Cache-Control"], headers["X-Content-Type-Options"]), ("no-store", "nosniff"))
 
     def test_slow_clients_do_not_keep_others_out(self):
-        """More of them than there are places, each sending a byte now and then, so that none is ever idle."""
+        """As many of them as there are places, and more: each sends a byte now and then, so that none is ever idle."""
         begun = time.monotonic()
-        slow = [socket.create_connection(("127.0.0.1", self.port), timeout=SOON) for _ in range(40)]
+        slow = [socket.create_connection(("127.0.0.1", self.port), timeout=SOON) for _ in range(SLOW)]
         try:
             for peer in slow:
                 peer.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
@@ -319,7 +324,7 @@ class Refused(MetricsCase):
         finally:
             for peer in slow:
                 peer.close()
-        print(f"answered beside 40 slow clients after {time.monotonic() - begun:.1f} s", flush=True)
+        print(f"answered beside {SLOW} slow clients after {time.monotonic() - begun:.1f} s", flush=True)
         self.assertTrue(self.agent.alive)
 
     def test_an_address_that_is_taken_ends_the_start(self):
