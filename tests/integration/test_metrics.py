@@ -225,6 +225,13 @@ class Ready(MetricsCase):
         self.assertEqual(self.metrics(port).value("signal_client_lease_held"), 1)
         self.assertEqual(other.terminate(10), 0)
 
+    def test_an_agent_that_logs_errors_alone_runs(self):
+        self.agent.env["LOG_LEVEL"] = "error"
+        self.begin()
+        self.assertTrue(self.agent.alive)
+        self.assertEqual(self.agent.terminate(10), 0)
+        self.assertNotIn("[INFO]", self.agent.log())
+
     def test_a_hung_loop_is_unhealthy_by_the_same_word_as_the_command(self):
         self.agent.start()
         self.wait_answer("/healthz", 200, "healthy: ")
