@@ -39,6 +39,8 @@ PROMTOOL = shutil.which("promtool")
 class MetricsCase(unittest.TestCase):
     VENDORS = {"okta": {"events": EVENTS, "page_size": 100, "rate_limit": 1_000_000_000, "tokens": [TOKEN, SECRET]}}
 
+    STREAM = {}
+
     def setUp(self):
         self.binary = os.environ.get("SIGNAL_CLIENT_BINARY") or find_agent()
         self.assertTrue(self.binary, "no agent is built")
@@ -48,7 +50,7 @@ class MetricsCase(unittest.TestCase):
         connection = self.server.connect()
         self.addCleanup(connection.close)
         self.js = JetStream(connection)
-        self.js.stream_create("DATA", ["local.data.>"], duplicate_window=2_000_000_000)
+        self.js.stream_create("DATA", ["local.data.>"], duplicate_window=2_000_000_000, **self.STREAM)
         Bucket.make(self.js, "INTEGRATIONS")
         self.port = free_port()
         self.agent = self.new_agent("agent", self.port)
@@ -59,7 +61,10 @@ class MetricsCase(unittest.TestCase):
         self.workspace.close(failed=bad)
 
     def new_agent(self, name, port):
-        return Agent(self.workspace, self.binary, self.server, name=name, settings=f'admin = {{ listen = "127.0.0.1:{port}"; }};\n{LEASE}')
+        self.letters = self.workspace.file(name, "letters", "")
+        settings = (f'admin = {{ listen = "127.0.0.1:{port}"; }};\n{LEASE}\nio = {{ threads = 2; }};\n'
+                    f'dead_letter = {{ dir = "{self.letters.rstrip("/")}"; }};')
+        return Agent(self.workspace, self.binary, self.server, name=name, settings=settings)
 
     def put(self, **changes):
         value = {"integration_type": "okta", "poll_interval_minutes": 0.02, "credentials": {"api_token": SECRET},
@@ -150,6 +155,7 @@ class Counted(MetricsCase):
         self.assertGreaterEqual(asked, 4)
         self.assertLessEqual(asked, len(self.simulator.requests("okta")))
         self.assertEqual(page.value("signal_client_request_seconds_count", **source), asked)
+        self.assertEqual(len(page.find("signal_client_view_age_seconds")), 2)  # both threads' pages make one
         now = time.time()
         self.assertLess(abs(page.value("signal_client_last_success_timestamp_seconds", **OKTA) - now), SOON)
         self.assertGreater(page.value("signal_client_lag_seconds", **OKTA), 0)
@@ -194,6 +200,24 @@ class Counted(MetricsCase):
         complaints = [line for line in said.splitlines() if line and not line.startswith("pipeline_stage_count ")]
         self.assertEqual(complaints, [])
         self.assertIn(done.returncode, (0, 3), said)  # 3: it has complained
+
+
+class DeadLetters(MetricsCase):
+    STREAM = {"max_msg_size": 1536 + 1250}  # what a record may not use, and a size between the smallest and the largest of the simulator
+
+    def test_each_is_counted_once(self):
+        self.simulator = Simulator(self.workspace, self.VENDORS).start()
+        self.agent.start()
+        self.put()
+        page = self.wait_metrics(lambda seen: (seen.value("signal_client_polls_total", outcome="success", **OKTA) or 0) >= 2, "two polls")
+        stored, dead = self.js.stream_state("DATA")["messages"], len(os.listdir(self.letters))
+        self.assertGreater(stored, 0)
+        self.assertGreater(dead, 0)
+        self.assertEqual(stored + dead, EVENTS)
+        self.assertEqual(page.value("signal_client_dead_letters_total", **OKTA), dead)
+        self.assertEqual(page.value("signal_client_records_total", **OKTA), stored)
+        self.assertEqual(page.value("pipeline_stage_count", stage="source_client", status="dead_letter"), dead)
+        self.assertEqual(page.value("pipeline_stage_count", stage="source_client", status="success"), stored)
 
 
 class Ready(MetricsCase):

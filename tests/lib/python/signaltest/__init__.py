@@ -8,6 +8,7 @@ Reading order:
   tools.py      wait_until, free ports, the workspace that ends every process and removes every file
   procs.py      nats-server, agent, simulator and nginx as processes
   store.py      the files of a stopped nats-server: cutting a stream's tail short, as a power loss does
+  exposition.py a strict reader of the text that /metrics gives
   ledger.py     the oracle: what the vendor offered against what the stream holds
 
 Only the standard library is used, and none of the agent's own code or libraries: an oracle that shares
