@@ -71,7 +71,7 @@ static const struct sc_option_row completion_options[] = {
 
 static const struct sc_option_row config_options[] = {
     {"markdown", NULL, "the tables of docs/configuration.md: settings, and the members of an integration"},
-    {"metrics", NULL, "the table of docs/metrics.md: what /metrics shows"},
+    {"metrics", NULL, "the tables of docs/metrics.md: what /metrics shows, and the reasons"},
     {0},
 };
 

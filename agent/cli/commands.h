@@ -52,7 +52,7 @@ int sc_unknown_command(char *const *words, int count);
 
 /* The two tables of docs/configuration.md, each between the marks that stand around it there. */
 void sc_markdown_configuration(struct sc_buf *out);
-/* The table of docs/metrics.md, likewise. */
+/* The tables of docs/metrics.md, likewise. */
 void sc_markdown_metrics(struct sc_buf *out);
 /* One section of docs/connectors.md, and the whole page. */
 void sc_markdown_connector(const struct sc_connector *connector, struct sc_buf *out);

@@ -161,6 +161,15 @@ void sc_markdown_metrics(struct sc_buf *out)
         sc_buf_add_char(out, '\n');
     }
     end_block(out, "metrics");
+    sc_buf_add_char(out, '\n');
+    begin_block(out, "reasons", "metrics");
+    sc_buf_add_str(out, "| reason | class | means |\n|---|---|---|\n");
+    for (int i = 0; i < SC_REASON_COUNT; i++) {
+        sc_buf_addf(out, "| `%s` | `%s` |", sc_reason_code((enum sc_reason)i), sc_class_name(sc_reason_class((enum sc_reason)i)));
+        add_cell(out, sc_reason_meaning((enum sc_reason)i));
+        sc_buf_add_char(out, '\n');
+    }
+    end_block(out, "reasons");
 }
 
 /* ---- connectors -------------------------------------------------------------------------------------------------------- */
