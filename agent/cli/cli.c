@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/log.h"
+#include "config/integration.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ static int prepare(struct sc_cli *cli, const struct line *line)
         return 0;
     if (sc_settings_load(&cli->settings, cli->argv0, line->options, line->option_count, &err))
         return sc_say(SC_EXIT_BAD, "%s", err.text);
+    sc_integration_seal_files((struct sc_seal_files){cli->settings.seal_key_file, cli->settings.seal_old_key_file});
     sc_log_parse_level(cli->settings.log_level, &level);
     sc_log_init(level, 2);
     if (!cli->command->plugins)
@@ -108,6 +110,7 @@ static int run_command(struct sc_cli *cli, const struct line *line, int (*run_ag
     if (rc == 0)
         rc = run(cli);
     sc_plugins_free(cli->plugins);
+    sc_integration_seal_files((struct sc_seal_files){NULL, NULL});
     sc_settings_done(&cli->settings);
     return rc;
 }

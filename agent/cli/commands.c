@@ -27,7 +27,9 @@ static const struct sc_option_row put_options[] = {
     {"data-type", "TYPE[=off]", "switches a data type on or off", .candidates = SC_COMPLETE_DATA_TYPES, .repeats = true},
     {"disabled", NULL, "written, but not polled"},
     {"from-now", NULL, "a first poll begins at this moment, with nothing older", "it looks back as far as the data type says"},
-    {"file", "FILE|-", "the whole value as JSON, in place of the options above; every byte is kept without --from-now", NULL, SC_COMPLETE_FILES},
+    {"plain", NULL, "secrets are written as they are", "they are sealed when seal.key_file is set"},
+    {"file", "FILE|-", "the whole value as JSON, in place of the options above; every byte is kept where nothing is sealed or added", NULL,
+     SC_COMPLETE_FILES},
     {0},
 };
 
@@ -40,6 +42,7 @@ static const struct sc_option_row import_options[] = {
     {"from-now", NULL, "a first poll begins at the moment of the import, with nothing older", "it looks back as far as the data type says"},
     {"dry-run", NULL, "check everything and say what would be written"},
     {"replace", NULL, "overwrite integrations that exist already", "they are left as they are"},
+    {"plain", NULL, "secrets are written as they are", "they are sealed when seal.key_file is set"},
     {"prefix", "TEXT", "put before each name"},
     {"secrets-file", "FILE|-", "secrets as {\"NAME\": {\"FIELD\": \"value\"}}, in a file that only its owner can read", NULL, SC_COMPLETE_FILES},
     {0},
@@ -66,6 +69,13 @@ static const struct sc_option_row completion_options[] = {
      SC_COMPLETE_OWN_WORDS},
     {"of", "TYPE", "only the data types of this connector", "all", SC_COMPLETE_CONNECTORS},
     {"patient", NULL, "wait for NATS as long as other commands do", "300 ms, then no names of integrations"},
+    {0},
+};
+
+static const struct sc_option_row seal_options[] = {
+    {"new-key", "FILE", "makes a key file that only its owner can read; none is overwritten", NULL, SC_COMPLETE_FILES},
+    {"rotate", NULL, "seals anew, with seal.key_file, all of the bucket that is sealed with seal.old_key_file"},
+    {"unsealed", NULL, "with --rotate: seals what is not sealed at all, too"},
     {0},
 };
 
@@ -135,6 +145,7 @@ const struct sc_command sc_commands[] = {
                     "  signal-client integrations list --json | jq '.[] | select(.state == \"error\")'\n",
         .bad = "NATS or the bucket INTEGRATIONS cannot be read",
         .json = true,
+        .plugins = true,
         .run = sc_command_integrations_list,
     },
     {
@@ -335,10 +346,21 @@ const struct sc_command sc_commands[] = {
     {
         .name = "seal",
         .group = SC_GROUP_MAINTAIN,
-        .summary = "Encrypts a credential for an integration",
-        .examples = "  signal-client seal\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .words = "[NAME] [FIELD]",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = seal_options,
+        .summary = "Encrypts a secret so that only this integration's FIELD can use it; key files; the change to a new key",
+        .notes = "The secret is asked for on a terminal, else standard input is read to its end (without the last line end). What is printed is\n"
+                 "no secret and is put in the secret's place; it opens for NAME and FIELD alone, with the key of seal.key_file.\n"
+                 "`integrations put` and `import` seal by themselves; docs/secrets.md tells how a key is changed.\n",
+        .examples = "  signal-client seal --new-key /etc/signal-client/seal.key\n"
+                    "  signal-client seal okta-prod api_token --seal.key_file=/etc/signal-client/seal.key\n"
+                    "  signal-client seal snow-prod private_key --json < key.pem | jq -r .sealed\n"
+                    "  signal-client seal --rotate --unsealed\n",
+        .bad = "there is no usable key, nothing was given to seal, or something could not be sealed anew",
+        .json = true,
+        .plugins = true,
+        .run = sc_command_seal,
     },
     {
         .name = "config",

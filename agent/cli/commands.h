@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "operate/seal_file.h"
 
 #include <jansson.h>
 
@@ -30,6 +31,7 @@ int sc_command_integrations_import(struct sc_cli *cli);
 int sc_command_connectors_list(struct sc_cli *cli);
 int sc_command_connectors_show(struct sc_cli *cli);
 int sc_command_tail(struct sc_cli *cli);
+int sc_command_seal(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
 int sc_command_health(struct sc_cli *cli);
 int sc_command_version(struct sc_cli *cli);
@@ -136,6 +138,39 @@ bool sc_value_find_hidden(const json_t *value, struct sc_buf *ret_where);
 int sc_value_fail_hidden(const char *where, const char *cure, struct sc_error *err);
 /* Indented, numbers as people write them. NULL: out of memory. Free with sc_secret_free(). */
 char *sc_value_dump(const json_t *value);
+
+/* ---- sealing.c: the secrets of a value, and their seals ------------------------------------------------------------------- */
+
+/* The key that seals. 0; 1: seal.key_file is not set; -1 + err. */
+int sc_seal_key_of(const struct sc_cli *cli, struct sc_seal_key *ret, struct sc_error *err);
+
+struct sc_secret_at {
+    const char *object; /* "credentials", "settings"; "" for the proxy */
+    const char *member; /* as it was written */
+    const char *field;  /* what the connector calls it, which it is sealed for */
+    const char *text;
+};
+/* Each secret of a value, sealed or not: what the connector calls one, what it does not know among credentials, a proxy with a password. fn may
+ * give another text, which is taken and wiped. -1 when fn did, or when memory ran out. connector NULL: it is not known. */
+int sc_value_each_secret(json_t *root, const struct sc_connector *connector, int (*fn)(void *arg, const struct sc_secret_at *at, char **ret_text),
+                         void *arg);
+void sc_secret_where(const struct sc_secret_at *at, struct sc_buf *out);
+/* By its field's name, else by the name it stands under. */
+enum sc_unseal sc_secret_open(const struct sc_seal_keys *keys, const char *name, const struct sc_secret_at *at, char **ret_plain);
+/* Seals all that are plain. ret_what: "credentials.api_token, proxy"; "" when there was none. */
+int sc_value_seal(json_t *root, const struct sc_connector *connector, const char *name, const struct sc_seal_key *key, struct sc_buf *ret_what,
+                  struct sc_error *err);
+/* Opens all that open, for comparing. */
+void sc_value_open(json_t *root, const struct sc_connector *connector, const char *name, const struct sc_seal_keys *keys);
+struct sc_sealed_facts {
+    struct sc_buf sealed, plain; /* where, comma-separated */
+};
+void sc_value_tell_sealed(json_t *root, const struct sc_connector *connector, struct sc_sealed_facts *ret);
+/* "yes", "no", "partly"; "" when there is no secret. */
+const char *sc_sealed_word(const struct sc_sealed_facts *facts);
+void sc_sealed_facts_done(struct sc_sealed_facts *facts);
+
+#define SC_AUTO_FACTS __attribute__((cleanup(sc_sealed_facts_done)))
 
 /* ---- from_now.c: data_types.T.start --------------------------------------------------------------------------------------- */
 

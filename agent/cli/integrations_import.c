@@ -20,7 +20,8 @@ struct import {
     struct sc_import items;
     struct sc_session *session;
     const char *start; /* of --from-now, or NULL */
-    bool dry_run, replace;
+    struct sc_seal_keys keys; /* those that open; the first seals, if `seals` */
+    bool seals, dry_run, replace;
     struct sc_buf out;
     json_t *done;
     size_t written, bad;
@@ -133,10 +134,12 @@ static void note(struct import *import, const struct sc_import_item *item, const
     json_array_append_new(import->done, done);
 }
 
-/* Apart from where it starts: an import that is repeated must not move that. */
-static bool is_same(const struct sc_buf *stored, const json_t *value)
+/* Apart from where it starts, which an import that is repeated must not move, and from how it is sealed. */
+static bool is_same(const struct import *import, const struct sc_import_item *item, const struct sc_buf *stored)
 {
-    json_t *there = json_loadb(sc_buf_str(stored).ptr, stored->len, 0, NULL), *wanted = json_deep_copy(value);
+    json_t *there = json_loadb(sc_buf_str(stored).ptr, stored->len, 0, NULL), *wanted = json_deep_copy(item->value);
+    sc_value_open(there, connector_of(import, there), item->name, &import->keys);
+    sc_value_open(wanted, connector_of(import, wanted), item->name, &import->keys);
     sc_from_now_clear(there);
     sc_from_now_clear(wanted);
     bool same = there && wanted && json_equal(there, wanted);
@@ -147,11 +150,14 @@ static bool is_same(const struct sc_buf *stored, const json_t *value)
 
 static int write_item(struct import *import, const struct sc_import_item *item, uint64_t before, bool exists, struct sc_error *err)
 {
+    struct sc_buf sealed SC_AUTO_BUF = {0};
     uint64_t rev = 0;
     if (import->dry_run) {
         note(import, item, exists ? "would be replaced" : "would be made", 0, true);
         return 0;
     }
+    if (import->seals && sc_value_seal(item->value, connector_of(import, item->value), item->name, &import->keys.at[0], &sealed, err))
+        return -1;
     char *text = sc_value_dump(item->value);
     int rc = text ? sc_put_integration(import->session, item->name, sc_str_of(text), before, &rev, err)
                   : sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
@@ -175,7 +181,7 @@ static int put_item(struct import *import, const struct sc_import_item *item, st
         found = 1;
     if (found < 0)
         rc = sc_fail(err, absent.reason, "%s", absent.text);
-    else if (found == 0 && !import->replace && is_same(&entry.value, item->value))
+    else if (found == 0 && !import->replace && is_same(import, item, &entry.value))
         note(import, item, "is there already", entry.rev, false);
     else if (found == 0 && !import->replace) {
         note(import, item, "exists with another value: left as it is (--replace overwrites it)", entry.rev, false);
@@ -210,6 +216,22 @@ static int put_all(struct import *import)
     return import->bad ? SC_EXIT_BAD : SC_EXIT_GOOD;
 }
 
+/* With --plain keys are read all the same, to compare with what is sealed; then one that cannot be read does not matter. */
+static int read_keys(struct import *import)
+{
+    const struct sc_settings *settings = &import->cli->settings;
+    struct sc_error err = SC_ERROR_INIT, old = SC_ERROR_INIT;
+    bool plain = sc_args_get(import->args, "plain");
+    int rc = sc_seal_key_of(import->cli, &import->keys.at[0], &err);
+    if (rc < 0 && !plain)
+        return sc_say(SC_EXIT_BAD, "%s; nothing was written", err.text);
+    import->keys.count = rc == 0;
+    import->seals = rc == 0 && !plain;
+    if (*settings->seal_old_key_file && sc_seal_file_read(settings->seal_old_key_file, &import->keys.at[import->keys.count], &old) == 0)
+        import->keys.count++;
+    return SC_EXIT_GOOD;
+}
+
 int sc_command_integrations_import(struct sc_cli *cli)
 {
     struct sc_args args SC_AUTO_ARGS = {0};
@@ -223,11 +245,14 @@ int sc_command_integrations_import(struct sc_cli *cli)
     import.start = sc_args_get(&args, "from-now") ? sc_time_rfc3339(sc_real_ms(), now) : NULL;
     import.dry_run = sc_args_get(&args, "dry-run");
     import.replace = sc_args_get(&args, "replace");
-    int rc = read_items(&import);
+    int rc = read_keys(&import);
+    if (rc == SC_EXIT_GOOD)
+        rc = read_items(&import);
     if (rc == SC_EXIT_GOOD)
         rc = check_all(&import);
     if (rc == SC_EXIT_GOOD)
         rc = put_all(&import);
+    sc_seal_keys_clear(&import.keys);
     sc_import_done(&import.items);
     sc_buf_done(&import.out);
     json_decref(import.done);

@@ -18,6 +18,8 @@ struct put {
     const char *name;
     char **secrets;    /* by option; NULL where the option is another */
     const char *start; /* of --from-now, or NULL */
+    const struct sc_seal_key *key; /* secrets are sealed with it; NULL: they are not */
+    struct sc_buf *sealed;         /* which were */
 };
 
 /* ---- one option ------------------------------------------------------------------------------------------------------ */
@@ -145,6 +147,8 @@ static int compose(const struct put *put, struct sc_str stored, struct sc_buf *o
                                  "integration_type \"%.64s\" is unknown: `signal-client connectors list` shows the known ones", type);
     if (rc == 0 && put->start)
         sc_from_now_set(root, connector, put->start);
+    if (rc == 0 && put->key)
+        rc = sc_value_seal(root, connector, put->name, put->key, put->sealed, err);
     char *text = rc ? NULL : sc_value_dump(root);
     json_decref(root);
     if (rc)
@@ -156,7 +160,7 @@ static int compose(const struct put *put, struct sc_str stored, struct sc_buf *o
     return rc;
 }
 
-/* A file's value keeps every byte unless a member is added. */
+/* A file's value keeps every byte unless a member is added or sealed. */
 static int compose_file(const struct put *put, struct sc_buf *value, struct sc_error *err)
 {
     struct sc_buf where SC_AUTO_BUF = {0};
@@ -166,8 +170,12 @@ static int compose_file(const struct put *put, struct sc_buf *value, struct sc_e
     if (sc_value_find_hidden(root, &where))
         rc = sc_value_fail_hidden(sc_buf_str(&where).ptr, "write the secret there, or put the integration with --secret", err);
     char *text = NULL;
-    if (rc == 0 && put->start && json_is_object(root) && connector) { /* else the parser says what is wrong */
+    bool usable = rc == 0 && json_is_object(root) && connector; /* else the parser says what is wrong */
+    if (usable && put->start)
         sc_from_now_set(root, connector, put->start);
+    if (usable && put->key)
+        rc = sc_value_seal(root, connector, put->name, put->key, put->sealed, err);
+    if (usable && rc == 0 && (put->start || put->sealed->len)) {
         text = sc_value_dump(root);
         explicit_bzero(value->ptr, value->len);
         sc_buf_clear(value);
@@ -224,6 +232,10 @@ static int print_done(const struct put *put, struct sc_session *session, struct 
     json_t *done = json_pack("{s:s, s:s, s:I}", "name", put->name, "result", what, "revision", (json_int_t)rev);
     struct sc_buf out SC_AUTO_BUF = {0};
     sc_buf_addf(&out, "%s %s (revision %llu)", put->name, what, (unsigned long long)rev);
+    if (put->sealed->len) {
+        sc_buf_addf(&out, ", sealed: %s", put->sealed->ptr);
+        json_object_set_new(done, "sealed", json_string(put->sealed->ptr));
+    }
     if (put->start && connector)
         sc_from_now_tell(session, connector, put->name, put->start, &out, done);
     sc_buf_add_char(&out, '\n');
@@ -264,8 +276,8 @@ static int check_use(const struct sc_cli *cli, const struct sc_args *args)
                               name);
     if (args->option_count == 0)
         return sc_usage_error(cli, "say what %s shall be: --type with fields, the fields to change, or --file", name);
-    if (sc_args_get(args, "file") && args->option_count > 1 + (sc_args_get(args, "from-now") != NULL))
-        return sc_usage_error(cli, "--file holds everything: give no other option beside it but --from-now");
+    if (sc_args_get(args, "file") && args->option_count > 1 + (sc_args_get(args, "from-now") != NULL) + (sc_args_get(args, "plain") != NULL))
+        return sc_usage_error(cli, "--file holds everything: give no other option beside it but --from-now and --plain");
     return SC_EXIT_GOOD;
 }
 
@@ -334,9 +346,16 @@ int sc_command_integrations_put(struct sc_cli *cli)
     if (rc != SC_EXIT_GOOD)
         return rc;
     char now[SC_TIME_TEXT];
+    struct sc_seal_key key;
+    struct sc_buf sealed SC_AUTO_BUF = {0};
+    struct sc_error err = SC_ERROR_INIT;
+    int keyless = sc_args_get(&args, "plain") ? 1 : sc_seal_key_of(cli, &key, &err);
+    if (keyless < 0)
+        return sc_say(SC_EXIT_BAD, "%s; nothing was written", err.text);
     struct put put = {cli, &args, args.words[0], calloc((unsigned)args.option_count + 1u, sizeof(char *)),
-                      sc_args_get(&args, "from-now") ? sc_time_rfc3339(sc_real_ms(), now) : NULL};
+                      sc_args_get(&args, "from-now") ? sc_time_rfc3339(sc_real_ms(), now) : NULL, keyless ? NULL : &key, &sealed};
     rc = put.secrets ? put_with(&put, &value) : sc_say(SC_EXIT_BAD, "out of memory");
+    explicit_bzero(&key, sizeof key);
     for (int i = 0; put.secrets && i < args.option_count; i++)
         sc_secret_free(put.secrets[i]);
     free(put.secrets);

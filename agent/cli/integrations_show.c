@@ -1,6 +1,6 @@
 /* integrations show: the stored value with every secret hidden, what validation says of it, and its status. Hidden is what the
  * connector calls a secret wherever it stands, everything under `credentials` that the connector does not call open, and whatever is
- * named like a secret; what is hidden is also told to the redactor, so that no copy of it elsewhere in the value is shown. */
+ * named like a secret. A sealed value is none and is shown. What is hidden is also told to the redactor, so that no copy of it elsewhere in the value is shown. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
@@ -36,6 +36,11 @@ static bool is_secret(const struct sc_connector *connector, const char *name, bo
 static json_t *hidden(const json_t *value)
 {
     const char *text = json_string_value(value);
+    char id[SC_SEAL_ID_CHARS + 1] = "";
+    if (text)
+        sc_seal_key_id(text, id);
+    if (*id)
+        return json_string(text);
     size_t characters = 0;
     char out[64] = "[set]";
     if (text) {
@@ -100,6 +105,7 @@ struct shown {
     char *problem; /* NULL: valid */
     struct sc_integration *integration;
     json_t *status;
+    struct sc_sealed_facts sealed;
 };
 
 static void examine(const struct sc_cli *cli, struct shown *shown)
@@ -110,7 +116,9 @@ static void examine(const struct sc_cli *cli, struct shown *shown)
     const char *type = json_string_value(json_object_get(raw, "integration_type"));
     shown->integration = sc_integration_parse(shown->name, text, shown->entry->rev, sc_find_connector, cli->plugins, &err);
     shown->problem = shown->integration ? NULL : sc_dup(err.text);
-    shown->value = raw ? mask(type ? sc_plugins_find(cli->plugins, type) : NULL, raw, false, 0) : NULL;
+    const struct sc_connector *connector = type ? sc_plugins_find(cli->plugins, type) : NULL;
+    shown->value = raw ? mask(connector, raw, false, 0) : NULL;
+    sc_value_tell_sealed(raw, connector, &shown->sealed);
     json_decref(raw);
 }
 
@@ -125,6 +133,8 @@ static int print_json(const struct shown *shown)
         json_object_set_new(out, "warnings", json_string(integration->warnings));
     if (integration)
         json_object_set_new(out, "source", json_string(integration->source));
+    json_object_set_new(out, "sealed", json_pack("{s:s, s:s, s:s}", "all", sc_sealed_word(&shown->sealed), "sealed",
+                                                 sc_buf_str(&shown->sealed.sealed).ptr, "plain", sc_buf_str(&shown->sealed.plain).ptr));
     json_object_set(out, "value", shown->value ? shown->value : json_null());
     json_object_set(out, "status", shown->status ? shown->status : json_null());
     return sc_print_json(out);
@@ -165,6 +175,8 @@ static int print_text(const struct shown *shown)
     add_line(&out, "revision", revision ? revision : "");
     add_line(&out, "valid", shown->problem ? "no" : "yes");
     add_line(&out, "problem", shown->problem ? shown->problem : "");
+    add_line(&out, "sealed", sc_buf_str(&shown->sealed.sealed).ptr);
+    add_line(&out, "unsealed", sc_buf_str(&shown->sealed.plain).ptr);
     if (shown->integration) {
         add_line(&out, "source", shown->integration->source);
         add_starts(&out, shown->integration);
@@ -212,6 +224,7 @@ int sc_command_integrations_show(struct sc_cli *cli)
     json_decref(shown.value);
     json_decref(shown.status);
     free(shown.problem);
+    sc_sealed_facts_done(&shown.sealed);
     sc_integration_unref(shown.integration);
     sc_kv_entry_done(&entry);
     return rc;

@@ -105,9 +105,6 @@ static int check_credential(const char *text, const char *where, struct sc_error
 {
     size_t len = strlen(text), characters = count_characters(text);
     const char *first = odd_end(text[0]), *last = odd_end(text[len - 1]);
-    if (strncmp(text, "sealed:v1:", 10) == 0)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is sealed (sealed:v1:), which is not supported yet: give the value itself",
-                       where);
     if (is_variable(text))
         return sc_fail(err, SC_REASON_CONFIG_INVALID,
                        "%s is the name of a variable, not a value: substitution did not happen where it was written", where);
@@ -249,16 +246,16 @@ struct objects {
 };
 
 /* Takes text. */
-static int keep(struct sc_parse *parse, const struct sc_field *row, char *text)
+static int keep(struct sc_parse *parse, const struct sc_field *row, char *text, bool secret)
 {
     struct sc_integration *to = parse->integration;
     char *name = sc_dup(row->name);
-    if (!name || !text || (row->secret && sc_redact_add(text, strlen(text)))) {
+    if (!name || !text || (secret && sc_redact_add(text, strlen(text)))) {
         free(name);
         sc_secret_free(text);
         return sc_parse_no_memory(parse);
     }
-    to->values[to->value_count++] = (struct sc_value){name, text, row->secret};
+    to->values[to->value_count++] = (struct sc_value){name, text, secret};
     return 0;
 }
 
@@ -310,32 +307,54 @@ static bool is_needed(const struct sc_parse *parse, const struct objects *in, co
     return !find_given(in, find_row(common, "base_url"), places) || json_string_length(places[0].value) == 0;
 }
 
+/* The text that stands there, out of its seal. NULL + err. */
+static char *open_field(struct sc_parse *parse, const struct sc_field *row, bool credential, const struct place *given, const char *where,
+                        bool *ret_secret)
+{
+    char *text = sc_parse_text(parse, given->value, where);
+    bool sealed = false;
+    *ret_secret = row->secret;
+    if (!text || !*text)
+        return text;
+    if (!credential && !row->secret && sc_is_sealed(text))
+        sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "%s is sealed, and is no secret: give the value itself", where);
+    else if (sc_parse_open(parse, row->name, given->name == row->alias ? row->alias : NULL, where, &text, &sealed) == 0) {
+        *ret_secret |= sealed;
+        if (row->secret && !sealed)
+            sc_parse_note_plain(parse, where);
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 static int take_field(struct sc_parse *parse, const struct objects *in, const struct sc_field *row, bool credential)
 {
     char where[SC_WHERE_MAX];
     struct place places[4];
+    bool secret;
     unsigned count = find_given(in, row, places);
     if (!count) {
         if (row->def)
-            return keep(parse, row, sc_dup(row->def));
+            return keep(parse, row, sc_dup(row->def), row->secret);
         return is_needed(parse, in, row) ? fail_missing(parse, row, credential, "missing") : 0;
     }
     const struct place *given = &places[count - 1];
     snprintf(where, sizeof where, "%s.%s", given->object, given->name);
-    char *text = check_same(parse, places, count) ? NULL : sc_parse_text(parse, given->value, where);
+    char *text = check_same(parse, places, count) ? NULL : open_field(parse, row, credential, given, where, &secret);
     if (!text)
         return -1;
     if (!*text) {
         free(text);
         if (is_needed(parse, in, row))
             return fail_missing(parse, row, credential, "empty");
-        return row->def ? keep(parse, row, sc_dup(row->def)) : 0;
+        return row->def ? keep(parse, row, sc_dup(row->def), row->secret) : 0;
     }
     if (check_value(parse, row, credential, &text, where)) {
         sc_secret_free(text);
         return -1;
     }
-    return keep(parse, row, text);
+    return keep(parse, row, text, secret);
 }
 
 static size_t count_rows(const struct sc_field *table)

@@ -86,6 +86,7 @@ static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(v
         sc_parse_derived(parse))
         return -1;
     sc_parse_unknown(parse, parse->root, "", "");
+    sc_parse_tell_plain(parse);
     if (parse->warnings.len) {
         to->warnings = sc_buf_take(&parse->warnings);
         if (!to->warnings)
@@ -120,6 +121,7 @@ struct sc_integration *sc_integration_parse(const char *name, struct sc_str json
         integration = NULL;
     }
     sc_buf_done(&parse.warnings);
+    sc_buf_done(&parse.plain);
     json_decref(root);
     return integration;
 }

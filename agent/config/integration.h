@@ -2,11 +2,12 @@
 #pragma once
 
 #include "base/buf.h"
+#include "operate/seal_file.h"
 #include <signal/connector.h>
 
 struct sc_value {
-    char *name, *text;
-    bool secret;
+    char *name, *text; /* of a sealed one: what it holds */
+    bool secret;       /* by the connector's table, or because it was sealed */
 };
 
 struct sc_integration_type { /* one per data type of the connector, same order */
@@ -44,7 +45,10 @@ struct sc_integration {
     char *warnings;  /* unknown members and such, one a line; NULL: none */
 };
 
-/* Parses and checks a value. `find` gives the connector of a type. NULL + err (config_invalid; text names the field and why; no value
+/* With which keys sealed values are opened from now on, in the whole process; the files are read whenever one is met. Before any thread that
+ * parses; the paths are the caller's and must stay until the call with {NULL, NULL}. */
+void sc_integration_seal_files(struct sc_seal_files files);
+/* Parses and checks a value. Sealed ones are opened: what cannot be is config_invalid like any other, and the text says which key is missing. `find` gives the connector of a type. NULL + err (config_invalid; text names the field and why; no value
  * of a secret). */
 struct sc_integration *sc_integration_parse(const char *name, struct sc_str json, uint64_t rev,
                                             const struct sc_connector *(*find)(void *arg, const char *type), void *arg,

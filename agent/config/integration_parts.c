@@ -220,10 +220,17 @@ int sc_parse_tls_and_proxy(struct sc_parse *parse)
 {
     struct sc_integration *to = parse->integration;
     char *proxy = NULL;
+    bool sealed = false;
     if (read_tls(parse) || read_text(parse, parse->root, "", "proxy", &proxy))
         return -1;
     if (!proxy)
         return 0;
+    if (sc_parse_open(parse, "proxy", NULL, "proxy", &proxy, &sealed)) {
+        free(proxy);
+        return -1;
+    }
+    if (!sealed && sc_url_has_secret(proxy))
+        sc_parse_note_plain(parse, "proxy");
     if (sc_proxy_check(proxy)) {
         sc_secret_free(proxy);
         return sc_fail(parse->err, SC_REASON_CONFIG_INVALID,

@@ -14,6 +14,7 @@ struct sc_parse {
     struct sc_buf warnings;
     unsigned warning_count;
     struct sc_error *err;
+    struct sc_buf plain; /* names of secrets that are not sealed */
 };
 
 /* ---- parse.c: scalars and warnings -------------------------------------------------------------------------------- */
@@ -44,6 +45,16 @@ void sc_parse_unknown(struct sc_parse *parse, const json_t *object, const char *
 int sc_parse_fields(struct sc_parse *parse);
 /* base_url, origin, source and credential_key, once all fields are there. */
 int sc_parse_derived(struct sc_parse *parse);
+
+/* ---- sealed.c --------------------------------------------------------------------------------------------------------- */
+
+/* *text, found at `where` ("credentials.api_token"), becomes what is sealed in it, and *ret_opened true; any other text stays as it is. It was
+ * sealed for the field's name, or for its alias when it stands under that (alias NULL: it has none). */
+int sc_parse_open(struct sc_parse *parse, const char *field, const char *alias, const char *where, char **text, bool *ret_opened);
+/* A secret that was not sealed stands at `where`. */
+void sc_parse_note_plain(struct sc_parse *parse, const char *where);
+/* Warns of them where there is a key to seal them with. */
+void sc_parse_tell_plain(struct sc_parse *parse);
 
 /* ---- sign_in.c: once all fields are there, the way that counts is complete ------------------------------------------- */
 

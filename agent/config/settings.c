@@ -42,6 +42,10 @@ const struct sc_setting_row sc_setting_rows[] = {
     {"tls.client_cert", SC_SET_TEXT, AT(tls_client_cert), "", .node = {"client_cert_path"},
      .help = "PEM file of the certificate shown to NATS"},
     {"tls.client_key", SC_SET_TEXT, AT(tls_client_key), "", .node = {"client_key_path"}, .help = "PEM file of its key"},
+    {"seal.key_file", SC_SET_TEXT, AT(seal_key_file), "", .env = {"SIGNAL_CLIENT_SEAL_KEY_FILE"},
+     .help = "File of the key that seals credentials and opens them; only its owner may read it"},
+    {"seal.old_key_file", SC_SET_TEXT, AT(seal_old_key_file), "", .env = {"SIGNAL_CLIENT_SEAL_OLD_KEY_FILE"},
+     .help = "File of the key before it, which opens what is not sealed anew yet"},
     {"http.https_proxy", SC_SET_PROXY, AT(https_proxy), "", .env = {"https_proxy", "HTTPS_PROXY"}, .node = {"https_proxy", "HTTPS_PROXY"},
      .help = "Proxy for https://, as http://user:password@host:port"},
     {"http.http_proxy", SC_SET_PROXY, AT(http_proxy), "", .env = {"http_proxy", "HTTP_PROXY"}, .node = {"http_proxy", "HTTP_PROXY"},
@@ -335,6 +339,9 @@ static int check_together(const struct sc_settings *settings, struct sc_error *e
                        "lease.renew_ms must be less than lease.valid_ms, and that less than lease.take_after_ms");
     if (!*settings->tls_client_cert != !*settings->tls_client_key)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "tls.client_cert and tls.client_key belong together: set both or none");
+    if (*settings->seal_old_key_file && !*settings->seal_key_file)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID,
+                       "seal.old_key_file is set and seal.key_file is not: name the key that is in use as seal.key_file");
     if (*settings->nats_password && !*settings->nats_user)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "nats.password is set and nats.user is not: set both or none");
     return 0;

@@ -18,6 +18,8 @@ struct sc_settings {
     int64_t broker_client_port;
     /* tls.* */
     char *tls_ca_file, *tls_client_cert, *tls_client_key;
+    /* seal.* */
+    char *seal_key_file, *seal_old_key_file; /* "" = none */
     /* http.* */
     char *http_proxy, *https_proxy, *no_proxy; /* "" = none; exported to the environment of libcurl by main */
     char *user_agent;     /* "signal-client/0.1.0" */

@@ -213,6 +213,17 @@ int sc_url_each_secret(const char *list, bool lone_too, int (*fn)(const char *va
     return rc ? -1 : 0;
 }
 
+static int found_one(const char *value, size_t len)
+{
+    (void)value, (void)len;
+    return -1;
+}
+
+bool sc_url_has_secret(const char *list)
+{
+    return sc_url_each_secret(list, false, found_one) != 0;
+}
+
 void sc_url_mask(const char *list, struct sc_buf *out)
 {
     for (struct sc_str rest = sc_str_of(list); rest.len;) {

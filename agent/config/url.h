@@ -26,5 +26,7 @@ int sc_proxy_check(const char *text);
 /* Calls fn for each password in the comma-separated URLs, as written and percent-decoded; lone_too: userinfo without ':' is a
  * secret as well (NATS token). -1 when fn was. */
 int sc_url_each_secret(const char *list, bool lone_too, int (*fn)(const char *value, size_t len));
+/* Does a URL of the list hold a password? */
+bool sc_url_has_secret(const char *list);
 /* The list with "[set]" for each userinfo. */
 void sc_url_mask(const char *list, struct sc_buf *out);

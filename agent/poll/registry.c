@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/redact.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,8 @@ struct item {
     struct item *next;
     char *name;
     struct sc_io *io; /* where it runs; NULL: it does not (no valid value yet) */
+    char *sealed;     /* a refused value in which something is sealed: its key may still come; else NULL */
+    uint64_t sealed_rev;
 };
 
 struct sc_registry {
@@ -24,17 +27,39 @@ struct sc_registry {
     uint32_t count;
 };
 
+/* Which keys there are, once; a file that is bad now may be good when it is needed. */
+static void tell_keys(const struct sc_settings *settings)
+{
+    const struct {
+        const char *what, *path;
+    } rows[] = {{"seal.key_file", settings->seal_key_file}, {"seal.old_key_file", settings->seal_old_key_file}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sc_error err = SC_ERROR_INIT;
+        struct sc_seal_key key;
+        if (!rows[i].path || !*rows[i].path)
+            continue;
+        if (sc_seal_file_read(rows[i].path, &key, &err))
+            SC_SAY(SC_ERROR, "config", "%s: %s; what is sealed with it cannot be used until it can be read, which needs no restart", rows[i].what, err.text);
+        else
+            SC_SAY(SC_INFO, "config", "%s %s holds key %s", rows[i].what, rows[i].path, key.id);
+        explicit_bzero(key.bytes, sizeof key.bytes);
+    }
+}
+
 struct sc_registry *sc_registry_new(const struct sc_settings *settings, const struct sc_plugins *plugins, struct sc_io **ios, unsigned io_count,
                                     struct sc_status_writer *status, const char *agent)
 {
     struct sc_registry *r = calloc(1, sizeof *r);
     if (r)
         *r = (struct sc_registry){settings, plugins, ios, io_count, status, agent, NULL, 0};
+    if (r)
+        tell_keys(settings);
     return r;
 }
 
 static void item_free(struct item *item)
 {
+    sc_secret_free(item->sealed);
     free(item->name);
     free(item);
 }
@@ -91,6 +116,48 @@ static void status_of_refused(const struct sc_registry *r, const char *name, uin
         sc_status_post(r->status, name, sc_buf_take(&out));
 }
 
+static void use(struct sc_registry *r, struct item *item, struct sc_integration *integration)
+{
+    struct sc_io *io = io_of(r, integration);
+    if (item->io && item->io != io)
+        sc_io_remove(item->io, item->name, false);
+    item->io = io;
+    sc_io_apply(io, integration);
+}
+
+static void keep_sealed(struct item *item, struct sc_str value, uint64_t rev)
+{
+    static const char mark[] = "\"sealed:v";
+    sc_secret_free(item->sealed);
+    item->sealed = value.len && memmem(value.ptr, value.len, mark, strlen(mark)) ? sc_dup_str(value) : NULL;
+    item->sealed_rev = rev;
+}
+
+static void refuse(struct sc_registry *r, struct item *item, uint64_t rev, const char *why)
+{
+    struct sc_log_cx cx = {"config", item->name, NULL};
+    SC_LOG(SC_ERROR, &cx, NULL, "revision %llu is not in use: %s; %s%s", (unsigned long long)rev, why,
+           item->io ? "the last good one stays in use" : "correct the value and save it", item->sealed ? "; key files are looked at again each minute" : "");
+    if (item->io)
+        sc_io_refused(item->io, item->name, rev, why);
+    else
+        status_of_refused(r, item->name, rev, why);
+}
+
+/* A key file that came, or became readable, needs no put and no restart. */
+static void try_sealed_again(struct sc_registry *r, struct item *item)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_log_cx cx = {"config", item->name, NULL};
+    struct sc_integration *integration = sc_integration_parse(item->name, sc_str_of(item->sealed), item->sealed_rev, find_connector, r, &err);
+    if (!integration)
+        return;
+    SC_LOG(SC_INFO, &cx, NULL, "revision %llu, refused before, can be opened now", (unsigned long long)item->sealed_rev);
+    sc_secret_free(item->sealed);
+    item->sealed = NULL;
+    use(r, item, integration);
+}
+
 static void on_put(struct sc_registry *r, const char *name, struct sc_str value, uint64_t rev)
 {
     struct sc_error err = SC_ERROR_INIT;
@@ -108,19 +175,12 @@ static void on_put(struct sc_registry *r, const char *name, struct sc_str value,
     struct item *item = *at;
     struct sc_integration *integration = sc_integration_parse(name, value, rev, find_connector, r, &err);
     if (!integration) {
-        SC_LOG(SC_ERROR, &cx, NULL, "revision %llu is not in use: %s; %s", (unsigned long long)rev, err.text,
-               item->io ? "the last good one stays in use" : "correct the value and save it");
-        if (item->io)
-            sc_io_refused(item->io, name, rev, err.text);
-        else
-            status_of_refused(r, name, rev, err.text);
+        keep_sealed(item, value, rev);
+        refuse(r, item, rev, err.text);
         return;
     }
-    struct sc_io *io = io_of(r, integration);
-    if (item->io && item->io != io)
-        sc_io_remove(item->io, name, false);
-    item->io = io;
-    sc_io_apply(io, integration);
+    keep_sealed(item, (struct sc_str){NULL, 0}, 0);
+    use(r, item, integration);
 }
 
 static void on_deleted(struct sc_registry *r, const char *name)
@@ -151,8 +211,9 @@ void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, st
         break;
     case SC_WATCH_SYNCED: {
         uint32_t count = 0;
-        for (const struct item *i = r->items; i; i = i->next)
-            count++;
+        for (struct item *i = r->items; i; i = i->next, count++)
+            if (i->sealed)
+                try_sealed_again(r, i);
         if (count != r->count || count == 0)
             SC_SAY(SC_INFO, "config", "%u integrations in bucket INTEGRATIONS%s", count,
                    count ? "" : ": write one with `signal-client integrations put`");
