@@ -284,10 +284,10 @@ class Show(CommandTest):
             "since": "2026-11-21T10:15:02.123Z", "updated": "2026-11-21T10:15:03.000Z"})
         out, _ = self.call("integrations", "list")
         self.assertEqual(out.splitlines(), [
-            "NAME  TYPE  ENABLED  REVISION  STATE         REASON        DETAIL",
-            "a     acme  false    2",
-            "b     acme  true     1         rate_limited  rate_limited  429, next request 10:15:41Z?[2J",
-            "c                    3                                     the value is no JSON object: put it again"])
+            "NAME  TYPE  ENABLED  SEALED  REVISION  STATE         REASON        DETAIL",
+            "a     acme  false    no      2",
+            "b     acme  true     no      1         rate_limited  rate_limited  429, next request 10:15:41Z?[2J",
+            "c                            3                                     the value is no JSON object: put it again"])
         rows = json.loads(self.call("integrations", "list", "--json")[0])
         self.assertEqual([r["name"] for r in rows], ["a", "b", "c"])
         self.assertEqual((rows[1]["state"], rows[1]["revision"], rows[2]["readable"]), ("rate_limited", 1, False))

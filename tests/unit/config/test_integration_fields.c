@@ -184,7 +184,9 @@ static void test_fields_credentials(void **state)
         {"\"api_token\":\"$ecretpassword\"", ""},
         {"\"api_token\":\"100%\"", ""},
         {"\"api_token\":\"sealed:v1:k1:AAAA\"",
-         "credentials.api_token is sealed (sealed:v1:), which is not supported yet: give the value itself"},
+         "credentials.api_token is not a whole sealed value (sealed:v1:, key id, text): copy it again from its first to its last character, or put the "
+         "secret again"},
+        {"\"api_token\":\"sealed:very-secret\"", ""},
         {"\"api_token\":\"x\",\"client_id\":\" c\"", "credentials.client_id has 2 characters and begins with white space: copy it without"},
         {"\"api_token\":\"x\",\"private_key\":\"-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n\"", ""},
         {"\"api_token\":\"x\",\"private_key\":\"{\\n \\\"private_key\\\": 1\\n}\\n\"", ""},
