@@ -104,6 +104,7 @@ run_python "docker files" python3 tests/integration/test_docker_files.py
 run_python "demo" python3 tests/integration/test_demo.py
 run_python "agent" python3 tests/integration/test_agent.py
 run_python "metrics" python3 tests/integration/test_metrics.py
+run_python "sealed credentials" python3 tests/integration/test_seal.py
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
 else

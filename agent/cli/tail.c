@@ -65,8 +65,10 @@ static void learn_strings(const json_t *value)
 static int learn_integration(void *arg, const char *key, uint64_t rev, struct sc_str value)
 {
     struct tail *tail = arg;
-    struct sc_error ignored = SC_ERROR_INIT;
-    struct sc_integration *integration = sc_integration_parse(key, value, rev, sc_find_connector, tail->cli->plugins, &ignored);
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_integration *integration = sc_integration_parse(key, value, rev, sc_find_connector, tail->cli->plugins, &err);
+    if (!integration && value.len && memmem(value.ptr, value.len, "\"sealed:v", 9))
+        sc_say(0, "warning: %s: %s; a credential of it in a header would not be recognised", key, err.text);
     tail->name_known |= tail->start.integration && strcmp(key, tail->start.integration) == 0;
     if (integration && integration->proxy)
         sc_url_each_secret(integration->proxy, false, sc_redact_add);

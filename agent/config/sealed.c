@@ -42,7 +42,8 @@ static int fail_no_key(const struct sc_parse *parse, const char *where, const ch
                        "%s is sealed with key %s, and seal.key_file is not set: set it to the file of that key, or put the secret again", where, id);
     const struct found *bad = !key->good ? key : is_set(old->path) && !old->good ? old : NULL;
     if (bad)
-        return sc_fail(parse->err, bad->err.reason, "%s is sealed with key %s, which is not at hand: %s", where, id, bad->err.text);
+        return sc_fail(parse->err, bad->err.reason, "%s is sealed with key %s, which is not at hand: %s; bring that file, or put the secret again", where, id,
+                       bad->err.text);
     return sc_fail(parse->err, SC_REASON_CONFIG_INVALID,
                    "%s is sealed with key %s; seal.key_file holds %s%s%s: set seal.old_key_file to the file of key %s, or put the secret again", where, id,
                    keys->at[0].id, keys->count > 1 ? ", seal.old_key_file " : "", keys->count > 1 ? keys->at[1].id : "", id);

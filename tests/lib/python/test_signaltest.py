@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from signaltest import store  # noqa: E402
+from signaltest import seal, store  # noqa: E402
 from signaltest.copier import Copier, Copy, copy_of_stream  # noqa: E402
 from signaltest.jetstream import ApiError, JetStream, parse_time_ns  # noqa: E402
 from signaltest.kv import WRONG_LAST_SEQUENCE, Bucket  # noqa: E402
@@ -468,6 +468,26 @@ class Oracle(unittest.TestCase):
         self.assertIn("missing 50", text)
         self.assertIn("and 47 more", text)
         self.assertLess(len(text.splitlines()), 8)
+
+
+class Seals(unittest.TestCase):
+    """AES-256-GCM, test case 16 of its authors (McGrew and Viega), and the form of a sealed value."""
+
+    def test_cipher(self):
+        key = bytes.fromhex("feffe9928665731c6d6a8f9467308308" * 2)
+        plain = bytes.fromhex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39")
+        text, tag = seal._gcm(key, bytes.fromhex("cafebabefacedbaddecaf888"), plain, bytes.fromhex("feedfacedeadbeeffeedfacedeadbeefabaddad2"), True)
+        self.assertEqual(text.hex(), "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662")
+        self.assertEqual(tag.hex(), "76fc6ece0f4e1768cddf8853bb2d551b")
+
+    def test_form(self):
+        key = bytes(range(32))
+        sealed = seal.seal(key, "okta-prod", "api_token", "00Abc_defGHI-jklMNO", bytes(12))
+        self.assertEqual(sealed, "sealed:v1:354e57c6051f6cfc:AAAAAAAAAAAAAAAAPoz0vNZz59hu7-F8NUb69Z8NGTcl99t-n01AK2CX_gnXAro")
+        self.assertEqual(seal.unseal(key, "okta-prod", "api_token", sealed), "00Abc_defGHI-jklMNO")
+        for other in ((bytes(32), "okta-prod", "api_token", sealed), (key, "okta", "api_token", sealed), (key, "okta-prod", "api_token", sealed[:-1] + "p")):
+            with self.assertRaises(seal.NotOpened):
+                seal.unseal(*other)
 
 
 class Processes(unittest.TestCase):

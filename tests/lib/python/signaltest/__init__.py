@@ -9,6 +9,7 @@ Reading order:
   procs.py      nats-server, agent, simulator and nginx as processes
   store.py      the files of a stopped nats-server: cutting a stream's tail short, as a power loss does
   exposition.py a strict reader of the text that /metrics gives
+  seal.py       sealed values by another implementation
   ledger.py     the oracle: what the vendor offered against what the stream holds
 
 Only the standard library is used, and none of the agent's own code or libraries: an oracle that shares

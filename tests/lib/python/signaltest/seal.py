@@ -39,6 +39,8 @@ def unseal(key, integration, field, sealed):
     if not form or form[1] != key_id(key):
         raise NotOpened(sealed)
     raw = base64.urlsafe_b64decode(form[2] + "=" * (-len(form[2]) % 4))
+    if base64.urlsafe_b64encode(raw).decode().rstrip("=") != form[2]:
+        raise NotOpened("bits left over")
     plain, tag = _gcm(key, raw[:12], raw[12:-16], f"{integration}/{field}".encode(), False)
     if tag != raw[-16:]:
         raise NotOpened(sealed)
