@@ -177,11 +177,11 @@ static int rotate_one(void *arg, const struct sc_secret_at *at, char **ret_text)
 static int try_rotate(struct rotation *r, uint64_t *ret_rev)
 {
     struct sc_kv_entry entry = {0};
-    json_t *root = NULL;
     int rc = sc_get_integration(r->session, r->name, &entry, &r->err) ? -1 : 0;
+    json_t *root = rc ? NULL : json_loadb(sc_buf_str(&entry.value).ptr, entry.value.len, JSON_REJECT_DUPLICATES, NULL);
     r->anew = r->plain = 0;
     *ret_rev = 0;
-    if (rc == 0 && !json_is_object(root = json_loadb(sc_buf_str(&entry.value).ptr, entry.value.len, JSON_REJECT_DUPLICATES, NULL)))
+    if (rc == 0 && !json_is_object(root))
         rc = sc_fail(&r->err, SC_REASON_CONFIG_INVALID, "the value is no JSON object: put it again");
     if (rc == 0 && sc_value_each_secret(root, sc_plugins_find(r->cli->plugins, sc_json_text(root, "integration_type")), rotate_one, r))
         rc = sc_fail(&r->err, SC_REASON_MEMORY_LIMIT, "out of memory");

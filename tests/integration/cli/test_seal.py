@@ -149,6 +149,9 @@ class Put(SealTest):
         exact = '{"integration_type" :"acme","settings":{"fqdn":"a.acme.test"}, "credentials":{"api_token":"%s"} }' % value["credentials"]["api_token"]
         self.call("integrations", "put", "acme-prod", "--file", "-", stdin=exact, env=self.keys())
         self.assertEqual(self.stored(), exact, "sealed already: every byte as it was")
+        number = '{"integration_type":"acme","settings":{"fqdn":"a.acme.test"},"credentials":{"api_token":4711471147114711}}'
+        self.call("integrations", "put", "acme-prod", "--file", "-", stdin=number, env=self.keys())
+        self.assertEqual(self.opened(self.first, "acme-prod", "api_token", self.bucket.get_json("acme-prod")["credentials"]["api_token"]), "4711471147114711")
 
     def test_wrong_place(self):
         self.put_acme(env=self.keys())
