@@ -102,6 +102,21 @@ class One(SealTest):
         self.assertIn("this is a sealed value already", err)
 
 
+class Tail(SealTest):
+    def test_told_what_cannot_be_recognised(self):
+        """tail keeps credentials out of what it prints; where it cannot open one it says so."""
+        self.js.stream_create("DATA", ["local.data.>"])
+        self.put_acme(env=self.keys())
+        self.js.publish("local.data.artifacts.raw", b"{}", {"ce-id": TOKEN, "ce-source": "signal-client/acme/acme-prod", "ce-type": "acme.events"})
+        out, err = self.call("tail", "--since", "10m", "--for", "0", env=self.keys())
+        self.assertIn("[redacted]", out)
+        self.assertEqual(err, "")
+        self.put_acme("acme-two", env=self.keys())
+        _, err = self.call("tail", "acme-two", "--since", "10m", "--for", "0")
+        self.assertIn(f"warning: acme-two: credentials.api_token is sealed with key {self.ids[self.first]}, and seal.key_file is not set", err)
+        self.assertIn("a credential of it in a header would not be recognised", err)
+
+
 class Put(SealTest):
     def test_put_seals(self):
         out, err = self.put_acme("acme-prod", "--secret", "signing_key", "--set", "client_id=c-1", env=self.keys(), want=2)

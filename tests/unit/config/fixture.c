@@ -72,6 +72,8 @@ void fixture_clean_environment(void)
         "no_proxy",
         "APPLIANCE_ID",
         "SIGNAL_CLIENT_CONNECTORS",
+        "SIGNAL_CLIENT_SEAL_KEY_FILE",
+        "SIGNAL_CLIENT_SEAL_OLD_KEY_FILE",
     };
     for (size_t i = 0; i < ROWS(names); i++)
         unsetenv(names[i]);

@@ -252,6 +252,7 @@ static void test_settings_together(void **state)
     } rows[] = {
         {{{"tls.client_cert", "/c"}}, "tls.client_cert and tls.client_key belong together: set both or none"},
         {{{"nats.password", "p"}}, "nats.password is set and nats.user is not: set both or none"},
+        {{{"seal.old_key_file", "/old"}}, "seal.old_key_file is set and seal.key_file is not: name the key that is in use as seal.key_file"},
         {{{"nats.subject", "a.{org}.b"}}, "nats.subject is a.{org}.b: {appliance_id} is the only name that may stand in braces"},
         {{{"lease.renew_ms", "10000"}, {"lease.valid_ms", "10000"}},
          "lease.renew_ms must be less than lease.valid_ms, and that less than lease.take_after_ms"},
@@ -293,6 +294,7 @@ static void check_names(const struct sc_setting_facts *facts)
         SC_AUTO_FREE char *source = sc_printf("environment %s", facts->env[i]);
         fixture_clean_environment();
         setenv("NATS_USER", "u", 1); /* a password needs one */
+        setenv("SIGNAL_CLIENT_SEAL_KEY_FILE", "/k", 1); /* and the old key a new one */
         setenv(facts->env[i], value_for(facts), 1);
         load(&s, NULL, 0);
         sc_settings_each(&s, look, &seen);
