@@ -27,7 +27,7 @@ FILE_VARIABLES = {"SIGNAL_CLIENT_CONFIG", "WF_NODE_CONFIG_FILE"}
 PROBES = {"NATS_URL": "nats://probe:1", "NATS_CREATE": "true", "NATS_USER": "probe", "NATS_PASSWORD": "probe-password",
           "NATS_CREDS": "/probe", "NATS_CA": "/probe", "NATS_DOMAIN": "probe", "APPLIANCE_ID": "probe", "LOG_LEVEL": "debug",
           "LOG_FORMAT": "text", "HTTPS_PROXY": "http://probe:1", "HTTP_PROXY": "http://probe:1", "NO_PROXY": "probe",
-          "SIGNAL_CLIENT_CONNECTORS": "/probe"}
+          "SIGNAL_CLIENT_CONNECTORS": "/probe", "SIGNAL_CLIENT_SEAL_KEY_FILE": "/probe", "SIGNAL_CLIENT_SEAL_OLD_KEY_FILE": "/probe"}
 
 
 def read(*parts):
