@@ -105,6 +105,9 @@ run_python "demo" python3 tests/integration/test_demo.py
 run_python "agent" python3 tests/integration/test_agent.py
 run_python "metrics" python3 tests/integration/test_metrics.py
 run_python "sealed credentials" python3 tests/integration/test_seal.py
+for file in tests/symptoms/test_*.py; do
+    run_python "symptoms: $(basename "$file" .py)" python3 "$file"
+done
 if [ $size = full ]; then
     run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
 else
