@@ -156,6 +156,7 @@ static void poller_free(struct sc_poller *p)
         sc_publisher_batch_put(p->inst->io->config.publisher, p->batch);
     sc_save_forget(p);
     sc_host_release(p);
+    sc_notices_done(&p->notices);
     sc_checkpoint_done(&p->cp);
     sc_seen_done(&p->seen);
     sc_seen_done(&p->whole);
@@ -217,6 +218,7 @@ static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
     p->save_timer = (struct sc_timer){.fire = on_save_timer, .arg = p};
     p->covered_ms = p->newest_ms = SC_TIME_NONE;
     p->first_poll = true;
+    p->notices = (struct sc_notices){.owner = p, .told = sc_judge_told};
     p->facts = (struct sc_status_facts){.reason = SC_REASON_STARTING, .since_real = sc_real_ms()};
     sc_checkpoint_init(&p->cp);
     sc_buf_init(&p->spill, (size_t)inst->io->config.settings->http_max_record_bytes + 65536);
@@ -262,6 +264,7 @@ static void instance_free(struct sc_instance *inst)
     sc_heap_remove(&inst->io->heap, &inst->status_timer);
     free(inst->pollers);
     free(inst->refused);
+    sc_notices_done(&inst->notices);
     if (inst->retired)
         retiring(inst->io->config.retiring, inst->config->name, false);
     sc_integration_unref(inst->config);
@@ -321,6 +324,12 @@ static void instance_retire(struct sc_instance *inst, bool forget_status)
     }
 }
 
+static void retire_and_judge(struct sc_instance *inst, bool forget_status)
+{
+    instance_retire(inst, forget_status);
+    sc_judge_doubles(inst);
+}
+
 static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration *config)
 {
     struct sc_instance *inst = calloc(1, sizeof *inst);
@@ -328,6 +337,7 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
         return NULL;
     inst->io = io;
     inst->config = config;
+    inst->notices = (struct sc_notices){.owner = inst, .told = sc_judge_told_instance};
     inst->status_timer = (struct sc_timer){.fire = sc_status_fire, .arg = inst};
     inst->source = sc_source_of(io, config->source);
     if (inst->source)
@@ -349,37 +359,6 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
 }
 
 /* ---- applying what the operator wrote --------------------------------------------------------------------------------------------------- */
-
-static bool reads_the_same(const struct sc_instance *a, const struct sc_instance *b)
-{
-    if (a == b || a->retired || b->retired || !a->config->enabled || !b->config->enabled || a->config->connector != b->config->connector ||
-        strcmp(a->config->source, b->config->source) != 0)
-        return false;
-    for (size_t i = 0; i < a->config->type_count; i++) {
-        if (a->config->types[i].enabled && b->config->types[i].enabled)
-            return true;
-    }
-    return false;
-}
-
-/* Two integrations for one data type of one source publish every record twice: said once in the log, shown in both statuses. */
-static void find_twins(struct sc_io *io)
-{
-    for (struct sc_instance *a = io->instances; a; a = a->next) {
-        struct sc_log_cx cx = {a->config->connector->name, a->config->name, NULL};
-        const struct sc_instance *twin = NULL;
-        for (const struct sc_instance *b = io->instances; b && !twin; b = b->next)
-            twin = reads_the_same(a, b) ? b : NULL;
-        const char *name = twin ? twin->config->name : "";
-        if (strncmp(a->twin, name, sizeof a->twin - 1) == 0)
-            continue;
-        snprintf(a->twin, sizeof a->twin, "%s", name);
-        if (twin)
-            SC_LOG(SC_WARN, &cx, NULL, "duplicate_integration: %s reads the same data type of the same source (%s): each record is published twice; disable one",
-                   name, a->config->source);
-        sc_status_touch(a, true);
-    }
-}
 
 static void say_warnings(const struct sc_integration *config)
 {
@@ -452,11 +431,11 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     say_warnings(config);
     if (inst && inst->config->connector == config->connector && strcmp(inst->config->source, config->source) == 0) {
         instance_update(inst, config);
-        find_twins(io);
+        sc_judge_doubles(inst);
         return;
     }
     if (inst)
-        instance_retire(inst, false);
+        retire_and_judge(inst, false);
     inst = instance_new(io, config);
     if (!inst) {
         SC_LOG(SC_ERROR, &cx, NULL, "out of memory: this integration does not run; raise the container's memory limit and save it again");
@@ -467,7 +446,7 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     io->instances = inst;
     override_budgets(inst);
     SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
-    find_twins(io);
+    sc_judge_doubles(inst);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_wake(inst->pollers[i]);
     sc_status_touch(inst, true);
@@ -479,8 +458,7 @@ static void take_order(struct sc_io *io, struct order *order)
     if (order->mail.kind == MAIL_APPLY) {
         apply(io, order->integration);
     } else if (order->mail.kind == MAIL_REMOVE && inst) {
-        instance_retire(inst, order->forget_status);
-        find_twins(io);
+        retire_and_judge(inst, order->forget_status);
     } else if (order->mail.kind == MAIL_REFUSED && inst) {
         free(inst->refused);
         inst->refused = order->why;

@@ -312,11 +312,7 @@ static void note_promise(struct sc_poller *p)
 /* The state after a good walk, with what an operator should know all the same. */
 static void say_good(struct sc_poller *p)
 {
-    char detail[300];
-    if (p->inst->twin[0]) {
-        snprintf(detail, sizeof detail, "%s reads the same data type of the same source: each record is published twice", p->inst->twin);
-        sc_poller_say(p, SC_REASON_DUPLICATE_INTEGRATION, SC_TIME_NONE, detail, NULL);
-    } else if (p->floor_gone) {
+    if (p->floor_gone) {
         sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE,
                       "the stream had discarded messages that the read-back needed after the last start: records of one page may have come twice",
                       "Give the stream more room (max_bytes, max_msgs, max_age), so that it does not forget what is younger than a page.");

@@ -24,6 +24,7 @@
 #include "poll/budget.h"
 #include "poll/identity.h"
 #include "poll/io.h"
+#include "poll/notice.h"
 #include "poll/recover.h"
 #include "poll/twins.h"
 
@@ -317,6 +318,7 @@ struct sc_poller {
 
     /* told */
     struct sc_status_facts facts;
+    struct sc_notices notices;
     int64_t zero_line_at;
     uint64_t collisions, overflows;
     struct sc_http_timing timing;
@@ -335,7 +337,7 @@ struct sc_instance {
     unsigned poller_count;
     bool retired, forget_status;
     char *refused;          /* why the newest put is not in use */
-    char twin[128];         /* another integration that reads the same; empty: none */
+    struct sc_notices notices;
     struct sc_timer status_timer;
     int64_t status_at;
     enum sc_reason status_reason;
@@ -529,9 +531,20 @@ void sc_show_budget_wait(struct sc_poller *p, int64_t until_ms);
 void sc_show_dead_letter(struct sc_poller *p);
 void sc_show_turn(struct sc_io *io); /* puts a page up when it is time */
 
+/* judge.c: notices: what follows from what is known */
+void sc_judge_told(void *poller, const struct sc_notice *notice, enum sc_notice_event event);
+void sc_judge_told_instance(void *instance, const struct sc_notice *notice, enum sc_notice_event event);
+/* Who else reads the same as this one, which came, changed or goes: all of its source are told. */
+void sc_judge_doubles(const struct sc_instance *inst);
+
 /* status.c */
 enum sc_poll_state sc_poller_state(const struct sc_poller *p);
-enum sc_reason sc_poller_reason(const struct sc_poller *p);
+struct sc_shown { /* one word for log, status and metrics */
+    enum sc_reason reason;
+    const char *detail, *advice;
+    int64_t since_real;
+};
+struct sc_shown sc_poller_shown(const struct sc_poller *p); /* where nothing holds it up: its most urgent notice, then its integration's */
 enum sc_promise sc_poller_promise(const struct sc_poller *p);
 void sc_status_touch(struct sc_instance *inst, bool urgent);
 void sc_status_fire(struct sc_timer *timer, void *arg);

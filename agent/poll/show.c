@@ -57,7 +57,7 @@ static void show_type(const struct sc_poller *p, const char *integration, struct
         .connector = p->inst->config->connector->name,
         .data_type = p->type->name,
         .state = sc_poller_state(p),
-        .reason = p->inst->refused ? SC_REASON_CONFIG_INVALID : sc_poller_reason(p),
+        .reason = p->inst->refused ? SC_REASON_CONFIG_INVALID : sc_poller_shown(p).reason,
         .promise = sc_poller_promise(p),
         .overflowed = p->seen.overflowed || p->whole.overflowed,
         .last_poll = p->facts.last_poll,

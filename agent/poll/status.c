@@ -72,27 +72,37 @@ static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
         snprintf(out, cap, "nothing read yet");
 }
 
-enum sc_reason sc_poller_reason(const struct sc_poller *p)
+struct sc_shown sc_poller_shown(const struct sc_poller *p)
 {
-    return p->facts.reason == SC_REASON_OK && !p->facts.last_poll ? SC_REASON_STARTING : p->facts.reason;
+    const struct sc_status_facts *f = &p->facts;
+    const struct sc_notice *n = p->notices.first ? p->notices.first : p->inst->notices.first;
+    if (f->reason == SC_REASON_OK && n)
+        return (struct sc_shown){n->reason, n->detail, n->advice, n->since_ms};
+    enum sc_reason reason = f->reason == SC_REASON_OK && !f->last_poll ? SC_REASON_STARTING : f->reason;
+    return (struct sc_shown){reason, f->detail, f->advice, f->since_real};
 }
 
-static const char *shown_reason(const struct sc_poller *p)
+static void add_notices(struct sc_buf *out, const struct sc_notices *set)
 {
-    return sc_reason_code(sc_poller_reason(p));
+    if (!set->first)
+        return;
+    sc_buf_add_str(out, ",\"notices\":");
+    sc_notices_json(set, out);
 }
 
 static void add_type(struct sc_buf *out, const struct sc_poller *p)
 {
     const struct sc_status_facts *f = &p->facts;
+    const struct sc_shown shown = sc_poller_shown(p);
     char words[300];
     int64_t now = sc_real_ms();
     sc_buf_add_json(out, sc_str_of(p->type->name));
-    sc_buf_addf(out, ":{\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(p)), shown_reason(p));
-    add_text(out, "detail", f->detail);
-    add_text(out, "advice", f->advice);
-    add_time(out, "since", f->since_real);
+    sc_buf_addf(out, ":{\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(p)), sc_reason_code(shown.reason));
+    add_text(out, "detail", shown.detail);
+    add_text(out, "advice", shown.advice);
+    add_time(out, "since", shown.since_real);
     add_time(out, "until", f->until_real);
+    add_notices(out, &p->notices);
     add_time(out, "last_poll", f->last_poll);
     add_time(out, "last_success", f->last_success);
     if (p->covered_ms != SC_TIME_NONE) {
@@ -115,20 +125,31 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
                 (long long)p->nats_wait_ms);
 }
 
+/* Of equal states, the one that has something to say. */
+static bool is_worse(const struct sc_poller *a, const struct sc_poller *b)
+{
+    enum sc_poll_state state = sc_poller_state(a), other = sc_poller_state(b);
+    if (state != other)
+        return state > other;
+    unsigned rank = sc_notice_rank(sc_poller_shown(a).reason);
+    return rank < sc_notice_rank(sc_poller_shown(b).reason);
+}
+
 static const struct sc_poller *most_urgent(const struct sc_instance *inst)
 {
-    const struct sc_poller *worst = inst->pollers[0];
-    for (unsigned i = 1; i < inst->poller_count; i++) {
+    const struct sc_poller *worst = NULL;
+    for (unsigned i = 0; i < inst->poller_count; i++) {
         const struct sc_poller *p = inst->pollers[i];
-        if (inst->config->types[i].enabled && sc_poller_state(p) > sc_poller_state(worst))
+        if (inst->config->types[i].enabled && (!worst || is_worse(p, worst)))
             worst = p;
     }
-    return worst;
+    return worst ? worst : inst->pollers[0];
 }
 
 static void compose(const struct sc_instance *inst, struct sc_buf *out)
 {
     const struct sc_poller *worst = most_urgent(inst);
+    const struct sc_shown shown = sc_poller_shown(worst);
     char time[SC_TIME_TEXT];
     bool refused = inst->refused != NULL;
     sc_buf_add_str(out, "{\"v\":1");
@@ -136,11 +157,12 @@ static void compose(const struct sc_instance *inst, struct sc_buf *out)
     add_text(out, "connector", inst->config->connector->name);
     add_text(out, "agent", inst->io->config.agent);
     sc_buf_addf(out, ",\"updated\":\"%s\"", sc_time_rfc3339(sc_real_ms(), time));
-    sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(worst)), refused ? "config_invalid" : shown_reason(worst));
-    add_text(out, "detail", refused ? inst->refused : worst->facts.detail);
-    add_text(out, "advice", refused ? "correct the value and save it; until then the last good one stays in use" : worst->facts.advice);
-    add_time(out, "since", worst->facts.since_real);
+    sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(worst)), refused ? "config_invalid" : sc_reason_code(shown.reason));
+    add_text(out, "detail", refused ? inst->refused : shown.detail);
+    add_text(out, "advice", refused ? "correct the value and save it; until then the last good one stays in use" : shown.advice);
+    add_time(out, "since", shown.since_real);
     add_time(out, "until", worst->facts.until_real);
+    add_notices(out, &inst->notices);
     sc_buf_add_str(out, ",\"data_types\":{");
     for (unsigned i = 0; i < inst->poller_count; i++) {
         if (i)
