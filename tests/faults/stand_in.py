@@ -6,8 +6,17 @@ It takes the agent's environment, polls okta and cisa-kev one page at a time, re
 first publish on a connection, and keeps checkpoint, lease, trace, status and a few crash points in the agent's form. It
 is no model for the agent: it knows nothing of floors, segments, windows or budgets.
 
-Flaws: no_read_back, late_checkpoint (saved before the records), skip (loses a record), alter (changes a byte),
-no_rewind (ignores a lost tail), no_fence (publishes without looking at its lease, whoever moved the checkpoint), slow_stop (ignores SIGTERM).
+Every flaw shows whenever the thing happens that it is a flaw against, not only when a kill hits the right millisecond:
+
+    no_read_back     never reads the stream back; its first life saves nothing, so that there is always something to read
+    late_checkpoint  saves a page before its records, of which one is always still to come
+    skip             leaves out the first record of each life
+    alter            changes each record by a byte
+    no_rewind        ignores a lost tail, in both vendors
+    no_fence         publishes without looking at its lease, and goes on from its own position, whoever moved the checkpoint
+    slow_stop        ignores SIGTERM
+
+`slow_save` is no flaw: as no_read_back its first life saves nothing, but it reads the stream back, and has to pass.
 """
 
 import datetime
@@ -55,7 +64,9 @@ class StandIn:
         trace = os.environ.get("SIGNAL_CLIENT_TRACE")
         self.trace = open(trace, "a", encoding="ascii") if trace else None
         self.stopping = threading.Event()
+        self.first_life = not os.path.exists(os.path.join(self.run_dir, "instance"))
         self.me = self.instance()
+        self.ahead, self.held = {}, []  # positions that are ahead of the bucket's, records that come behind their checkpoint
         self.epoch, self.lease_sent, self.n, self.skipped = 0, 0.0, 0, False
         self.refused, self.due = {}, {}
 
@@ -139,8 +150,12 @@ class StandIn:
                 raise NatsError("the lease is somebody else's") from error
 
     def fence(self):
-        if FLAW != "no_fence" and time.clock_gettime(time.CLOCK_BOOTTIME) - self.lease_sent > 10:
+        """The moment for which the lease is good, in ns: what is handed over now bears it in the trace, so that a freeze
+        between looking and handing over is seen as what it is."""
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if FLAW != "no_fence" and now / 1e9 - self.lease_sent > 10:
             raise NatsError("the lease is too old")
+        return now
 
     # -- one poll -----------------------------------------------------------------------------------------
 
@@ -169,7 +184,7 @@ class StandIn:
     def okta_page(self, name, value, token):
         key = f"{name}.system_log"
         entry = self.buckets["CHECKPOINTS"].get(key)
-        checkpoint = entry.json() if entry else {"position": {"next": ""}}
+        checkpoint = self.ahead.get(key) or (entry.json() if entry else {"position": {"next": ""}})
         revision = entry.revision if entry else 0
         lost = key not in self.proven and checkpoint.get("proof", {}).get("seq", 0) > self.last_seq
         if lost and FLAW != "no_rewind":
@@ -182,6 +197,8 @@ class StandIn:
         following = urlsplit(re.search(r'<([^>]+)>; rel="next"', ", ".join(links)).group(1))
         following = following.path[len(urlsplit(value["settings"]["base_url"]).path):] + "?" + following.query
         if not records:
+            self.publish(f"{key}.", "okta.system_log", self.held)
+            self.held = []
             if checkpoint.get("open") or checkpoint["position"]["next"] != following:
                 self.save(key, {"position": {"next": following}, "open": False, "proof": {"seq": self.high}}, revision)
             return False
@@ -190,9 +207,11 @@ class StandIn:
             revision = self.save(key, {**checkpoint, "open": True}, revision)
             self.point("anchor.after")
         done = {"position": {"next": following}, "open": True}
+        items = [(json.loads(r)["uuid"], r) for r in records]
         if FLAW == "late_checkpoint":
             revision = self.save(key, done, revision)
-        self.publish(f"{key}.", "okta.system_log", [(json.loads(r)["uuid"], r) for r in records])
+            items, self.held = self.held + items[:-1], items[-1:]
+        self.publish(f"{key}.", "okta.system_log", items)
         self.point("checkpoint.before")
         self.save(key, {**done, "proof": {"seq": self.high}}, revision)
         self.point("checkpoint.after")
@@ -204,6 +223,8 @@ class StandIn:
         version = json.loads(body)["catalogVersion"]
         records = [(json.loads(r)["cveID"], r) for r in cut(body, body.index("[", body.index('"vulnerabilities"')) + 1)]
         key, items = f"{name}.vulnerabilities", []
+        if FLAW == "no_rewind" and (self.buckets["CHECKPOINTS"].get_json(key) or {}).get("position") == {"version": version}:
+            return
         held = {k.rpartition(b"~")[0] for k in self.known if k and k.startswith(key.encode())}
         for cve, record in records:
             stem = f"{cve}~{hashlib.sha256(record.encode()).hexdigest()[:16]}"
@@ -231,11 +252,10 @@ class StandIn:
                 continue
             frames.append((SUBJECT, record.encode(), {"Nats-Msg-Id": msg_id, "ce-id": identity, "ce-type": kind}))
         for at in range(0, len(frames), 10):
-            self.fence()
+            now_ns = self.fence()
             batch = frames[at:at + 10]
             for _, _, headers in batch:
-                self.trace and print(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self.epoch, headers["Nats-Msg-Id"],
-                                     file=self.trace, flush=True)
+                self.trace and print(now_ns, self.epoch, headers["Nats-Msg-Id"], file=self.trace, flush=True)
             acks = self.js.publish_many(batch)
             self.point("publish.after")
             self.high = max([self.high] + [ack["seq"] for ack in acks])
@@ -249,6 +269,10 @@ class StandIn:
 
     def save(self, key, checkpoint, revision):
         self.n += 1
+        if FLAW == "no_fence" or (self.first_life and FLAW in ("no_read_back", "slow_save")):
+            self.ahead[key] = checkpoint
+            if FLAW != "no_fence":
+                return revision
         value = {"v": 1, **checkpoint, "writer": {"agent": self.me, "epoch": self.epoch, "n": self.n}}
         try:
             return self.buckets["CHECKPOINTS"].update(key, value, revision)
