@@ -46,6 +46,27 @@ struct sc_http_timing { /* ms; 0 when it did not happen (reused connection) */
     uint32_t dns, connect, tls, first_byte, transfer;
 };
 
+/* What an exchange was like on the wire, for people and for checks. Filled for each, whichever way it ended; what did not happen, or is not known,
+ * is empty, 0 or SC_TIME_NONE. After a redirect: the last exchange. */
+struct sc_http_wire {
+    char address[48];       /* connected to, or tried last: the host's, or the proxy's */
+    uint16_t port;
+    char tried[160];        /* all addresses that were tried, in their order: "192.0.2.1, 2001:db8::1" */
+    char local[48];         /* our own end: behind NAT not what the vendor sees */
+    char proxy[160];        /* host:port that it went through; empty: none */
+    bool reused;            /* over a connection that stood already */
+    int64_t connection_ms;  /* age of the connection when the exchange ended */
+    char tls[16];           /* "TLSv1.3"; empty: no TLS, or its handshake failed */
+    char subject[120];      /* of the server's certificate: the first names it is for */
+    char issuer[96];
+    unsigned chain;         /* certificates that were sent */
+    int64_t not_before_ms, not_after_ms;
+    bool verified;          /* against what we trust, and for that name */
+    bool cert_wanted;       /* the server asked for a client certificate in this handshake */
+    bool cert_sent;         /* and one was there */
+    int64_t clock_off_ms;   /* the reply's Date less this host's clock: positive: we are behind. Date has whole seconds */
+};
+
 struct sc_http_result {
     void *arg;
     int status;             /* 0: no reply */
@@ -56,6 +77,7 @@ struct sc_http_result {
     struct sc_str prefix;   /* see head(); valid during done() */
     uint64_t bytes_decoded, bytes_wire;
     struct sc_http_timing timing;
+    struct sc_http_wire wire;
     int64_t date_ms;        /* the reply's Date; SC_TIME_NONE */
     int64_t date_mono_ms;   /* when it arrived, own monotonic clock */
 };

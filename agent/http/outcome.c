@@ -344,32 +344,6 @@ static void check_complete(struct sc_transfer *t)
         lost(t, "closed early");
 }
 
-static uint32_t span_ms(curl_off_t from, curl_off_t to)
-{
-    return to > from ? (uint32_t)((to - from) / 1000) : 0;
-}
-
-static void fill_timing(struct sc_transfer *t)
-{
-    struct sc_http_timing *out = &t->result.timing;
-    curl_off_t dns = 0, tcp = 0, tls = 0, sent = 0, first = 0, total = 0;
-    long fresh = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &dns);
-    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &tcp);
-    curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &tls);
-    curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
-    curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
-    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total);
-    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &fresh);
-    if (fresh > 0) {
-        out->dns = span_ms(0, dns);
-        out->connect = dns > 0 ? span_ms(dns, tcp) : 0;
-        out->tls = tcp > 0 ? span_ms(tcp, tls) : 0;
-    }
-    out->first_byte = sent > 0 ? span_ms(sent, first) : 0;
-    out->transfer = first > 0 ? span_ms(first, total) : 0;
-}
-
 static void one_line(char *text)
 {
     for (; *text; text++)
@@ -383,7 +357,7 @@ void sc_outcome_fill(struct sc_transfer *t, CURLcode code)
     curl_off_t wire = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
     r->bytes_wire = (uint64_t)wire;
-    fill_timing(t);
+    sc_wire_fill(t);
     r->prefix = t->final && !t->wanted ? sc_buf_str(&t->prefix) : (struct sc_str){NULL, 0};
     if (t->cancelled || r->aborted) {
         r->aborted = true;

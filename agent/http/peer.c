@@ -67,11 +67,39 @@ static int on_verify(int ok, X509_STORE_CTX *store_ctx)
     return ok;
 }
 
+static bool name_text(const X509_NAME *name, char *out, size_t cap);
+
+/* The server has asked for a client certificate. Looks on, too. */
+static int on_cert_wanted(SSL *ssl, void *arg)
+{
+    struct sc_peer *peer = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), peer_index);
+    const STACK_OF(X509_NAME) *cas = SSL_get0_peer_CA_list(ssl);
+    (void)arg;
+    if (!peer)
+        return 1;
+    peer->wanted = true;
+    size_t len = 0;
+    for (int i = 0; i < sk_X509_NAME_num(cas) && i < 2; i++) {
+        char one[64];
+        if (!name_text(sk_X509_NAME_value(cas, i), one, sizeof(one)))
+            continue;
+        int n = snprintf(peer->wanted_of + len, sizeof(peer->wanted_of) - len, "%s\"%s\"",
+                         len ? " or " : "", one);
+        if (n < 0 || (size_t)n >= sizeof(peer->wanted_of) - len)
+            break;
+        len += (size_t)n;
+    }
+    return 1;
+}
+
 void sc_peer_attach(SSL_CTX *ctx, struct sc_trust *trust, struct sc_peer *peer)
 {
-    SSL_CTX_set1_cert_store(ctx, trust->store);
     if (!SSL_CTX_get_ex_data(ctx, peer_index) && SSL_CTX_set_ex_data(ctx, peer_index, peer))
         peer->refs++;
+    SSL_CTX_set_cert_cb(ctx, on_cert_wanted, NULL);
+    if (!trust)
+        return;
+    SSL_CTX_set1_cert_store(ctx, trust->store);
     SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), on_verify);
 }
 
@@ -94,17 +122,28 @@ static bool name_part(const X509_NAME *name, int nid, char *out, size_t cap)
     return *out != '\0';
 }
 
+/* Common name, else organisation, else all of it. false: there is none, out is empty. */
+static bool name_text(const X509_NAME *name, char *out, size_t cap)
+{
+    *out = '\0';
+    if (name && !name_part(name, NID_commonName, out, cap) &&
+        !name_part(name, NID_organizationName, out, cap))
+        X509_NAME_oneline(name, out, (int)cap);
+    clean(out);
+    return *out != '\0';
+}
+
 const char *sc_peer_issuer(const X509 *cert, char *out, size_t cap)
 {
-    const X509_NAME *name = cert ? X509_get_issuer_name(cert) : NULL;
-    snprintf(out, cap, "an unnamed CA");
-    if (name && !name_part(name, NID_commonName, out, cap) &&
-        !name_part(name, NID_organizationName, out, cap)) {
-        X509_NAME_oneline(name, out, (int)cap);
-        if (!*out)
-            snprintf(out, cap, "an unnamed CA");
-    }
-    clean(out);
+    if (!name_text(cert ? X509_get_issuer_name(cert) : NULL, out, cap))
+        snprintf(out, cap, "an unnamed CA");
+    return out;
+}
+
+const char *sc_peer_subject(const X509 *cert, char *out, size_t cap)
+{
+    if (!name_text(cert ? X509_get_subject_name(cert) : NULL, out, cap))
+        snprintf(out, cap, "an unnamed certificate");
     return out;
 }
 

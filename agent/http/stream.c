@@ -43,8 +43,10 @@ static void note_address(struct sc_transfer *t, const struct sockaddr *address)
 curl_socket_t sc_stream_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct sc_transfer *t = arg;
-    if (purpose == CURLSOCKTYPE_IPCXN)
+    if (purpose == CURLSOCKTYPE_IPCXN) {
         note_address(t, &address->addr);
+        sc_wire_tried(t);
+    }
     if (t->state == SC_TRANSFER_SENT)
         t->state = SC_TRANSFER_CONNECTING; /* the idle connection was dead: curl tries once more
                                               with a new one */
@@ -71,13 +73,13 @@ static void arm(struct sc_transfer *t, uint32_t seconds)
 int sc_stream_on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
     struct sc_transfer *t = arg;
-    (void)own_ip, (void)own_port;
     t->state = SC_TRANSFER_SENT;
     t->sent_ms = t->http->now_ms;
     if (peer_ip && *peer_ip) {
         snprintf(t->address, sizeof(t->address), "%s", peer_ip);
         t->address_port = (uint16_t)peer_port;
     }
+    sc_wire_connected(t, own_ip, (uint16_t)own_port);
     arm(t, t->first_byte_timeout_s);
     return t->stopped ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
@@ -184,6 +186,7 @@ static void final_head(struct sc_transfer *t)
     t->result.status = t->head.status;
     t->result.date_ms = date.ptr ? sc_time_parse_http(date) : SC_TIME_NONE;
     t->result.date_mono_ms = sc_mono_ms();
+    sc_wire_answered(t);
     arm(t, t->http->config.stall_timeout_s);
     if (t->stopped)
         return;

@@ -147,6 +147,7 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
     t->on_body = r->body;
     t->result.arg = r->arg;
     t->result.date_ms = SC_TIME_NONE;
+    t->result.wire = (struct sc_http_wire){.not_before_ms = SC_TIME_NONE, .not_after_ms = SC_TIME_NONE, .clock_off_ms = SC_TIME_NONE};
     t->head.max = t->http->config.max_headers;
     sc_buf_init(&t->prefix, SC_HTTP_PREFIX + 1);
     if (check_method(method, err) != 0 || check_url(t, r, err) != 0 ||
@@ -219,12 +220,11 @@ static bool set_tls(struct sc_transfer *t)
     ok = ok && SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     ok = ok && SET(CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L) &&
          SET(CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
+    ok = ok && SET(CURLOPT_SSL_CTX_FUNCTION, sc_stream_on_tls) && SET(CURLOPT_SSL_CTX_DATA, t);
     if (!t->trust)
         return ok;
     ok = ok && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, t->trust->label);
-    ok = ok && SET(CURLOPT_PROXY_CAINFO, NULL) && SET(CURLOPT_PROXY_CAPATH, t->trust->label);
-    ok = ok && SET(CURLOPT_SSL_CTX_FUNCTION, sc_stream_on_tls) && SET(CURLOPT_SSL_CTX_DATA, t);
-    return ok;
+    return ok && SET(CURLOPT_PROXY_CAINFO, NULL) && SET(CURLOPT_PROXY_CAPATH, t->trust->label);
 }
 
 static bool set_stream(struct sc_transfer *t)
@@ -268,6 +268,7 @@ int sc_transfer_follow(struct sc_transfer *t)
     t->drained_enough = false;
     t->connect_status = 0;
     t->uploaded = 0;
+    t->born_ms = 0;
     t->error[0] = '\0';
     sc_head_reset(&t->head);
     if (SET(CURLOPT_URL, t->url))

@@ -33,6 +33,12 @@ struct sc_issuer_seen { /* CAs that nobody trusts, and one host each that showed
     char issuer[96], host[128];
 };
 
+#define SC_CONNECTIONS 256
+struct sc_connection { /* since when the connection from this port of ours stands */
+    uint16_t local_port;
+    int64_t born_ms;
+};
+
 struct sc_http {
     CURLM *multi;
     struct sc_http_config config;
@@ -48,6 +54,8 @@ struct sc_http {
     pthread_t owner;
     struct sc_issuer_seen seen[8];
     unsigned seen_next;
+    struct sc_connection connections[SC_CONNECTIONS];
+    unsigned connections_next;
 };
 
 struct sc_transfer {
@@ -82,6 +90,7 @@ struct sc_transfer {
     bool blocked_address; /* a name led to 0.0.0.0, :: or this very host */
     bool drained_enough;
     bool final; /* head is the one the caller saw */
+    int64_t born_ms; /* of its connection, monotonic; 0: there is none */
     int64_t sent_ms, progress_ms, uploaded;
     int64_t length;    /* Content-Length; -1: none */
     bool encoded;      /* Content-Encoding */
@@ -121,6 +130,12 @@ int sc_transfer_follow(struct sc_transfer *t);
 /* http.c: takes it from curl and makes it ENDED, or sends it on to where a redirect leads. Not
  * inside curl's callbacks. */
 void sc_http_end(struct sc_transfer *t, CURLcode code);
+
+/* wire.c: what the exchange was like, noted on the way. */
+void sc_wire_tried(struct sc_transfer *t); /* t->address is being connected to */
+void sc_wire_connected(struct sc_transfer *t, const char *own_ip, uint16_t own_port);
+void sc_wire_answered(struct sc_transfer *t); /* the final head is there */
+void sc_wire_fill(struct sc_transfer *t);     /* at the end; timing, too */
 
 /* outcome.c: result from curl's code, the verdict and what was seen on the way. */
 void sc_outcome_fill(struct sc_transfer *t, CURLcode code);

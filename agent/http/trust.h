@@ -42,16 +42,19 @@ struct sc_peer {
     unsigned chain; /* certificates that the peer sent */
     X509 *cert;     /* the one that failed */
     X509 *leaf;     /* the server's own */
+    bool wanted;    /* it asked for a client certificate */
+    char wanted_of[120]; /* by which CAs, when it said; empty: did not */
 };
 
 int sc_peer_global_init(void);
 struct sc_peer *sc_peer_new(void);
 struct sc_peer *sc_peer_unref(struct sc_peer *peer);
-/* Puts store and verify callback into a fresh SSL_CTX. */
+/* Puts store (NULL: nothing is verified) and callbacks into a fresh SSL_CTX. */
 void sc_peer_attach(SSL_CTX *ctx, struct sc_trust *trust, struct sc_peer *peer);
 /* Common name, else organisation, else the whole name; control characters and quotes replaced.
  * Returns out. */
 const char *sc_peer_issuer(const X509 *cert, char *out, size_t cap);
+const char *sc_peer_subject(const X509 *cert, char *out, size_t cap); /* the same of whom it is for */
 const char *sc_peer_names(X509 *cert, char *out, size_t cap); /* the first few names it is for */
 int64_t sc_peer_time_ms(const ASN1_TIME *time);               /* SC_TIME_NONE: unreadable */
 #define SC_PEER_DATE 16
