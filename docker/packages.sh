@@ -5,7 +5,7 @@
 # What a build needs; each caller adds its own.
 # shellcheck disable=SC2034
 build_packages="build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libnats-dev libjansson-dev \
-libconfig-dev libexpat1-dev libxxhash-dev libmicrohttpd-dev zlib1g-dev"
+libconfig-dev libexpat1-dev libldns-dev libxxhash-dev libmicrohttpd-dev zlib1g-dev"
 
 # Those of the given packages that are not installed, in one line.
 packages_missing() {

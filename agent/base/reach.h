@@ -1,0 +1,53 @@
+/* What this process has met lately at the hosts that it asks: who answered, who did not, and what strange certificates, pages and clocks they
+ * showed. So that a fault of one host can be told from a fault of everything. Process-wide, thread-safe, memory of fixed size: of 256 hosts the one
+ * met longest ago makes room. Names are compared as they are; none is remembered longer than told below. */
+#pragma once
+
+#include <signal/reason.h>
+#include <signal/types.h>
+
+#define SC_REACH_MS 900000 /* "lately" */
+
+/* It answered, whatever it said. Ends what was marked of its certificates. clock_off_ms: its clock less ours; SC_TIME_NONE: it did not say. */
+void sc_reach_answered(const char *host, int64_t clock_off_ms);
+/* It could not be reached. direct: without a proxy. */
+void sc_reach_failed(const char *host, enum sc_reason reason, bool direct);
+
+struct sc_reach_count {
+    unsigned answered, failed; /* lately, each counted by its newest end */
+    unsigned failed_direct;    /* of those that failed */
+};
+struct sc_reach_count sc_reach_others(const char *host); /* all but that one */
+
+/* The same strange thing at several hosts. */
+enum sc_reach_mark {
+    SC_MARK_ISSUER,   /* a CA that nobody trusts has signed its certificate */
+    SC_MARK_DATES,    /* its certificate is not valid now */
+    SC_MARK_PAGE,     /* a web page in place of data */
+    SC_MARK_REDIRECT, /* it sends elsewhere */
+    SC_MARKS
+};
+/* Notes it and returns how many other hosts have shown the same lately. */
+unsigned sc_reach_mark(const char *host, enum sc_reach_mark mark, const char *what);
+void sc_reach_unmark(const char *host, enum sc_reach_mark mark);
+
+/* A connection was cut at that age (0: not known). */
+struct sc_reach_cuts {
+    unsigned count;        /* in the last hour, this one included */
+    int64_t median_age_ms; /* of those whose age is known; 0: none is */
+};
+struct sc_reach_cuts sc_reach_cut(const char *host, int64_t age_ms);
+
+/* The clock of the NATS server, less ours. */
+void sc_reach_nats_clock(int64_t off_ms);
+/* With whom the others agree, about a host whose clock is off by that much: with us, or with it. Hosts that are off by something else, or have not
+ * said lately, count for nobody. */
+struct sc_reach_clocks {
+    unsigned with_us, with_it; /* hosts */
+    bool nats_with_us, nats_with_it;
+};
+struct sc_reach_clocks sc_reach_clocks(const char *host, int64_t off_ms);
+/* By how much this host's clock is off, by the word of NATS, or of three hosts that agree; SC_TIME_NONE: nobody can say. */
+int64_t sc_reach_own_error(void);
+
+void sc_reach_forget(void); /* everything: for tests */
