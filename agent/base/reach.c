@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define HOSTS   256
-#define CUTS    16
 #define HOUR_MS 3600000
 #define AGREE_MS 15000 /* clocks that differ by less are the same: Date has whole seconds, answers take their time */
 
@@ -25,7 +24,7 @@ struct host {
     } marks[SC_MARKS];
     struct {
         int64_t at_ms, age_ms;
-    } cuts[CUTS];
+    } cuts[SC_REACH_CUTS];
     unsigned cut_next;
 };
 
@@ -69,7 +68,7 @@ static struct host *place(const char *name, int64_t now)
     return oldest;
 }
 
-void sc_reach_answered(const char *host, int64_t clock_off_ms)
+void sc_reach_answered(const char *host)
 {
     int64_t now = now_ms();
     pthread_mutex_lock(&reach.lock);
@@ -78,10 +77,6 @@ void sc_reach_answered(const char *host, int64_t clock_off_ms)
         h->answered_ms = now;
         h->failed_ms = 0;
         h->marks[SC_MARK_ISSUER].at_ms = h->marks[SC_MARK_DATES].at_ms = 0;
-        if (clock_off_ms != SC_TIME_NONE) {
-            h->clock_ms = now;
-            h->clock_off = clock_off_ms;
-        }
     }
     pthread_mutex_unlock(&reach.lock);
 }
@@ -159,16 +154,16 @@ static int by_size(const void *a, const void *b)
 struct sc_reach_cuts sc_reach_cut(const char *host, int64_t age_ms)
 {
     struct sc_reach_cuts result = {.count = 1};
-    int64_t now = now_ms(), ages[CUTS];
+    int64_t now = now_ms(), ages[SC_REACH_CUTS];
     unsigned known = 0;
     pthread_mutex_lock(&reach.lock);
     struct host *h = place(host, now);
     if (h) {
-        unsigned at = h->cut_next++ % CUTS;
+        unsigned at = h->cut_next++ % SC_REACH_CUTS;
         h->cuts[at].at_ms = now;
         h->cuts[at].age_ms = age_ms;
         result.count = 0;
-        for (unsigned i = 0; i < CUTS; i++) {
+        for (unsigned i = 0; i < SC_REACH_CUTS; i++) {
             if (!h->cuts[i].at_ms || now - h->cuts[i].at_ms >= HOUR_MS)
                 continue;
             result.count++;
@@ -183,6 +178,18 @@ struct sc_reach_cuts sc_reach_cut(const char *host, int64_t age_ms)
 }
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------------------------- */
+
+void sc_reach_clock(const char *host, int64_t off_ms)
+{
+    int64_t now = now_ms();
+    pthread_mutex_lock(&reach.lock);
+    struct host *h = place(host, now);
+    if (h) {
+        h->clock_ms = now;
+        h->clock_off = off_ms;
+    }
+    pthread_mutex_unlock(&reach.lock);
+}
 
 void sc_reach_nats_clock(int64_t off_ms)
 {

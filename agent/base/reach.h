@@ -8,8 +8,8 @@
 
 #define SC_REACH_MS 900000 /* "lately" */
 
-/* It answered, whatever it said. Ends what was marked of its certificates. clock_off_ms: its clock less ours; SC_TIME_NONE: it did not say. */
-void sc_reach_answered(const char *host, int64_t clock_off_ms);
+/* It answered, whatever it said. Ends what was marked of its certificates. */
+void sc_reach_answered(const char *host);
 /* It could not be reached. direct: without a proxy. */
 void sc_reach_failed(const char *host, enum sc_reason reason, bool direct);
 
@@ -31,6 +31,7 @@ enum sc_reach_mark {
 unsigned sc_reach_mark(const char *host, enum sc_reach_mark mark, const char *what);
 void sc_reach_unmark(const char *host, enum sc_reach_mark mark);
 
+#define SC_REACH_CUTS 16 /* so many are remembered */
 /* A connection was cut at that age (0: not known). */
 struct sc_reach_cuts {
     unsigned count;        /* in the last hour, this one included */
@@ -38,7 +39,8 @@ struct sc_reach_cuts {
 };
 struct sc_reach_cuts sc_reach_cut(const char *host, int64_t age_ms);
 
-/* The clock of the NATS server, less ours. */
+/* A host's clock less ours, and that of the NATS server. */
+void sc_reach_clock(const char *host, int64_t off_ms);
 void sc_reach_nats_clock(int64_t off_ms);
 /* With whom the others agree, about a host whose clock is off by that much: with us, or with it. Hosts that are off by something else, or have not
  * said lately, count for nobody. */

@@ -500,6 +500,8 @@ static int derive_credential_key(struct sc_parse *parse)
             add_part(&text, to->values[i].name, to->values[i].text);
     add_part(&text, "auth_url", auth_url ? auth_url : to->base_url);
     add_part(&text, "tls", to->ca_file ? to->ca_file : "");
+    if (to->cert_file)
+        add_part(&text, "cert", to->cert_file);
     add_part(&text, "verify", to->tls_verify ? "1" : "0");
     add_way(to, &text);
     bool failed = text.failed;

@@ -160,6 +160,8 @@ void sc_integration_unref(struct sc_integration *integration)
     free(integration->name);
     free(integration->title);
     free(integration->ca_file);
+    free(integration->cert_file);
+    free(integration->key_file);
     free(integration->base_url);
     free(integration->origin);
     free(integration->source);

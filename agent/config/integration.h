@@ -33,6 +33,7 @@ struct sc_integration {
     uint32_t rate_requests, rate_per_s;
     uint32_t reserve_percent; /* 10 */
     char *ca_file;   /* tls.ca_file, NULL */
+    char *cert_file, *key_file; /* tls.cert_file and tls.key_file: a client certificate; NULL: none; key_file NULL: the key is in cert_file */
     bool tls_verify;
     char *proxy;     /* NULL: environment; "": none */
     bool allow_insecure_http;

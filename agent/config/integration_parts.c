@@ -189,6 +189,28 @@ static int take_tls_fields(struct sc_parse *parse)
     return to->ca_file ? 0 : sc_parse_no_memory(parse);
 }
 
+/* Whether the files are there is for the machine that polls to find out. */
+static int read_client_cert(struct sc_parse *parse, const json_t *object)
+{
+    struct sc_integration *to = parse->integration;
+    char **const files[] = {&to->cert_file, &to->key_file};
+    if (read_text(parse, object, "tls.", "cert_file", &to->cert_file) || read_text(parse, object, "tls.", "key_file", &to->key_file))
+        return -1;
+    for (size_t i = 0; i < 2; i++) {
+        if (*files[i] && !**files[i]) { /* "": none */
+            free(*files[i]);
+            *files[i] = NULL;
+        }
+    }
+    if (to->key_file && !to->cert_file)
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "tls.key_file without tls.cert_file: a key is of no use without its certificate");
+    if (to->cert_file && strstr(to->cert_file, "-----BEGIN"))
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "tls.cert_file must be the path of a PEM file, not what is in it");
+    if (to->key_file && strstr(to->key_file, "-----BEGIN"))
+        return sc_fail(parse->err, SC_REASON_CONFIG_INVALID, "tls.key_file must be the path of a PEM file, not what is in it");
+    return 0;
+}
+
 static int read_tls(struct sc_parse *parse)
 {
     struct sc_integration *to = parse->integration;
@@ -200,6 +222,10 @@ static int read_tls(struct sc_parse *parse)
     if (object) {
         sc_parse_unknown(parse, object, "tls.", "tls.");
         if (read_text(parse, object, "tls.", "ca_file", &ca_file) || sc_parse_bool(parse, object, "tls.", "verify", &to->tls_verify)) {
+            free(ca_file);
+            return -1;
+        }
+        if (read_client_cert(parse, object)) {
             free(ca_file);
             return -1;
         }

@@ -23,6 +23,8 @@ static const struct sc_member members[] = {
     {"rate_limit.", "reserve_percent", "10", "0 to 90; left for others who use the same account"},
     {"", "tls", "–", "TLS to the vendor, 1.2 or newer"},
     {"tls.", "ca_file", "–", "PEM file of CAs beside the system's and the agent's own `tls.ca_file`"},
+    {"tls.", "cert_file", "–", "PEM file with the client certificate that the vendor or a gateway wants, its chain behind it; read again when it changes"},
+    {"tls.", "key_file", "`tls.cert_file`", "PEM file with its private key, without a password"},
     {"tls.", "verify", "true", "false: certificates are not checked, which is warned about"},
     {"", "proxy", "the environment's",
      "`http://[user:password@]host:port`, or `\"\"` for none; it wins over the environment, `NO_PROXY` included"},

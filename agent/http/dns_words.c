@@ -78,23 +78,27 @@ static bool has_address(const struct sc_dns_look *look)
     return false;
 }
 
-void sc_dns_explain(const struct sc_dns_look *look, const char *host, char *out, size_t cap)
+void sc_dns_explain(const struct sc_dns_look *look, const char *host, const char *cure, char *out, size_t cap)
 {
-    char words[170];
+    char words[150], own[120];
     const struct sc_dns_server *denies = denier(look);
     sc_dns_words(look, words, sizeof words);
     if (!look->count)
         snprintf(out, cap, "Cannot resolve %.100s: that is no name that DNS could know; correct the host in the settings", host);
-    else if (denies && !has_address(look))
-        snprintf(out, cap, "Cannot resolve %.60s: %.60s says that it %s%s: the name is %s; correct it, or have %.40s allowed there", host, denies->address,
-                 denies->rcode == NXDOMAIN ? "does not exist (NXDOMAIN)" : "has no address",
-                 denies->others ? ", and resolves others" : "", denies->others ? "misspelt or filtered" : "misspelt, or that server does not know the outside",
-                 domain_of(host));
     else if (has_address(look))
-        snprintf(out, cap, "Cannot resolve %.80s, though now: %s; slow or lossy nameservers do this, check them in this container's resolv.conf", host, words);
-    else
-        snprintf(out, cap, "Cannot resolve %.80s: %s%s; check %s in this container's resolv.conf", host, words,
-                 look->unnamed ? " (resolv.conf names no nameserver)" : "", look->unnamed ? "why there is none" : "the nameservers");
+        snprintf(out, cap, "Cannot resolve %.80s, though now: %s; slow or lossy nameservers do this: check them in this container's resolv.conf", host, words);
+    else if (denies) {
+        if (denies->others)
+            snprintf(own, sizeof own, "it is misspelt or filtered: correct it, or have %.60s allowed there", domain_of(host));
+        else
+            snprintf(own, sizeof own, "it is misspelt, or that nameserver does not know the outside: correct the one or the other");
+        snprintf(out, cap, "Cannot resolve %.60s: %.50s says that the name %s%s; %s", host, denies->address,
+                 denies->rcode == NXDOMAIN ? "does not exist (NXDOMAIN)" : "has no address", denies->others ? ", while it resolves others" : "", *cure ? cure : own);
+    } else
+        snprintf(out, cap, "Cannot resolve %.80s: %s%s; %s", host, words, look->unnamed ? " (resolv.conf names no nameserver)" : "",
+                 *cure           ? cure
+                 : look->unnamed ? "name the nameservers in this container's resolv.conf"
+                                 : "check the nameservers in this container's resolv.conf");
 }
 
 void sc_dns_explain_address(const struct sc_dns_look *look, const char *host, const char *address, bool private, char *out, size_t cap)

@@ -22,6 +22,7 @@ int sc_http_global_init(struct sc_error *err)
 
 void sc_http_global_done(void)
 {
+    sc_dns_stop();
     curl_global_cleanup();
 }
 
@@ -106,6 +107,7 @@ struct sc_http *sc_http_free(struct sc_http *http)
     }
     curl_multi_cleanup(http->multi);
     sc_trust_cache_free(http->trust);
+    sc_client_cert_cache_free(&http->certs);
     sc_heap_done(&http->timers);
     free(http->user_agent);
     free(http->ca_file);
@@ -203,6 +205,7 @@ void sc_http_end(struct sc_transfer *t, CURLcode code)
     detach(t);
     t->state = SC_TRANSFER_ENDED;
     t->stopped = true;
+    sc_outcome_ask(t);
     http->work = true;
 }
 
@@ -284,6 +287,10 @@ static void reap(struct sc_http *http)
 {
     struct sc_transfer *next;
     for (struct sc_transfer *t = http->first; t; t = next) {
+        if (t->state == SC_TRANSFER_ENDED && !sc_outcome_asked(t)) {
+            next = t->next;
+            continue;
+        }
         if (t->state == SC_TRANSFER_ENDED && t->ready_turn <= http->turn) {
             if (t->cancelled) {
                 t->result.aborted = true;

@@ -26,11 +26,13 @@ struct sc_http_request {
     struct sc_str content; /* request body */
     const char *proxy;    /* from the integration: wins over the environment; "" = none; NULL = environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) */
     const char *ca_file;  /* beside the config's; NULL: none */
+    const char *cert_file, *key_file; /* client certificate with its chain, and its key; key_file NULL: both in the one; cert_file NULL: none */
     bool verify;          /* certificate and host name */
     bool allow_plain_http; /* else http:// only to loopback */
     uint64_t max_body;    /* 0: the config's */
     uint32_t first_byte_timeout_s; /* 0: the config's */
     bool no_redirects;    /* one that leads elsewhere is an error */
+    bool public_host;     /* the host is on the Internet: a private address is none of its own */
     void *arg;
     /* Instead of what sc_http_set_done() gave; NULL: that. */
     void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result);
@@ -64,6 +66,7 @@ struct sc_http_wire {
     bool verified;          /* against what we trust, and for that name */
     bool cert_wanted;       /* the server asked for a client certificate in this handshake */
     bool cert_sent;         /* and one was there */
+    int64_t cert_until_ms;  /* the end of the one that is set, whether it was asked for or not */
     int64_t clock_off_ms;   /* the reply's Date less this host's clock: positive: we are behind. Date has whole seconds */
 };
 
@@ -72,6 +75,7 @@ struct sc_http_result {
     int status;             /* 0: no reply */
     enum sc_reason reason;  /* OK: the reply is complete; else why it is not (dns_failure, tls_untrusted, connection_lost, read_timeout,
                                response_too_large, bad_response for a redirect that is not allowed or headers over the cap …) */
+    bool lasting;           /* somebody decided it: it does not get better by trying again */
     bool aborted;           /* ended by body() == -1 or sc_http_cancel */
     char text[320];         /* sentence for the operator: host, address, port, times, what to do; no secrets */
     struct sc_str prefix;   /* see head(); valid during done() */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/reach.h"
 #include "base/redact.h"
 #include "http/transfer.h"
 
@@ -40,44 +41,6 @@ static const char *proxy_where(const struct sc_transfer *t, char out[SC_WHERE])
     return out;
 }
 
-/* How long it took, for people; one text at a time. */
-struct took {
-    char text[SC_TIME_TEXT];
-};
-
-static struct took took(const struct sc_transfer *t)
-{
-    struct took out;
-    curl_off_t us = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &us);
-    /* whole seconds once there are some: limits are */
-    sc_duration_text(us < 950000 ? us / 1000 : (us + 500000) / 1000000 * 1000, out.text);
-    return out;
-}
-
-static bool resolved(const struct sc_transfer *t)
-{
-    curl_off_t us = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &us);
-    return us > 0 || t->address[0];
-}
-
-static bool tcp_connected(const struct sc_transfer *t)
-{
-    curl_off_t us = 0;
-    char *ip = NULL; /* known once TCP stands; the time is only noted when TLS stands, too */
-    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &us);
-    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
-    return us > 0 || (ip && *ip);
-}
-
-static long os_error(const struct sc_transfer *t)
-{
-    long code = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code);
-    return code;
-}
-
 /* ---- sentences used in more than one place ---- */
 
 void sc_outcome_too_large(struct sc_transfer *t)
@@ -101,64 +64,12 @@ void sc_outcome_proxy_auth(struct sc_transfer *t)
                      wants.ptr ? wants.ptr : "a password", t->proxy.has_user ? "a wrong" : "no");
 }
 
-/* The nameservers this process asks, for people. */
-static const char *nameservers(char *out, size_t cap)
-{
-    char line[256];
-    size_t len = 0;
-    FILE *f = fopen("/etc/resolv.conf", "re");
-    *out = '\0';
-    while (f && fgets(line, sizeof(line), f)) {
-        char ip[64];
-        if (sscanf(line, " nameserver %63s", ip) != 1)
-            continue;
-        int n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", ip);
-        if (n < 0 || (size_t)n >= cap - len)
-            break;
-        len += (size_t)n;
-    }
-    if (f)
-        fclose(f);
-    if (!*out)
-        snprintf(out, cap, "none named");
-    return out;
-}
-
-static void dns_failure(struct sc_transfer *t, bool timed_out)
-{
-    char servers[100];
-    sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
-                     "Cannot resolve %.90s: %s from the nameservers (%s) after %s; check the name, "
-                     "and the nameservers "
-                     "in this container's resolv.conf",
-                     t->place.host, timed_out ? "no reply" : "no address",
-                     nameservers(servers, sizeof(servers)), took(t).text);
-}
-
-static void lost(struct sc_transfer *t, const char *how)
-{
-    char where[SC_WHERE], body[64] = "before answering";
-    curl_off_t wire = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
-    if (t->final && t->length >= 0)
-        snprintf(body, sizeof(body), "after %lld of %lld bytes", (long long)wire,
-                 (long long)t->length);
-    else if (t->final)
-        snprintf(body, sizeof(body), "after %lld bytes", (long long)wire);
-    else if (t->head.total)
-        snprintf(body, sizeof(body), "in the head of its answer");
-    else if (t->state == SC_TRANSFER_CONNECTING)
-        snprintf(body, sizeof(body), "during the TLS handshake");
-    sc_transfer_fail(t, SC_REASON_CONNECTION_LOST,
-                     "%s: connection cut %s (%s, %s); if it goes on, something on the way cuts it",
-                     sc_outcome_where(t, where), body, how, took(t).text);
-}
-
 /* ---- a proxy's fault ---- */
 
 static void proxy_answer(struct sc_transfer *t, int status)
 {
     struct sc_str squid = sc_head_get(&t->head, "X-Squid-Error", 0);
+    t->result.lasting = status >= 400 && status < 500;
     if (status == 407) {
         sc_outcome_proxy_auth(t);
         return;
@@ -194,13 +105,13 @@ static bool proxy_connect(struct sc_transfer *t, CURLcode code)
         code == CURLE_COULDNT_RESOLVE_HOST) /* the proxy's own name has another code */
         return false;
     if (code == CURLE_COULDNT_CONNECT) {
-        snprintf(what, sizeof(what), "cannot be reached (%s)", strerror((int)os_error(t)));
+        snprintf(what, sizeof(what), "cannot be reached (%s)", strerror((int)sc_outcome_os_error(t)));
         proxy_refused(t, what, "is it running, and is host and port right?");
-    } else if (code == CURLE_OPERATION_TIMEDOUT && !tcp_connected(t)) {
-        snprintf(what, sizeof(what), "does not answer in %s", took(t).text);
+    } else if (code == CURLE_OPERATION_TIMEDOUT && !sc_outcome_tcp_connected(t)) {
+        snprintf(what, sizeof(what), "does not answer in %s", sc_outcome_took(t).text);
         proxy_refused(t, what, "let this host out to it, or correct the proxy setting");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        snprintf(what, sizeof(what), "did not connect to %.60s in %s", t->place.host, took(t).text);
+        snprintf(what, sizeof(what), "did not connect to %.60s in %s", t->place.host, sc_outcome_took(t).text);
         proxy_refused(t, what, "it cannot reach that host, or it is overloaded");
     } else if (code == CURLE_SSL_CONNECT_ERROR && t->proxy.tls) {
         proxy_refused(t, "does not speak TLS", "give it as http://host:port");
@@ -215,6 +126,7 @@ static bool proxy_fault(struct sc_transfer *t, CURLcode code)
 {
     long detail = 0;
     if (code == CURLE_COULDNT_RESOLVE_PROXY) {
+        t->doubt = SC_DOUBT_PROXY;
         proxy_refused(t, "does not resolve or is not a proxy URL", "correct the proxy setting");
         return true;
     }
@@ -233,64 +145,17 @@ static bool proxy_fault(struct sc_transfer *t, CURLcode code)
     return t->state == SC_TRANSFER_CONNECTING && proxy_connect(t, code);
 }
 
-/* ---- the network's and the vendor's ---- */
-
-static void could_not_connect(struct sc_transfer *t)
-{
-    long error = os_error(t);
-    char where[SC_WHERE];
-    sc_outcome_where(t, where);
-    if (t->blocked_address)
-        sc_transfer_fail(t, SC_REASON_DNS_FAILURE,
-                         "DNS says that %.100s is %s, which is this host itself or nothing: the "
-                         "name is filtered or "
-                         "misspelt; have %.80s allowed",
-                         t->place.host, t->address, t->place.host);
-    else if (error == ECONNREFUSED)
-        sc_transfer_fail(t, SC_REASON_CONNECTION_REFUSED,
-                         "%s refuses connections: the host is up, nothing listens there or a "
-                         "firewall rejects it; check "
-                         "host and port",
-                         where);
-    else if (error == ETIMEDOUT)
-        sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
-                         "No answer from %s in %s: let this host out to it, or set a proxy", where,
-                         took(t).text);
-    else
-        sc_transfer_fail(t, SC_REASON_NETWORK_UNREACHABLE,
-                         "No way from here to %s (%s): check this host's network, let it out "
-                         "there, or set \"proxy\" in "
-                         "the integration or HTTPS_PROXY for the agent",
-                         where, error ? strerror((int)error) : "no address could be tried");
-}
-
-static void timed_out(struct sc_transfer *t)
-{
-    char where[SC_WHERE];
-    sc_outcome_where(t, where);
-    if (!resolved(t))
-        dns_failure(t, true);
-    else if (!tcp_connected(t))
-        sc_transfer_fail(t, SC_REASON_CONNECT_TIMEOUT,
-                         "No answer from %s in %s: let this host out to it, or set a proxy", where,
-                         took(t).text);
-    else
-        sc_transfer_fail(
-            t, SC_REASON_READ_TIMEOUT,
-            "%s: connected, but the TLS handshake was not done in %s; if it goes on, look "
-            "for a firewall that opens connections and then drops them",
-            where, took(t).text);
-}
+/* ---- the vendor's ---- */
 
 static void receive_failed(struct sc_transfer *t)
 {
     unsigned long reason;
-    long error = os_error(t);
+    long error = sc_outcome_os_error(t);
     if (strstr(t->error, "chunked-encoding") || strstr(t->error, "hunk"))
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE, "%s sent a broken answer (chunked coding)",
                          t->place.host);
     else
-        lost(t, error != 0 ? strerror((int)error) : sc_outcome_openssl_text(t->error, &reason));
+        sc_outcome_lost(t, error != 0 ? strerror((int)error) : sc_outcome_openssl_text(t->error, &reason));
 }
 
 static void bad_response(struct sc_transfer *t, const char *what)
@@ -301,20 +166,20 @@ static void bad_response(struct sc_transfer *t, const char *what)
 
 static void classify(struct sc_transfer *t, CURLcode code)
 {
-    if (proxy_fault(t, code) || sc_outcome_tls(t, code))
+    if (proxy_fault(t, code) || sc_outcome_cert(t, code) || sc_outcome_tls(t, code))
         return;
     if (code == CURLE_COULDNT_RESOLVE_HOST)
-        dns_failure(t, false);
+        sc_outcome_no_name(t, false);
     else if (code == CURLE_COULDNT_CONNECT)
-        could_not_connect(t);
+        sc_outcome_could_not_connect(t);
     else if (code == CURLE_OPERATION_TIMEDOUT)
-        timed_out(t);
+        sc_outcome_timed_out(t);
     else if (code == CURLE_PARTIAL_FILE)
-        lost(t, "closed early");
+        sc_outcome_lost(t, "closed early");
     else if (code == CURLE_GOT_NOTHING)
-        lost(t, "empty reply");
+        sc_outcome_lost(t, "empty reply");
     else if (code == CURLE_SSL_CONNECT_ERROR)
-        lost(t, os_error(t) ? strerror((int)os_error(t)) : "closed");
+        sc_outcome_lost(t, sc_outcome_os_error(t) ? strerror((int)sc_outcome_os_error(t)) : "closed");
     else if (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND)
         receive_failed(t);
     else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
@@ -339,16 +204,32 @@ static void check_complete(struct sc_transfer *t)
     curl_off_t wire = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
     if (!t->final)
-        lost(t, "closed early"); /* curl takes a head that stops for a whole one */
+        sc_outcome_lost(t, "closed early"); /* curl takes a head that stops for a whole one */
     else if (t->length >= 0 && wire != t->length)
-        lost(t, "closed early");
+        sc_outcome_lost(t, "closed early");
 }
 
-static void one_line(char *text)
+void sc_outcome_tidy(struct sc_transfer *t)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = ' ';
+    char *text = t->result.text;
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    sc_redact(text, strlen(text), sizeof t->result.text);
+}
+
+/* For whoever else fails. What a proxy says in the vendor's place is no word of the vendor's, and this very host needs no way to the outside. */
+static void remember(const struct sc_transfer *t)
+{
+    const struct sc_http_result *r = &t->result;
+    if (t->final && r->wire.clock_off_ms != SC_TIME_NONE)
+        sc_reach_clock(t->place.host, r->wire.clock_off_ms);
+    if (sc_host_is_loopback(t->place.host))
+        return;
+    if (t->final)
+        sc_reach_answered(t->place.host);
+    else
+        sc_reach_failed(t->place.host, r->reason, !sc_outcome_via_proxy(t));
 }
 
 void sc_outcome_fill(struct sc_transfer *t, CURLcode code)
@@ -371,6 +252,6 @@ void sc_outcome_fill(struct sc_transfer *t, CURLcode code)
         else
             classify(t, code);
     }
-    one_line(r->text);
-    sc_redact(r->text, strlen(r->text), sizeof(r->text));
+    remember(t);
+    sc_outcome_tidy(t);
 }

@@ -25,6 +25,17 @@ static bool blocks(const struct sockaddr *address)
     return false;
 }
 
+static bool is_private(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        uint32_t v4 = ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr);
+        return v4 >> 24 == 10 || v4 >> 20 == 0xac1 || v4 >> 16 == 0xc0a8 || v4 >> 16 == 0xa9fe ||
+               v4 >> 22 == 0x64400000 >> 22;
+    }
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return address->sa_family == AF_INET6 && ((v6->s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_LINKLOCAL(v6));
+}
+
 static void note_address(struct sc_transfer *t, const struct sockaddr *address)
 {
     const char *host = t->place.host;
@@ -37,7 +48,9 @@ static void note_address(struct sc_transfer *t, const struct sockaddr *address)
         inet_ntop(AF_INET6, &v6->sin6_addr, t->address, sizeof(t->address));
         t->address_port = ntohs(v6->sin6_port);
     }
-    t->blocked_address = blocks(address) && !sc_host_is_address(host) && !sc_host_is_loopback(host);
+    bool named = !sc_host_is_address(host) && !sc_host_is_loopback(host);
+    t->blocked_address = named && blocks(address);
+    t->private_address = named && t->public_host && is_private(address);
 }
 
 curl_socket_t sc_stream_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -58,7 +71,7 @@ CURLcode sc_stream_on_tls(CURL *easy, void *ssl_ctx, void *arg)
     struct sc_transfer *t = arg;
     (void)easy;
     sc_peer_attach(ssl_ctx, t->trust, t->peer);
-    return CURLE_OK;
+    return sc_client_cert_attach(ssl_ctx, t->cert) == 0 ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
 /* ---- request ---- */

@@ -44,7 +44,10 @@ struct sc_transfer *sc_transfer_free(struct sc_transfer *t)
     free(t->method);
     sc_secret_free(t->url);
     free(t->ca_file);
+    free(t->cert_file);
     free(t->redirect);
+    sc_dns_drop(t->looking);
+    sc_client_cert_unref(t->cert);
     sc_proxy_done(&t->proxy);
     sc_trust_unref(t->trust);
     sc_peer_unref(t->peer);
@@ -134,6 +137,23 @@ static int check_method(const char *method, struct sc_error *err)
     return *method ? 0 : sc_fail(err, SC_REASON_INTERNAL, "no request method");
 }
 
+/* Whom to believe, and who to be. */
+static int choose_certificates(struct sc_transfer *t, const struct sc_http_request *r,
+                               struct sc_error *err)
+{
+    if (t->place.tls && r->cert_file && *r->cert_file) {
+        t->cert = sc_client_cert_get(&t->http->certs, r->cert_file, r->key_file, err);
+        t->cert_file = sc_dup(r->cert_file);
+        if (!t->cert || !t->cert_file)
+            return t->cert ? sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory") : -1;
+    }
+    if ((!t->place.tls || !r->verify) && !t->proxy.tls)
+        return 0;
+    t->trust = sc_trust_get(t->http->trust, r->ca_file && *r->ca_file ? r->ca_file : NULL,
+                            sc_mono_ms(), err);
+    return t->trust ? 0 : -1;
+}
+
 static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
                         struct sc_error *err)
 {
@@ -141,13 +161,14 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
     t->verify = r->verify;
     t->max_body = r->max_body ? r->max_body : t->http->config.max_body;
     t->first_byte_timeout_s = r->first_byte_timeout_s ? r->first_byte_timeout_s : t->http->config.first_byte_timeout_s;
+    t->public_host = r->public_host;
     t->max_redirects = r->no_redirects ? 0 : t->http->config.max_redirects;
     t->on_done = r->done ? r->done : t->http->done;
     t->on_head = r->head;
     t->on_body = r->body;
     t->result.arg = r->arg;
     t->result.date_ms = SC_TIME_NONE;
-    t->result.wire = (struct sc_http_wire){.not_before_ms = SC_TIME_NONE, .not_after_ms = SC_TIME_NONE, .clock_off_ms = SC_TIME_NONE};
+    t->result.wire = (struct sc_http_wire){.not_before_ms = SC_TIME_NONE, .not_after_ms = SC_TIME_NONE, .clock_off_ms = SC_TIME_NONE, .cert_until_ms = SC_TIME_NONE};
     t->head.max = t->http->config.max_headers;
     sc_buf_init(&t->prefix, SC_HTTP_PREFIX + 1);
     if (check_method(method, err) != 0 || check_url(t, r, err) != 0 ||
@@ -163,11 +184,7 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
     if (r->content.len)
         memcpy(t->body, r->content.ptr, r->content.len);
     t->body_len = r->content.len;
-    if ((!t->place.tls || !r->verify) && !t->proxy.tls)
-        return 0;
-    t->trust = sc_trust_get(t->http->trust, r->ca_file && *r->ca_file ? r->ca_file : NULL,
-                            sc_mono_ms(), err);
-    return t->trust ? 0 : -1;
+    return choose_certificates(t, r, err);
 }
 
 #define SET(option, value) (curl_easy_setopt(t->easy, option, value) == CURLE_OK)
@@ -221,9 +238,15 @@ static bool set_tls(struct sc_transfer *t)
     ok = ok && SET(CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L) &&
          SET(CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
     ok = ok && SET(CURLOPT_SSL_CTX_FUNCTION, sc_stream_on_tls) && SET(CURLOPT_SSL_CTX_DATA, t);
+    if (!t->trust && !t->cert)
+        return ok;
+    /* Never read: with it curl tells connections apart (struct sc_trust). */
+    char label[96];
+    snprintf(label, sizeof(label), "%s-cert-%llu", t->trust ? t->trust->label : "/nonexistent/roots",
+             (unsigned long long)sc_client_cert_serial(t->cert));
+    ok = ok && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, label);
     if (!t->trust)
         return ok;
-    ok = ok && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, t->trust->label);
     return ok && SET(CURLOPT_PROXY_CAINFO, NULL) && SET(CURLOPT_PROXY_CAPATH, t->trust->label);
 }
 
@@ -286,6 +309,10 @@ void sc_transfer_on_timer(struct sc_timer *timer, void *arg)
     curl_off_t wire = 0;
     char where[SC_WHERE];
 
+    if (t->looking) { /* nameservers have had their time */
+        t->looked_enough = t->http->work = true;
+        return;
+    }
     if (t->paused || t->yielded || t->state == SC_TRANSFER_CONNECTING)
         return; /* armed again when it goes on; curl watches the connect time */
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);

@@ -8,7 +8,10 @@
 
 #include "http/http.h"
 
+#include "base/clock.h"
 #include "base/heap.h"
+#include "http/client_cert.h"
+#include "http/dns.h"
 #include "http/head.h"
 #include "http/proxy.h"
 #include "http/trust.h"
@@ -29,8 +32,12 @@ enum sc_transfer_state {
     SC_TRANSFER_ENDED /* no longer curl's; waits for done() */
 };
 
-struct sc_issuer_seen { /* CAs that nobody trusts, and one host each that showed them */
-    char issuer[96], host[128];
+/* What DNS may have to say about a failure, before it is told. */
+enum sc_doubt {
+    SC_DOUBT_NONE,
+    SC_DOUBT_NAME,    /* it does not resolve */
+    SC_DOUBT_ADDRESS, /* it resolves to where nobody can be */
+    SC_DOUBT_PROXY    /* the proxy's name does not resolve */
 };
 
 #define SC_CONNECTIONS 256
@@ -52,8 +59,7 @@ struct sc_http {
     bool in_turn;
     bool work; /* the next turn has something to do without waiting */
     pthread_t owner;
-    struct sc_issuer_seen seen[8];
-    unsigned seen_next;
+    struct sc_client_cert *certs;
     struct sc_connection connections[SC_CONNECTIONS];
     unsigned connections_next;
 };
@@ -72,6 +78,9 @@ struct sc_transfer {
     struct sc_url_place place;
     struct sc_proxy proxy;
     struct sc_trust *trust; /* NULL: no TLS, or not verified */
+    struct sc_client_cert *cert; /* NULL: none */
+    char *cert_file;
+    bool public_host;
     uint64_t max_body;
     uint32_t first_byte_timeout_s, max_redirects;
     bool verify;
@@ -88,6 +97,7 @@ struct sc_transfer {
     char address[48]; /* of the peer or the proxy, numeric */
     uint16_t address_port;
     bool blocked_address; /* a name led to 0.0.0.0, :: or this very host */
+    bool private_address; /* ... to an address of nobody's on the Internet */
     bool drained_enough;
     bool final; /* head is the one the caller saw */
     int64_t born_ms; /* of its connection, monotonic; 0: there is none */
@@ -111,6 +121,9 @@ struct sc_transfer {
     uint64_t ready_turn; /* done() not before this turn */
     bool stopped;        /* no more callbacks: cancelled, failed or enough */
     bool cancelled, prefix_full, in_done;
+    enum sc_doubt doubt;
+    struct sc_dns_case *looking; /* ENDED; done() waits for what nameservers say */
+    bool looked_enough;
     struct sc_http_result result;
     char error[CURL_ERROR_SIZE];
 };
@@ -145,6 +158,22 @@ const char *sc_outcome_where(struct sc_transfer *t, char out[SC_WHERE]);
 bool sc_outcome_via_proxy(const struct sc_transfer *t);
 void sc_outcome_proxy_auth(struct sc_transfer *t); /* the proxy's head with its 407 is in t->head */
 void sc_outcome_too_large(struct sc_transfer *t);
+/* outcome_net.c: names, addresses, connections; what is asked of DNS before it is told. */
+void sc_outcome_no_name(struct sc_transfer *t, bool timed_out);
+void sc_outcome_could_not_connect(struct sc_transfer *t);
+void sc_outcome_timed_out(struct sc_transfer *t);
+void sc_outcome_lost(struct sc_transfer *t, const char *how);
+void sc_outcome_tidy(struct sc_transfer *t); /* one line, no secrets */
+void sc_outcome_ask(struct sc_transfer *t);  /* it has ended: asks nameservers where they may know why */
+bool sc_outcome_asked(struct sc_transfer *t); /* false: their answer is waited for */
+bool sc_outcome_tcp_connected(const struct sc_transfer *t);
+long sc_outcome_os_error(const struct sc_transfer *t);
+struct sc_took { /* how long it took, for people */
+    char text[SC_TIME_TEXT];
+};
+struct sc_took sc_outcome_took(const struct sc_transfer *t);
 /* outcome_tls.c: handshake and certificate. false: not one of these. */
 bool sc_outcome_tls(struct sc_transfer *t, CURLcode code);
+/* The server ended it for want of a client certificate, or did not like ours. */
+bool sc_outcome_cert(struct sc_transfer *t, CURLcode code);
 const char *sc_outcome_openssl_text(const char *error, unsigned long *ret_reason);

@@ -120,6 +120,7 @@ void sc_wire_fill(struct sc_transfer *t)
         snprintf(w->proxy, sizeof(w->proxy), "%s", t->proxy.name);
     w->connection_ms = t->born_ms ? t->http->now_ms - t->born_ms : 0;
     w->cert_wanted = t->peer->wanted;
+    w->cert_until_ms = sc_client_cert_until(t->cert);
     if (!w->subject[0]) { /* the handshake failed, perhaps because of it */
         note_certificate(w, t->peer->leaf);
         w->chain = t->peer->chain;

@@ -84,7 +84,7 @@ static int send_it(struct sc_poller *p, const struct sc_request *rq, struct sc_e
     if (rc == 0) {
         struct sc_http_request hr = {
             .method = sc_method_name(rq->method), .url = url.ptr, .headers = (const char *const *)lines, .content = rq->body, .proxy = config->proxy,
-            .ca_file = config->ca_file, .verify = config->tls_verify, .allow_plain_http = config->allow_insecure_http, .no_redirects = true,
+            .ca_file = config->ca_file, .cert_file = config->cert_file, .key_file = config->key_file, .verify = config->tls_verify, .allow_plain_http = config->allow_insecure_http, .no_redirects = true,
             .first_byte_timeout_s = FIRST_BYTE_S, .arg = p, .done = on_done, .head = on_head, .body = on_body,
         };
         p->leaving = sc_http_start(p->inst->io->http, &hr, err);

@@ -113,6 +113,8 @@ static int start(struct sc_poller *p, const struct sc_request *rq, const char *u
         .content = rq->body,
         .proxy = config->proxy,
         .ca_file = config->ca_file,
+        .cert_file = config->cert_file,
+        .key_file = config->key_file,
         .verify = config->tls_verify,
         .allow_plain_http = config->allow_insecure_http,
         .first_byte_timeout_s = rq->first_byte_s,

@@ -265,6 +265,8 @@ static void call(struct sc_poller *p, struct sc_token *t)
             .content = sc_buf_str(&request.body),
             .proxy = config->proxy,
             .ca_file = config->ca_file,
+            .cert_file = config->cert_file,
+            .key_file = config->key_file,
             .verify = config->tls_verify,
             .allow_plain_http = config->allow_insecure_http,
             .max_body = SC_OAUTH2_BODY_MAX,
