@@ -1,4 +1,5 @@
-/* The settings of a connection: copies for threads that may outlive the caller's, and URLs without secrets. */
+/* The settings of a connection: copies for threads that may outlive the caller's, and URLs without
+ * secrets. */
 #include "nats/internal.h"
 
 #include "base/redact.h"

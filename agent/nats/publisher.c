@@ -70,7 +70,8 @@ static void say_down(struct sc_publisher *p, enum sc_reason reason, const char *
                      what, since, p->unknown);
     else
         sc_pub_state(p, SC_BROKER_DOWN, reason,
-                     "%s; since %s, what is new waits at the vendors, nothing is lost", what, since);
+                     "%s; since %s, what is new waits at the vendors, nothing is lost", what,
+                     since);
 }
 
 void sc_pub_lose(struct sc_publisher *p, enum sc_reason reason, const char *fmt, ...)
@@ -350,7 +351,8 @@ static void take_mail(struct sc_publisher *p, struct sc_mail *mail)
     }
 }
 
-/* A message without permission is swallowed: no acknowledgement would ever come. What was in flight is read back, what follows waits for a probe.
+/* A message without permission is swallowed: no acknowledgement would ever come. What was in flight
+ * is read back, what follows waits for a probe.
  */
 static void denied(struct sc_publisher *p, const char *words)
 {
@@ -359,7 +361,8 @@ static void denied(struct sc_publisher *p, const char *words)
         return; /* a request's, and told with it */
     int64_t backoff_ms = p->gates[kind].shut ? 2 * p->gates[kind].backoff_ms : 0;
     char why[256];
-    snprintf(why, sizeof why, "NATS refuses us for lack of permission: %.120s; grant it to the agent's user", words);
+    snprintf(why, sizeof why,
+             "NATS refuses us for lack of permission: %.120s; grant it to the agent's user", words);
     sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE, "%s", why);
     sc_pub_shut(p, kind, why, backoff_ms);
 }
@@ -385,9 +388,10 @@ static void watch_connection(struct sc_publisher *p)
     } else if (p->flying && sc_mono_ms() - p->progress_ms >= p->config.stall_ms) {
         char duration[SC_TIME_TEXT];
         atomic_fetch_add_explicit(&p->counts.stalls, 1, memory_order_relaxed);
-        sc_pub_lose(p, SC_REASON_BROKER_STALLED,
-                    "NATS is connected, but no acknowledgement came for %s: it hangs, or its disk is full",
-                    sc_duration_text(p->config.stall_ms, duration));
+        sc_pub_lose(
+            p, SC_REASON_BROKER_STALLED,
+            "NATS is connected, but no acknowledgement came for %s: it hangs, or its disk is full",
+            sc_duration_text(p->config.stall_ms, duration));
     } else if (p->no_responders) {
         p->no_responders = false;
         begin_outage(p, SC_REASON_NO_STREAM);

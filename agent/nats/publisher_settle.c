@@ -157,7 +157,8 @@ void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason
 }
 
 /* "stream DATA refuses records: maximum bytes exceeded (10077), 2.0 of 2.0 GiB" */
-static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *gate, char *out, size_t cap)
+static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *gate, char *out,
+                      size_t cap)
 {
     const struct sc_stream_info *s = &p->stream;
     char size[SC_SIZE_TEXT];
@@ -169,11 +170,15 @@ static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *ga
         return;
     }
     if (s->max_bytes > 0)
-        n += snprintf(out + n, cap - (size_t)n, ", %s", sc_size_pair(s->bytes, (uint64_t)s->max_bytes, size));
+        n += snprintf(out + n, cap - (size_t)n, ", %s",
+                      sc_size_pair(s->bytes, (uint64_t)s->max_bytes, size));
     if (s->max_msgs > 0 && (size_t)n < cap)
-        n += snprintf(out + n, cap - (size_t)n, ", %" PRIu64 " of %" PRId64 " messages", s->messages, s->max_msgs);
+        n += snprintf(out + n, cap - (size_t)n, ", %" PRIu64 " of %" PRId64 " messages",
+                      s->messages, s->max_msgs);
     if (s->max_bytes <= 0 && s->max_msgs <= 0 && (size_t)n < cap)
-        n += snprintf(out + n, cap - (size_t)n, "; the stream itself has no limit and holds %s: a limit of the account or of the server's storage is reached",
+        n += snprintf(out + n, cap - (size_t)n,
+                      "; the stream itself has no limit and holds %s: a limit of the account or of "
+                      "the server's storage is reached",
                       sc_size_text(s->bytes, size));
     if ((size_t)n < cap)
         snprintf(out + n, cap - (size_t)n, "; nothing is lost, it is tried again by itself");

@@ -49,8 +49,8 @@ static void fail(struct sc_reach *ret, enum sc_reach_result result, const char *
 {
     bool named = ret->address[0] && strcmp(ret->address, ret->host) != 0;
     ret->result = result;
-    snprintf(ret->text, sizeof ret->text, "%.90s:%s%s%s%s: %s", ret->host, ret->port, named ? " (" : "",
-             named ? ret->address : "", named ? ")" : "", what);
+    snprintf(ret->text, sizeof ret->text, "%.90s:%s%s%s%s: %s", ret->host, ret->port,
+             named ? " (" : "", named ? ret->address : "", named ? ")" : "", what);
 }
 
 static void fail_connect(struct sc_reach *ret, int error)
@@ -118,7 +118,8 @@ static bool resolve(struct sc_reach *ret, struct addrinfo **list)
         return true;
     bool none = rc == EAI_NONAME || rc == EAI_NODATA;
     fail(ret, none ? SC_REACH_NO_NAME : SC_REACH_NO_DNS,
-         none ? "the name does not resolve (no such name)" : "the name does not resolve (no name server answers, or it failed)");
+         none ? "the name does not resolve (no such name)"
+              : "the name does not resolve (no name server answers, or it failed)");
     return false;
 }
 
@@ -148,12 +149,14 @@ static void take_greeting(struct sc_reach *ret, int fd, int64_t until, struct sc
     else if (line.len)
         fail(ret, SC_REACH_NOT_NATS, "something else than NATS answers there");
     else
-        fail(ret, SC_REACH_MUTE, "takes connections and says nothing: the server hangs or is stopped");
+        fail(ret, SC_REACH_MUTE,
+             "takes connections and says nothing: the server hangs or is stopped");
 }
 
 /* ---- together ----------------------------------------------------------------------------- */
 
-void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_buf *greeting, struct sc_reach *ret)
+void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_buf *greeting,
+                  struct sc_reach *ret)
 {
     struct addrinfo *list = NULL;
     *ret = (struct sc_reach){.resolve_ms = -1, .connect_ms = -1};
@@ -161,9 +164,11 @@ void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_bu
     if (!resolve(ret, &list))
         return;
     int fd = -1, tried = 0;
-    for (const struct addrinfo *to = list; to && fd < 0 && tried < ADDRESSES_MAX; to = to->ai_next, tried++) {
+    for (const struct addrinfo *to = list; to && fd < 0 && tried < ADDRESSES_MAX;
+         to = to->ai_next, tried++) {
         int64_t began = sc_mono_ms();
-        getnameinfo(to->ai_addr, to->ai_addrlen, ret->address, sizeof ret->address, NULL, 0, NI_NUMERICHOST);
+        getnameinfo(to->ai_addr, to->ai_addrlen, ret->address, sizeof ret->address, NULL, 0,
+                    NI_NUMERICHOST);
         fd = connect_to(to, began + timeout_ms);
         if (fd >= 0)
             ret->connect_ms = sc_mono_ms() - began;

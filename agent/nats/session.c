@@ -91,8 +91,8 @@ static void on_closed(natsConnection *conn, void *closure)
     tell_end(closure, true);
 }
 
-/* Without a handler the library prints to stderr. A permission that is missing is told in no other way: the message is
- * swallowed. */
+/* Without a handler the library prints to stderr. A permission that is missing is told in no other
+ * way: the message is swallowed. */
 static void on_error(natsConnection *conn, natsSubscription *sub, natsStatus status, void *closure)
 {
     const char *text = NULL;
@@ -303,10 +303,11 @@ static int fail_reach(const struct sc_session *session, const struct sc_nats_con
     uint32_t most = session->timeout_ms < REACH_MS ? session->timeout_ms : REACH_MS;
     bool open = sc_reach_explain(config->url, most, why, sizeof why);
     if (open && s == NATS_TIMEOUT)
-        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
-                       "NATS %s: timeout, takes connections but says nothing within %u ms: it hangs "
-                       "or is stopped; look at the server",
-                       session->url, session->timeout_ms);
+        return sc_fail(
+            err, SC_REASON_BROKER_UNAVAILABLE,
+            "NATS %s: timeout, takes connections but says nothing within %u ms: it hangs "
+            "or is stopped; look at the server",
+            session->url, session->timeout_ms);
     if (open)
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS %s: closed the connection; look at the server's log", session->url);
@@ -642,7 +643,8 @@ natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, nat
         s = natsConnection_FlushTimeout(session->conn, left);
     while (s == NATS_OK && left > 0) {
         natsMsg *msg = NULL;
-        s = natsSubscription_NextMsg(&msg, session->answers, left < ANSWER_SLICE_MS ? left : ANSWER_SLICE_MS);
+        s = natsSubscription_NextMsg(&msg, session->answers,
+                                     left < ANSWER_SLICE_MS ? left : ANSWER_SLICE_MS);
         left = until - sc_mono_ms();
         if (s == NATS_TIMEOUT && left > 0) {
             s = NATS_OK;
