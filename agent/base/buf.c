@@ -346,3 +346,42 @@ void sc_free_ptr(void *ptr_to_ptr)
     free(*ptr);
     *ptr = NULL;
 }
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+static unsigned unit_of(uint64_t bytes, double *ret_one)
+{
+    unsigned unit = 0;
+    for (*ret_one = 1; unit < 4 && bytes >= 10000 * (uint64_t)*ret_one / 10; unit++)
+        *ret_one *= 1024;
+    return unit;
+}
+
+static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+
+/* One digit behind the point below ten. */
+static int add_amount(char *out, size_t cap, double amount, bool whole)
+{
+    return snprintf(out, cap, "%.*f", whole || amount >= 9.95 ? 0 : 1, amount);
+}
+
+const char *sc_size_text(uint64_t bytes, char out[SC_SIZE_TEXT])
+{
+    double one;
+    unsigned unit = unit_of(bytes, &one);
+    int n = add_amount(out, SC_SIZE_TEXT, (double)bytes / one, unit == 0);
+    snprintf(out + n, (size_t)(SC_SIZE_TEXT - n), " %s", units[unit]);
+    return out;
+}
+
+const char *sc_size_pair(uint64_t used, uint64_t most, char out[SC_SIZE_TEXT])
+{
+    double one;
+    unsigned unit = unit_of(most, &one);
+    bool whole = unit == 0 || (double)most / one >= 9.95;
+    int n = add_amount(out, SC_SIZE_TEXT, (double)used / one, whole);
+    n += snprintf(out + n, (size_t)(SC_SIZE_TEXT - n), " of ");
+    n += add_amount(out + n, (size_t)(SC_SIZE_TEXT - n), (double)most / one, whole);
+    snprintf(out + n, (size_t)(SC_SIZE_TEXT - n), " %s", units[unit]);
+    return out;
+}

@@ -46,6 +46,12 @@ char *sc_dup(const char *text);
 char *sc_dup_str(struct sc_str text);
 char *sc_printf(const char *fmt, ...) SC_PRINTF(1, 2);
 
+/* Sizes for people: "512 bytes", "490 MiB", "2.0 GiB". Returns out. */
+#define SC_SIZE_TEXT 40
+const char *sc_size_text(uint64_t bytes, char out[SC_SIZE_TEXT]);
+/* Both in the unit of the second: "490 of 512 MiB", "2.0 of 2.0 GiB". */
+const char *sc_size_pair(uint64_t used, uint64_t most, char out[SC_SIZE_TEXT]);
+
 /* Scope-bound cleanup: SC_AUTO_BUF struct sc_buf b = {0}; */
 #define SC_AUTO_BUF __attribute__((cleanup(sc_buf_done)))
 void sc_free_ptr(void *ptr_to_ptr);

@@ -33,6 +33,9 @@ natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, nat
 /* What a failed nats.c call means, in err. Always -1. */
 int sc_session_fail(struct sc_session *session, natsStatus status, const char *what,
                     struct sc_error *err);
+/* What the server refused for lack of permission since this was asked last, in its words ("Permissions Violation for Publish to \"x\""): a
+ * message that meets this is swallowed. False: nothing. The session's thread. */
+bool sc_session_denied(struct sc_session *session, char *out, size_t cap);
 /* The server's "error" member {code, err_code, description}. 0: there is none. */
 int sc_api_error(const json_t *reply, const char *what, int *ret_code, struct sc_error *err);
 /* URL list without user, password and token. */

@@ -64,10 +64,14 @@ static void say_down(struct sc_publisher *p, enum sc_reason reason, const char *
     int64_t now = sc_real_ms();
     sc_time_short(p->outage.on ? p->outage.since_real_ms : now, now, since);
     if (p->unknown)
-        sc_pub_state(p, SC_BROKER_DOWN, reason, "%s; since %s, %u messages unacknowledged", what,
-                     since, p->unknown);
+        sc_pub_state(p, SC_BROKER_DOWN, reason,
+                     "%s; since %s, %u records and writes wait for their acknowledgement, the rest "
+                     "waits at the vendors, none is lost",
+                     what, since, p->unknown);
     else
-        sc_pub_state(p, SC_BROKER_DOWN, reason, "%s; since %s", what, since);
+        sc_pub_state(p, SC_BROKER_DOWN, reason,
+                     "%s; since %s, what is new waits at the vendors, nothing is lost", what,
+                     since);
 }
 
 void sc_pub_lose(struct sc_publisher *p, enum sc_reason reason, const char *fmt, ...)
@@ -294,8 +298,11 @@ static void try_connect(struct sc_publisher *p)
 
 static void begin_run(struct sc_publisher *p, bool looked)
 {
+    bool shut = p->gates[SC_PUB_RECORD].shut || p->gates[SC_PUB_KV].shut;
     p->phase = SC_PUB_RUN;
-    if (p->outage.on) {
+    if (p->outage.on && shut) {
+        p->outage.on = false; /* what is refused is told by its gate */
+    } else if (p->outage.on) {
         char duration[SC_TIME_TEXT];
         sc_duration_text(sc_mono_ms() - p->outage.since_mono_ms, duration);
         SC_SAY(SC_INFO, "nats",
@@ -344,10 +351,31 @@ static void take_mail(struct sc_publisher *p, struct sc_mail *mail)
     }
 }
 
+/* A message without permission is swallowed: no acknowledgement would ever come. What was in flight
+ * is read back, what follows waits for a probe.
+ */
+static void denied(struct sc_publisher *p, const char *words)
+{
+    enum sc_pub_kind kind = strstr(words, p->config.subject) ? SC_PUB_RECORD : SC_PUB_KV;
+    if (kind == SC_PUB_KV && !strstr(words, "$KV."))
+        return; /* a request's, and told with it */
+    int64_t backoff_ms = p->gates[kind].shut ? 2 * p->gates[kind].backoff_ms : 0;
+    char why[256];
+    snprintf(why, sizeof why,
+             "NATS refuses us for lack of permission: %.120s; grant it to the agent's user", words);
+    sc_pub_lose(p, SC_REASON_BROKER_UNAVAILABLE, "%s", why);
+    sc_pub_shut(p, kind, why, backoff_ms);
+}
+
 /* Acknowledgements, and whatever speaks against the connection. */
 static void watch_connection(struct sc_publisher *p)
 {
+    char words[200];
     p->acks_last = p->link ? sc_pub_take_acks(p) : 0;
+    if (!p->session)
+        return;
+    if (p->flying && sc_session_denied(p->session, words, sizeof words))
+        denied(p, words);
     if (!p->session)
         return;
     if (p->give_up) {
@@ -360,8 +388,10 @@ static void watch_connection(struct sc_publisher *p)
     } else if (p->flying && sc_mono_ms() - p->progress_ms >= p->config.stall_ms) {
         char duration[SC_TIME_TEXT];
         atomic_fetch_add_explicit(&p->counts.stalls, 1, memory_order_relaxed);
-        sc_pub_lose(p, SC_REASON_BROKER_STALLED, "connected, but no acknowledgement came for %s",
-                    sc_duration_text(p->config.stall_ms, duration));
+        sc_pub_lose(
+            p, SC_REASON_BROKER_STALLED,
+            "NATS is connected, but no acknowledgement came for %s: it hangs, or its disk is full",
+            sc_duration_text(p->config.stall_ms, duration));
     } else if (p->no_responders) {
         p->no_responders = false;
         begin_outage(p, SC_REASON_NO_STREAM);

@@ -66,7 +66,7 @@ struct sc_pub_queue {
 
 /* The server refuses messages of one kind: one is sent as a probe now and then, the others wait. */
 struct sc_pub_gate {
-    bool shut;
+    bool shut, told;
     enum sc_reason reason;
     char text[256];
     int64_t next_ms; /* of the next probe */
@@ -228,6 +228,8 @@ void sc_pub_return_kv(struct sc_kv_write *kv, enum sc_kv_result result);
 void sc_pub_again(struct sc_publisher *p, uint32_t slot);
 void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason, const char *fmt,
                     ...) SC_PRINTF(4, 5);
+/* Shut from the start of the next connection: a message of that kind was swallowed. */
+void sc_pub_shut(struct sc_publisher *p, enum sc_pub_kind kind, const char *why, int64_t backoff_ms);
 /* The server took it: when it was the probe, the others may follow. */
 void sc_pub_accepted(struct sc_publisher *p, uint32_t slot);
 void sc_pub_gates_open(struct sc_publisher *p);

@@ -136,12 +136,12 @@ void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason
     vsnprintf(gate->text, sizeof gate->text, fmt, args);
     va_end(args);
     gate->reason = reason;
-    if (!gate->shut) {
+    bool first = !gate->shut;
+    if (first) {
         gate->shut = true;
         gate->probe = -1;
         gate->backoff_ms = SC_PUB_BACKOFF_MIN_MS;
         gate->next_ms = sc_mono_ms() + gate->backoff_ms;
-        SC_SAY(SC_WARN, "nats", "%s; tried again until it is accepted", gate->text);
     } else if (gate->probe == slot) {
         gate->probe = -1;
         gate->backoff_ms *= 2;
@@ -150,7 +150,60 @@ void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason
         gate->next_ms = sc_mono_ms() + gate->backoff_ms;
     }
     sc_pub_again(p, slot);
-    sc_pub_run_state(p);
+    if (first && reason == SC_REASON_STREAM_FULL && p->slots[slot].kind == SC_PUB_RECORD)
+        p->look_ms = 0; /* how full is it? What is found is told with it, in this turn. */
+    else
+        sc_pub_run_state(p);
+}
+
+/* "stream DATA refuses records: maximum bytes exceeded (10077), 2.0 of 2.0 GiB" */
+static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *gate, char *out,
+                      size_t cap)
+{
+    const struct sc_stream_info *s = &p->stream;
+    char size[SC_SIZE_TEXT];
+    int n = snprintf(out, cap, "%s", gate->text);
+    if (n < 0 || (size_t)n >= cap)
+        return;
+    if (gate->reason != SC_REASON_STREAM_FULL || gate != &p->gates[SC_PUB_RECORD]) {
+        snprintf(out + n, cap - (size_t)n, "; tried again until it is accepted");
+        return;
+    }
+    if (s->max_bytes > 0)
+        n += snprintf(out + n, cap - (size_t)n, ", %s",
+                      sc_size_pair(s->bytes, (uint64_t)s->max_bytes, size));
+    if (s->max_msgs > 0 && (size_t)n < cap)
+        n += snprintf(out + n, cap - (size_t)n, ", %" PRIu64 " of %" PRId64 " messages",
+                      s->messages, s->max_msgs);
+    if (s->max_bytes <= 0 && s->max_msgs <= 0 && (size_t)n < cap)
+        n += snprintf(out + n, cap - (size_t)n,
+                      "; the stream itself has no limit and holds %s: a limit of the account or of "
+                      "the server's storage is reached",
+                      sc_size_text(s->bytes, size));
+    if ((size_t)n < cap)
+        snprintf(out + n, cap - (size_t)n, "; nothing is lost, it is tried again by itself");
+}
+
+static void tell_gate(struct sc_publisher *p, struct sc_pub_gate *gate)
+{
+    char text[sizeof p->facts.text];
+    add_usage(p, gate, text, sizeof text);
+    sc_pub_state(p, SC_BROKER_DOWN, gate->reason, "%s", text);
+    if (gate->told)
+        return;
+    gate->told = true;
+    SC_SAY(SC_WARN, "nats", "%s: %s", sc_reason_code(gate->reason), text);
+}
+
+void sc_pub_shut(struct sc_publisher *p, enum sc_pub_kind kind, const char *why, int64_t backoff_ms)
+{
+    struct sc_pub_gate *gate = &p->gates[kind];
+    *gate = (struct sc_pub_gate){.shut = true, .reason = SC_REASON_BROKER_UNAVAILABLE, .probe = -1};
+    gate->backoff_ms = backoff_ms < SC_PUB_BACKOFF_MIN_MS   ? SC_PUB_BACKOFF_MIN_MS
+                       : backoff_ms > SC_PUB_BACKOFF_MAX_MS ? SC_PUB_BACKOFF_MAX_MS
+                                                            : backoff_ms;
+    gate->next_ms = sc_mono_ms() + gate->backoff_ms;
+    snprintf(gate->text, sizeof gate->text, "%s", why);
 }
 
 void sc_pub_run_state(struct sc_publisher *p)
@@ -159,7 +212,7 @@ void sc_pub_run_state(struct sc_publisher *p)
         return;
     for (int kind = 0; kind < SC_PUB_KINDS; kind++) {
         if (p->gates[kind].shut) {
-            sc_pub_state(p, SC_BROKER_DOWN, p->gates[kind].reason, "%s", p->gates[kind].text);
+            tell_gate(p, &p->gates[kind]);
             return;
         }
     }

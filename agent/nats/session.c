@@ -10,8 +10,8 @@
  * are freed when the reading thread is known to have passed by, or has ended. */
 #include "nats/session.h"
 #include "base/clock.h"
-#include "base/redact.h"
 #include "nats/internal.h"
+#include "nats/reach.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +28,8 @@
 #define CLOSE_WAIT_S       2
 #define PEM_MAX            (8u * 1024 * 1024)
 #define URLS_MAX           32
+#define REACH_MS           1000 /* for looking why nothing could be reached */
+#define ANSWER_SLICE_MS    50   /* a refusal for lack of permission is noticed within */
 
 struct sc_session {
     natsConnection *conn;
@@ -44,7 +46,10 @@ struct sc_session {
     /* subscriptions that the reading thread may still touch */
     natsSubscription **dropped;
     size_t dropped_count;
+    _Atomic uint32_t denials; /* grows with each that the server told */
+    uint32_t denials_told;
     /* guarded by sessions_lock */
+    char denied[256]; /* the last one, in its words */
     uintptr_t id;
     bool open;   /* connected: lost() may be told */
     bool closed; /* the library's threads of this connection have ended */
@@ -86,13 +91,24 @@ static void on_closed(natsConnection *conn, void *closure)
     tell_end(closure, true);
 }
 
-/* Without a handler the library prints to stderr. What matters reaches us by other ways. */
+/* Without a handler the library prints to stderr. A permission that is missing is told in no other
+ * way: the message is swallowed. */
 static void on_error(natsConnection *conn, natsSubscription *sub, natsStatus status, void *closure)
 {
-    (void)conn;
+    const char *text = NULL;
     (void)sub;
-    (void)status;
-    (void)closure;
+    if (status != NATS_NOT_PERMITTED)
+        return;
+    natsConnection_GetLastError(conn, &text);
+    pthread_mutex_lock(&sessions_lock);
+    for (struct sc_session *s = sessions; s; s = s->next) {
+        if (s->id != (uintptr_t)closure)
+            continue;
+        snprintf(s->denied, sizeof s->denied, "%s", text ? text : "Permissions Violation");
+        atomic_fetch_add(&s->denials, 1);
+        break;
+    }
+    pthread_mutex_unlock(&sessions_lock);
 }
 
 static void enter(struct sc_session *session)
@@ -122,31 +138,6 @@ static bool contains(const char *text, const char *part)
 }
 
 /* ---- options ------------------------------------------------------------------------------ */
-
-void sc_url_public(const char *urls, char *out, size_t cap)
-{
-    size_t n = 0;
-    for (const char *p = urls; *p && n + 1 < cap;) {
-        size_t len = strcspn(p, ",");
-        const char *start = p, *end = p + len;
-        const char *scheme = memmem(p, len, "://", 3);
-        const char *host = scheme ? scheme + 3 : start;
-        const char *at = memrchr(host, '@', (size_t)(end - host));
-        for (const char *c = start; c < end && n + 1 < cap; c++) {
-            if (at && c >= host && c <= at)
-                continue;
-            out[n++] = *c;
-        }
-        p = end;
-        if (*p == ',') {
-            p++;
-            if (*p && n + 1 < cap)
-                out[n++] = ',';
-        }
-    }
-    if (cap)
-        out[n] = '\0';
-}
 
 static natsStatus set_servers(natsOptions *opts, const char *urls)
 {
@@ -230,7 +221,7 @@ static natsStatus set_common(natsOptions *opts, const struct sc_nats_config *con
     if (s == NATS_OK)
         s = natsOptions_SetNoRandomize(opts, false);
     if (s == NATS_OK)
-        s = natsOptions_SetErrorHandler(opts, on_error, NULL);
+        s = natsOptions_SetErrorHandler(opts, on_error, id);
     if (s == NATS_OK)
         s = natsOptions_SetDisconnectedCB(opts, on_disconnected, id);
     if (s == NATS_OK)
@@ -304,6 +295,26 @@ static const char *plain(const char *detail)
     return end ? end + 3 : detail;
 }
 
+/* The library says the same to a wrong name, a closed port and a missing route. */
+static int fail_reach(const struct sc_session *session, const struct sc_nats_config *config,
+                      natsStatus s, struct sc_error *err)
+{
+    char why[240];
+    uint32_t most = session->timeout_ms < REACH_MS ? session->timeout_ms : REACH_MS;
+    bool open = sc_reach_explain(config->url, most, why, sizeof why);
+    if (open && s == NATS_TIMEOUT)
+        return sc_fail(
+            err, SC_REASON_BROKER_UNAVAILABLE,
+            "NATS %s: timeout, takes connections but says nothing within %u ms: it hangs "
+            "or is stopped; look at the server",
+            session->url, session->timeout_ms);
+    if (open)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: closed the connection; look at the server's log", session->url);
+    return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                   "NATS %s: %s; check that the server runs, and nats.url", session->url, why);
+}
+
 static int fail_connect(const struct sc_session *session, const struct sc_nats_config *config,
                         natsStatus s, const char *detail, struct sc_error *err)
 {
@@ -328,16 +339,8 @@ static int fail_connect(const struct sc_session *session, const struct sc_nats_c
                        "NATS %s: the server closed the connection at once; it wants a client "
                        "certificate, or another one%s",
                        url, config->client_cert ? "" : " (none is set)");
-    if (s == NATS_TIMEOUT)
-        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
-                       "NATS %s: timeout, no answer within %u ms; check address, firewall and "
-                       "that the server is not stopped",
-                       url, session->timeout_ms);
-    if (s == NATS_NO_SERVER || contains(detail, "refused"))
-        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
-                       "NATS %s: connection refused, no route, or the name does not resolve; check "
-                       "that the server runs and that host and port are right",
-                       url);
+    if (s == NATS_TIMEOUT || s == NATS_NO_SERVER || contains(detail, "refused"))
+        return fail_reach(session, config, s, err);
     return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: cannot connect: %s: %s", url,
                    natsStatus_GetText(s), plain(detail));
 }
@@ -516,20 +519,44 @@ int sc_session_kv_subject(const struct sc_session *session, const char *bucket, 
 
 /* ---- requests ----------------------------------------------------------------------------- */
 
+bool sc_session_denied(struct sc_session *session, char *out, size_t cap)
+{
+    uint32_t count = atomic_load(&session->denials);
+    if (count == session->denials_told)
+        return false;
+    session->denials_told = count;
+    pthread_mutex_lock(&sessions_lock);
+    snprintf(out, cap, "%s", session->denied);
+    pthread_mutex_unlock(&sessions_lock);
+    return true;
+}
+
+/* Was this very subject refused since then? */
+static bool was_denied(struct sc_session *session, const char *subject, uint32_t before)
+{
+    if (atomic_load(&session->denials) == before)
+        return false;
+    pthread_mutex_lock(&sessions_lock);
+    const char *at = strstr(session->denied, subject);
+    bool ours = at && at > session->denied && at[-1] == '"' && at[strlen(subject)] == '"';
+    pthread_mutex_unlock(&sessions_lock);
+    return ours;
+}
+
 int sc_session_fail(struct sc_session *session, natsStatus status, const char *what,
                     struct sc_error *err)
 {
     const char *url = session->url;
-    const char *last = NULL;
-    if (status == NATS_TIMEOUT) {
-        natsConnection_GetLastError(session->conn, &last);
-        if (contains(last, "permissions violation"))
-            return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "NATS %s: %s: %s", url, what, last);
+    if (status == NATS_NOT_PERMITTED)
+        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+                       "NATS %s: %s: permission denied to publish there; grant it to this user "
+                       "(docs/nats.md lists what is needed)",
+                       url, what);
+    if (status == NATS_TIMEOUT)
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS %s: %s: no answer within %u ms; the server is overloaded, frozen, or "
                        "its disk is full",
                        url, what, session->timeout_ms);
-    }
     if (status == NATS_NO_RESPONDERS)
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
                        "NATS %s: %s: nobody answers; JetStream is not enabled on the server or "
@@ -609,13 +636,22 @@ const char *sc_session_reply(struct sc_session *session)
 natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, natsMsg **ret)
 {
     int64_t until = sc_mono_ms() + session->timeout_ms, left = session->timeout_ms;
+    uint32_t denials = atomic_load(&session->denials);
     natsStatus s = natsConnection_PublishMsg(session->conn, request);
     /* Sends at once; by itself the library waits a millisecond for more. */
     if (s == NATS_OK)
         s = natsConnection_FlushTimeout(session->conn, left);
     while (s == NATS_OK && left > 0) {
         natsMsg *msg = NULL;
-        s = natsSubscription_NextMsg(&msg, session->answers, left);
+        s = natsSubscription_NextMsg(&msg, session->answers,
+                                     left < ANSWER_SLICE_MS ? left : ANSWER_SLICE_MS);
+        left = until - sc_mono_ms();
+        if (s == NATS_TIMEOUT && left > 0) {
+            s = NATS_OK;
+            if (was_denied(session, natsMsg_GetSubject(request), denials))
+                return NATS_NOT_PERMITTED;
+            continue;
+        }
         if (s != NATS_OK)
             return s;
         /* Answers that came too late for those who asked are passed over. */
@@ -627,7 +663,6 @@ natsStatus sc_session_exchange(struct sc_session *session, natsMsg *request, nat
         natsMsg_Destroy(msg);
         if (ours)
             return NATS_NO_RESPONDERS;
-        left = until - sc_mono_ms();
     }
     return s == NATS_OK ? NATS_TIMEOUT : s;
 }
@@ -678,51 +713,4 @@ int sc_session_request(struct sc_session *session, const char *api_subject, cons
     json_decref(reply);
     natsMsg_Destroy(msg);
     return rc;
-}
-
-/* ---- configuration copies ----------------------------------------------------------------- */
-
-struct sc_nats_config *sc_nats_config_free(struct sc_nats_config *config)
-{
-    if (!config)
-        return NULL;
-    const char **texts[] = {&config->url,     &config->creds_file,  &config->user,
-                            &config->ca_file, &config->client_cert, &config->client_key,
-                            &config->domain,  &config->name,        &config->password};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        char *text = NULL;
-        memcpy(&text, texts[i], sizeof text);
-        sc_secret_free(text);
-    }
-    free(config);
-    return NULL;
-}
-
-struct sc_nats_config *sc_nats_config_dup(const struct sc_nats_config *config)
-{
-    struct sc_nats_config *copy = calloc(1, sizeof *copy);
-    if (!copy)
-        return NULL;
-    const struct {
-        const char *from, **to;
-    } texts[] = {
-        {config->url,         &copy->url        },
-        {config->creds_file,  &copy->creds_file },
-        {config->user,        &copy->user       },
-        {config->password,    &copy->password   },
-        {config->ca_file,     &copy->ca_file    },
-        {config->client_cert, &copy->client_cert},
-        {config->client_key,  &copy->client_key },
-        {config->domain,      &copy->domain     },
-        {config->name,        &copy->name       },
-    };
-    copy->request_timeout_ms = config->request_timeout_ms;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!texts[i].from)
-            continue;
-        *texts[i].to = sc_dup(texts[i].from);
-        if (!*texts[i].to)
-            return sc_nats_config_free(copy);
-    }
-    return copy;
 }
