@@ -229,6 +229,7 @@ static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *
         cp->reached = read_texts(r, root, "reached");
     if (json_object_get(root, "waits"))
         cp->waits = read_texts(r, root, "waits");
+    sc_habit_read(&cp->habit, json_object_get(root, "habit"));
     const json_t *count = json_object_get(root, "count");
     if (count) {
         if (!json_is_object(count))
@@ -426,6 +427,11 @@ static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
     }
     if (cp->waits && json_object_size(cp->waits)) {
         add_json(out, "waits", cp->waits);
+        sc_buf_add_char(out, ',');
+    }
+    if (cp->habit.begun_ms) {
+        sc_buf_add_str(out, "\"habit\":");
+        sc_habit_write(&cp->habit, out);
         sc_buf_add_char(out, ',');
     }
     sc_buf_addf(out, "\"count\":{\"records\":%llu,\"pages\":%llu,\"bytes\":%llu},", (unsigned long long)cp->records,

@@ -1,11 +1,11 @@
 /* The checkpoint of one data type (exactness.md 3) and its JSON form. Owned by one io thread; pure but for memory.
  * Beside the members of the schema: "seen" and "whole" (segments in bucket SEEN that belong to it), "map" (number of the snapshot map), "gaps" (frozen gap
- * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "count" (since the checkpoint began). Unknown members are
+ * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "habit" (how often something comes: habit.h), "count" (since the
+ * checkpoint began). Unknown members are
  * kept out; a value whose "v" is not 1 is refused. */
 #pragma once
 
-#include "base/buf.h"
-#include <jansson.h>
+#include "poll/habit.h"
 
 #define SC_TRAIL_MAX      40
 #define SC_SEEN_TAIL 4
@@ -51,6 +51,7 @@ struct sc_checkpoint {
                                       off; NULL: none */
     json_t *gaps;                  /* array, may be NULL */
     json_t *waits;                 /* object: pool name -> RFC 3339 until; may be NULL */
+    struct sc_habit habit;
     uint64_t records, pages, bytes;
     char *agent; /* writer */
     uint64_t epoch, n;
