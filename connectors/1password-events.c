@@ -192,8 +192,11 @@ static const struct rest_error errors[] = {
         .errors = errors,                                                             \
     }
 
+static const struct sc_place places[] = {REST_PLACES, {"cursor", SC_PLACE_TEXT, false}, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_TIME, .reach_s = 119 * 24 * 3600};
+
 #define RECORDS                                                                                                      \
-    .interval_s = 5 * 60, .lookback_s = 24 * 3600, .overlap_s = 15 * 60, .recipe = 1, .shape = SC_SHAPE_LOG,         \
+    .history = &history, .interval_s = 5 * 60, .lookback_s = 24 * 3600, .overlap_s = 15 * 60, .recipe = 1, .shape = SC_SHAPE_LOG,         \
     .identity = SC_IMMUTABLE, .records = "items[]", .id = {"uuid"}, .time = "timestamp",                             \
     .time_format = SC_TIME_RFC3339, .envelope = {"cursor", "has_more"}, .may_lack_records = true
 

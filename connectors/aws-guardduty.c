@@ -275,6 +275,9 @@ static bool freeze_until(struct sc_host *host)
 {
     const char *since = rest_since(host);
     int64_t from = since ? host->api->parse_time(host, sc_str_of(since), SC_TIME_RFC3339) : SC_TIME_NONE, now = host->api->now(host);
+    int64_t begin, end;
+    if (host->api->past(host, &begin, &end) && end < now)
+        now = end;
     const char *until = host->api->rfc3339(host, from < now ? now : from + 1);
     return since && until && (host->api->get(host, SC_WALK, "until") || host->api->set(host, SC_WALK, "until", until));
 }
@@ -539,6 +542,9 @@ static const struct rest_list findings_list = {
     .batch = "page_size",
 };
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_TIME, .reach_s = 89 * 24 * 3600};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "findings",
@@ -557,6 +563,7 @@ static const struct sc_data_type data_types[] = {
         .id = {"id", "updatedAt"},
         .time = "updatedAt",
         .time_format = SC_TIME_RFC3339,
+        .history = &history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_POST,

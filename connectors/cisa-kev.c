@@ -154,6 +154,8 @@ static const struct sc_field settings[] = {
     {0},
 };
 
+static const struct sc_history history = {.why_not = "the catalogue is one document, shown as it is now"};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "vulnerabilities",
@@ -171,6 +173,7 @@ static const struct sc_data_type data_types[] = {
         .time_format = SC_TIME_DATE,
         .version = {"dateReleased", "catalogVersion"},
         .count = "count",
+        .history = &history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_GET,

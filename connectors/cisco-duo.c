@@ -209,7 +209,7 @@ static enum sc_more v1_page(struct sc_host *host, const struct sc_page *in, stru
     bool moves = newest != SC_TIME_NONE && newest > from;
     if (full && !moves)
         return too_many(host, in->records, from, out);
-    bool more = cut && moves;
+    bool more = cut && moves && !rest_past_reached(host, in);
     if (!move_position(host, newest, in->answered) || (more && !set_time(host, SC_WALK, "at", newest))) {
         out->reason = SC_REASON_MEMORY_LIMIT;
         snprintf(out->detail, sizeof out->detail, "memory is short: the page is asked again");
@@ -313,8 +313,11 @@ static const struct rest_window window = {.overlap_s = LATE_S, .longest_s = 24 *
         ERRORS,                                                                                                                       \
     }
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_TIME, .reach_s = 179 * 24 * 3600};
+
 #define RECORDS                                                                                                                       \
-    .permission = "Grant read log (Admin API application; Duo Essentials, Advantage, Premier or a trial)", .min_interval_s = 60,      \
+    .history = &history, .permission = "Grant read log (Admin API application; Duo Essentials, Advantage, Premier or a trial)", .min_interval_s = 60,      \
     .lookback_s = 24 * 3600, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, .shape = SC_SHAPE_LOG
 #define SAID       "stat", "code", "message", "message_detail"
 #define V2_RECORDS RECORDS, .identity = SC_IMMUTABLE, .time_format = SC_TIME_RFC3339, .envelope = {SAID, "response.metadata.next_offset"}

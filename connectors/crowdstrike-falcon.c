@@ -176,6 +176,11 @@ static const struct rest_list device_list = {
     .batch = "detail_batch",
 };
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history alert_history = {.places = places, .by_time = true, .past = SC_PAST_TIME};
+static const struct sc_history host_history = {
+    .places = places, .by_time = true, .why_not = "each host is shown as it is now, and only where it has not changed since"};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "detections",
@@ -195,6 +200,7 @@ static const struct sc_data_type data_types[] = {
         .time = "updated_timestamp",
         .time_format = SC_TIME_RFC3339,
         .envelope = {"errors"},
+        .history = &alert_history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_POST,
@@ -228,6 +234,7 @@ static const struct sc_data_type data_types[] = {
         .time = "modified_timestamp",
         .time_format = SC_TIME_RFC3339,
         .envelope = {"errors"},
+        .history = &host_history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_POST,
@@ -265,6 +272,7 @@ static const struct sc_data_type data_types[] = {
         .time = "modified_timestamp",
         .time_format = SC_TIME_RFC3339,
         .envelope = {"errors", "meta.pagination.next"},
+        .history = &host_history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_GET,

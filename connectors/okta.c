@@ -4,7 +4,8 @@
  * - The next link never ends: without `until` every reply names a next page, an empty one too. Only an empty page ends a walk
  *   (nothing is promised about short ones), and the link itself is the checkpoint.
  * - That kind of query follows the time at which Okta stored an event, so late events are not lost; in exchange `published` is
- *   not in order. A query with `until` is ordered and may miss events: never asked.
+ *   not in order. A query with `until` is in order of `published`, ends by itself, and may miss events that come late: it is asked for closed windows of
+ *   the past alone, never by the walk that goes on.
  * - The link is opaque and followed as it comes; `after` is never built by hand. How long Okta knows it is not documented
  *   (unverified); a refused one is replaced by the newest `published` less 5 minutes, and what comes again is recognised by uuid.
  * - Times: Okta keeps 90 days; `since` more than 180 days back is a 400 (E0000053).
@@ -66,6 +67,9 @@ static const struct rest_error errors[] = {
     {0},
 };
 
+static const struct sc_place places[] = {REST_PLACES, {"next", SC_PLACE_LINK, false}, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_TIME, .reach_s = 90 * 24 * 3600};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "system_log",
@@ -83,11 +87,12 @@ static const struct sc_data_type data_types[] = {
         .id = {"uuid"},
         .time = "published",
         .time_format = SC_TIME_RFC3339,
+        .history = &history,
         .engine =
             &(const struct rest_data_type){
                 .method = SC_GET,
                 .path = "/api/v1/logs",
-                .query = "sortOrder=ASCENDING&limit={page_size}&since={since|rfc3339ms}",
+                .query = "sortOrder=ASCENDING&limit={page_size}&since={since|rfc3339ms}{&until=past_end}",
                 .pools = {"logs"},
                 .page_size = 1000,
                 .reach_s = 179 * 24 * 3600,

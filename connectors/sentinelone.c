@@ -147,8 +147,11 @@ static const struct rest_error errors[] = {
         .error_text = "title", .error_also = "detail", .errors = errors,                                                          \
     }
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_TIME};
+
 #define RECORDS                                                                                                                    \
-    .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, .shape = SC_SHAPE_LOG, .records = "data[]", .time_format = SC_TIME_RFC3339, \
+    .history = &history, .overlap_s = LATE_S, .lag_s = LATE_S, .recipe = 1, .shape = SC_SHAPE_LOG, .records = "data[]", .time_format = SC_TIME_RFC3339, \
     .envelope = {"errors", "pagination.nextCursor", "pagination.totalItems"}
 
 static const struct sc_data_type data_types[] = {

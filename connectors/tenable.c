@@ -200,6 +200,10 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
 
 static const struct rest_window seconds = {.unit_ms = 1000};
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history history = {
+    .places = places, .by_time = true, .why_not = "an export holds what the vendor knows when it is made: it has no end in the past"};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "vulnerabilities",
@@ -219,6 +223,7 @@ static const struct sc_data_type data_types[] = {
         .id_else = {"asset.uuid", "plugin.id", "?port.port", "?port.protocol", "last_found", "state"},
         .time = "last_found",
         .time_format = SC_TIME_RFC3339,
+        .history = &history,
         .engine = ROW("vulns", "{\"num_assets\":{num_assets},\"include_unlicensed\":{include_unlicensed},"
                                "\"filters\":{\"{finding_filter}\":{from|epoch_s},\"state\":[\"OPEN\",\"REOPENED\",\"FIXED\"]}}"),
     },
@@ -239,6 +244,7 @@ static const struct sc_data_type data_types[] = {
         .id = {"id", "updated_at"},
         .time = "updated_at",
         .time_format = SC_TIME_RFC3339,
+        .history = &history,
         .engine = ROW("assets", "{\"chunk_size\":{chunk_size},\"filters\":{\"updated_at\":{from|epoch_s}}}"),
     },
     {0},

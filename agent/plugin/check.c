@@ -341,6 +341,31 @@ static int check_paths(const struct sc_data_type *type, struct sc_error *err)
     return 0;
 }
 
+static int check_history(const struct sc_data_type *type, struct sc_error *err)
+{
+    const struct sc_history *history = type->history;
+    size_t rows = 0;
+    bool time = false;
+    for (const struct sc_place *p = history->places; p && p->name; p++) {
+        if (++rows > MAX_ROWS)
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.history.places has more than %d rows: does it end?", type->name, MAX_ROWS);
+        if (!is_name(p->name, "_") || (unsigned)p->kind > SC_PLACE_LINK)
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.history.places: \"%s\" is no place", type->name, p->name);
+        time = time || (strcmp(p->name, "time") == 0 && p->kind == SC_PLACE_TIME);
+    }
+    if ((unsigned)history->past > SC_PAST_WINDOW)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.history.past: unknown kind", type->name);
+    if (history->by_time && !time)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.history.by_time needs a place \"time\"", type->name);
+    if ((!history->by_time || history->past == SC_PAST_NONE) && is_blank(history->why_not))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.history.why_not is missing", type->name);
+    if (history->past == SC_PAST_TIME && is_blank(type->time))
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.history: a window by the records' time needs `time`", type->name);
+    if (history->past != SC_PAST_NONE && type->shape == SC_SHAPE_SNAPSHOT)
+        return sc_fail(err, SC_REASON_INTERNAL, "%s.history: a document has no past", type->name);
+    return 0;
+}
+
 static int check_data_type(const struct sc_data_type *type, struct sc_error *err)
 {
     if (!is_name(type->name, "_"))
@@ -358,6 +383,8 @@ static int check_data_type(const struct sc_data_type *type, struct sc_error *err
         return sc_fail(err, SC_REASON_INTERNAL, "%s.recipe: versions count from 1", type->name);
     if (type->scope && !*type->scope)
         return sc_fail(err, SC_REASON_INTERNAL, "%s.scope is empty", type->name);
+    if (type->history && check_history(type, err))
+        return -1;
     return check_paths(type, err);
 }
 

@@ -252,6 +252,14 @@ static const char *host_hex(struct sc_host *host, struct sc_str bytes)
     return whole ? arena_keep(poller(host), whole) : NULL;
 }
 
+static bool host_past(const struct sc_host *host, int64_t *ret_from, int64_t *ret_to)
+{
+    const struct sc_poller *p = poller(host);
+    *ret_from = p->past.from_ms;
+    *ret_to = p->past.to_ms;
+    return p->past.to_ms != 0;
+}
+
 const struct sc_host_api sc_host_services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -278,4 +286,5 @@ const struct sc_host_api sc_host_services = {
     .hmac = sc_hmac_of,
     .base64 = host_base64,
     .hex = host_hex,
+    .past = host_past,
 };

@@ -178,6 +178,11 @@ struct sc_status_facts {
     int64_t last_poll, last_success, last_record;
 };
 
+/* A closed window of the past; to_ms 0: none. */
+struct sc_window {
+    int64_t from_ms, to_ms;
+};
+
 struct sc_poller {
     struct sc_host host;    /* first: what the connector gets */
     struct sc_instance *inst;
@@ -188,6 +193,7 @@ struct sc_poller {
     size_t prefix_len;
     char *ce_source, *ce_type;
     struct sc_stamp stamp, gap_stamp, child_stamp; /* child_stamp: of gaps that belong to a page */
+    struct sc_window past;  /* of a backfill */
     enum sc_phase phase;
     struct sc_timer timer, flush_timer, save_timer;
     bool retired;           /* winds up, then freed */

@@ -298,8 +298,18 @@ static const struct rest_window window = {.overlap_s = 3600, .longest_s = 24 * 3
         .content_type = type,                                                                                                           \
     }
 
+/* Windows go over contentCreated: so does one of the past. */
+static const char *unable(const struct sc_host *host)
+{
+    return is_wanted(host) ? NULL : "settings.content_types does not name it";
+}
+
+static const struct sc_place places[] = {
+    REST_PLACES, {"subscription", SC_PLACE_TEXT, true}, {"started", SC_PLACE_TIME, true}, {"told", SC_PLACE_TIME, true}, {0}};
+static const struct sc_history history = {.places = places, .by_time = true, .past = SC_PAST_WINDOW, .reach_s = REACH_S, .unable = unable};
+
 #define EVENTS                                                                                                                          \
-    .interval_s = 5 * 60, .lookback_s = 24 * 3600, .overlap_s = 24 * 3600, .recipe = 1, .shape = SC_SHAPE_LOG, .identity = SC_IMMUTABLE, \
+    .history = &history, .interval_s = 5 * 60, .lookback_s = 24 * 3600, .overlap_s = 24 * 3600, .recipe = 1, .shape = SC_SHAPE_LOG, .identity = SC_IMMUTABLE, \
     .records = "[]", .id = {"Id"}, .time = "CreationTime", .time_format = SC_TIME_RFC3339, .envelope = {"error"}
 
 #define READ "ActivityFeed.Read (application permission of Office 365 Management APIs), with admin consent"

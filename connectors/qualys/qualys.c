@@ -431,6 +431,10 @@ static const struct rest_error errors[] = {
     {0},
 };
 
+static const struct sc_place places[] = {REST_PLACES, {0}};
+static const struct sc_history history = {
+    .places = places, .by_time = true, .why_not = "a host is shown with all of its detections as they are now"};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "host_detections",
@@ -454,6 +458,7 @@ static const struct sc_data_type data_types[] = {
         .time = "LAST_UPDATE_DATETIME",
         .whole = "ID",
         .time_format = SC_TIME_RFC3339,
+        .history = &history,
         .envelope = {NEXT_URL, WARNING_CODE, WARNING_TEXT, RETURN_CODE, RETURN_TEXT},
         .engine =
             &(const struct rest_data_type){

@@ -468,6 +468,11 @@ static enum sc_more begin_again(struct sc_host *host, const struct sc_page *in, 
     const char *since = host->api->get(host, SC_WALK, "since");
     host->api->trace(host, "the list has moved while it was read (%lld times): %s %s", (long long)shifts,
                      shifts > MAX_SHIFTS ? "the next poll begins before" : "again from", since ? since : "?");
+    int64_t from, to;
+    if (shifts > MAX_SHIFTS && host->api->past(host, &from, &to)) { /* nothing reads it after that */
+        snprintf(out->detail, sizeof out->detail, "the list moved %d times while it was read", MAX_SHIFTS);
+        return SC_LOOP;
+    }
     if (shifts > MAX_SHIFTS)
         return SC_WALKED;
     return drop_offset(host, in->items) && rest_set_number(host, SC_WALK, "shifts", shifts) ? SC_MORE : no_memory(out);
@@ -478,9 +483,10 @@ static enum sc_more go_on(struct sc_host *host, const struct sc_page *in, uint64
     const struct rest_data_type *row = row_of(host);
     if (row->window && !rest_window_answered(host, rest_get_number(host, SC_PAGE, "answered", in->answered)))
         return no_memory(out);
+    bool reached = !row->window && rest_past_reached(host, in);
     if (row->checkpoint == REST_CHECKPOINT_NEXT)
-        return move_cursor(host, in, step->last, step->next, out);
-    if (step->last)
+        return move_cursor(host, in, step->last || reached, step->next, out);
+    if (step->last || reached)
         return end_walk(host, in, out);
     if (row->next == REST_NEXT_OFFSET)
         return go_on_by_offset(host, in, count, out);

@@ -31,6 +31,9 @@ int64_t rest_lower_bound(const struct sc_host *host);
 int64_t rest_position_time(const struct sc_host *host);
 /* template.c: the same, or the first walk's bound while there was no record; SC_TIME_NONE: nothing was ever read to its end. */
 int64_t rest_known_time(const struct sc_host *host);
+/* template.c: the walk is over a closed window of the past, and what comes behind this page lies beyond it: of lists in order of time. Vendors that
+ * promise no order are read on by the data type's overlap. */
+bool rest_past_reached(const struct sc_host *host, const struct sc_page *in);
 /* template.c: this walk reads everything there is. */
 bool rest_is_whole(const struct sc_host *host);
 

@@ -323,9 +323,11 @@ static int shown_len(struct sc_str url)
 
 static enum sc_more follow_link(struct sc_host *host, const struct sc_page *in, struct sc_verdict *out)
 {
-    bool last = row_of(host)->stop == REST_STOP_EMPTY_PAGE && in->records == 0;
+    int64_t from, to;
+    bool past = host->api->past(host, &from, &to); /* a closed window has an end */
+    bool last = (row_of(host)->stop == REST_STOP_EMPTY_PAGE && in->records == 0) || rest_past_reached(host, in);
     struct sc_str target = find_link(host, "next"), below;
-    if (!target.ptr && last)
+    if (!target.ptr && (last || past))
         return SC_WALKED; /* the link that was used stays */
     if (!target.ptr) {
         snprintf(out->detail, sizeof out->detail,
@@ -375,8 +377,9 @@ static void note_quiet(struct sc_host *host, const struct sc_page *in)
 {
     const struct rest_data_type *row = row_of(host);
     int64_t known = rest_known_time(host), until = in->answered - (int64_t)host->type->lag_s * 1000;
+    int64_t from, to;
     bool moved = rest_get_number(host, SC_WALK, "shifts", 0) > 0; /* the end of such a walk may be that it was given up */
-    bool old = !moved && row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
+    bool old = !moved && !host->api->past(host, &from, &to) && row->reach_s && !row->window && known != SC_TIME_NONE && until - known > (int64_t)row->reach_s * 500;
     const char *text = old ? host->api->rfc3339(host, until) : NULL;
     if (text || host->api->get(host, SC_POSITION, "quiet"))
         host->api->set(host, SC_POSITION, "quiet", text);

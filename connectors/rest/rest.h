@@ -95,7 +95,8 @@ struct rest_window {
 
 struct rest_data_type {
     enum sc_method method;
-    /* Templates. {name} is since, page_size, or a name of the position, the walk or the settings (looked up in this order);
+    /* Templates. {name} is since, page_size, past_end (of a closed window alone), or a name of the position, the walk or the settings (looked up in
+     * this order);
      * {name|form} writes it in a form (template.c lists them); {&param=name} is "&param=value", nothing where that is not set. Values
      * are percent-encoded. */
     const char *path, *query;
@@ -150,6 +151,9 @@ struct rest_data_type {
 };
 
 extern const struct sc_connector_ops rest_ops;
+
+/* For struct sc_history: what the engine keeps in SC_POSITION of a row whose checkpoint is a time. */
+#define REST_PLACES {"time", SC_PLACE_TIME, false}, {"since", SC_PLACE_TIME, false}, {"quiet", SC_PLACE_TIME, false}
 
 /* For hooks: a top-level member of a JSON object that may be cut short, as printable ASCII (the rest becomes ' ' or '?'). Length, 0 when
  * it is absent or neither text nor number. `out` is always terminated. */

@@ -20,7 +20,10 @@ int64_t rest_lower_bound(const struct sc_host *host)
     const struct rest_data_type *row = host->type->engine;
     int64_t now = host->api->now(host), bound = rest_position_time(host);
     if (bound != SC_TIME_NONE) {
+        int64_t from, to;
         bound -= (int64_t)host->type->overlap_s * 1000;
+        if (host->api->past(host, &from, &to) && bound < from)
+            bound = from;
     } else {
         struct sc_str first = sc_str_of(host->api->get(host, SC_POSITION, "since"));
         if (first.ptr)
@@ -30,6 +33,12 @@ int64_t rest_lower_bound(const struct sc_host *host)
     }
     int64_t reach = now - (int64_t)row->reach_s * 1000;
     return row->reach_s && bound < reach ? reach : bound;
+}
+
+bool rest_past_reached(const struct sc_host *host, const struct sc_page *in)
+{
+    int64_t from, to;
+    return host->api->past(host, &from, &to) && in->newest_time != SC_TIME_NONE && in->newest_time >= to + (int64_t)host->type->overlap_s * 1000;
 }
 
 bool rest_is_whole(const struct sc_host *host)
@@ -185,6 +194,10 @@ static const char *value_of(struct sc_host *host, const char *name)
         return rest_since(host);
     if (strcmp(name, "page_size") == 0)
         return host->api->text(host, "%u", rest_limit(host));
+    if (strcmp(name, "past_end") == 0) {
+        int64_t from, to;
+        return host->api->past(host, &from, &to) ? host->api->rfc3339(host, to) : NULL;
+    }
     const char *value = host->api->get(host, SC_POSITION, name);
     if (!value)
         value = host->api->get(host, SC_WALK, name);

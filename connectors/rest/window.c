@@ -44,7 +44,9 @@ static bool set_time(struct sc_host *host, enum sc_keep keep, const char *name, 
 /* The latest end that a window may have now. */
 static int64_t present(const struct sc_host *host)
 {
-    return floored(row_of(host)->window, host->api->now(host) - (int64_t)host->type->lag_s * 1000);
+    int64_t from, to, now = host->api->now(host) - (int64_t)host->type->lag_s * 1000;
+    bool past = host->api->past(host, &from, &to);
+    return floored(row_of(host)->window, past && to < now ? to : now);
 }
 
 /* Where a walk begins. What the vendor no longer keeps is a gap, but for what was covered before. */

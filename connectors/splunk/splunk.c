@@ -628,6 +628,23 @@ static uint32_t overlap_s(const struct sc_host *host)
 
 static const struct rest_window window = {.longest_s = WINDOW_S, .unit_ms = 1000, .overlap = overlap_s};
 
+static const char *unable(const struct sc_host *host)
+{
+    return spl_of(host).has_bounds ? "the search names its own times (earliest=, latest=): it is run as it is with each poll" : NULL;
+}
+
+/* Of events without an index address equal ones are counted in their window. */
+static const char *doubles(const struct sc_host *host)
+{
+    return spl_of(host).makes_rows ? "the search computes rows, and the same row of another window is another one"
+           : by_index_time(host) ? "windows go by the time of indexing, and equal events are counted by window"
+                                 : NULL;
+}
+
+static const struct sc_place places[] = {REST_PLACES, {"api", SC_PLACE_TEXT, true}, {0}};
+static const struct sc_history history = {
+    .places = places, .by_time = true, .past = SC_PAST_WINDOW, .unable = unable, .doubles = doubles};
+
 static const struct sc_data_type data_types[] = {
     {
         .name = "search",
@@ -650,6 +667,7 @@ static const struct sc_data_type data_types[] = {
         .time = "_time",
         .time_format = SC_TIME_RFC3339,
         .envelope = {"preview", "messages"},
+        .history = &history,
         /* The path is that of a job's results; an export has its own. */
         .engine =
             &(const struct rest_data_type){

@@ -24,7 +24,7 @@
 #include <signal/reason.h>
 #include <signal/types.h>
 
-#define SC_CONNECTOR_ABI 3
+#define SC_CONNECTOR_ABI 4
 
 /* ---- tables: what an operator can set ---------------------------------------------------------------------------- */
 
@@ -112,6 +112,43 @@ enum sc_time_format {
 #define SC_MAX_ID_PARTS 8
 #define SC_MAX_ENVELOPE 8
 
+struct sc_host; /* one walk of one data type of one integration */
+
+/* ---- since ABI 4: positions by hand, and closed windows of the past */
+
+enum sc_place_kind {
+    SC_PLACE_TEXT, /* whatever the vendor or the connector made it */
+    SC_PLACE_TIME, /* RFC 3339 */
+    SC_PLACE_LINK  /* path and query below the base URL */
+};
+
+/* A name that may stand in SC_POSITION. */
+struct sc_place {
+    const char *name; /* NULL ends a table */
+    enum sc_place_kind kind;
+    bool stays; /* it says nothing of how far the walk is: kept when somebody puts the position to a time */
+};
+
+enum sc_past {
+    SC_PAST_NONE,   /* the vendor shows what is now */
+    SC_PAST_TIME,   /* records whose own time lies in the window; others that the vendor sends beside them are left out */
+    SC_PAST_WINDOW  /* the walk's windows go over another time (when a record was made available, when it was indexed): all that comes counts */
+};
+
+/* Going elsewhere than the walk would. A walk over a closed window has a position and a state of its own: it begins with SC_POSITION "since" and
+ * nothing else, host->past() says where it ends, and SC_WALKED means that everything before that was shown. */
+struct sc_history {
+    const struct sc_place *places; /* all that may stand in SC_POSITION; NULL: nobody but the connector can write one */
+    bool by_time;                  /* a position of "time" alone, and of what stays, goes on from there */
+    enum sc_past past;
+    const char *why_not; /* by_time false, past NONE: why, for people; begins with a small letter, no full stop */
+    uint32_t reach_s;    /* how far back the vendor can be asked; 0: not known */
+    /* As `past` and `why_not`, where the settings decide: NULL: a window can be asked for. */
+    const char *(*unable)(const struct sc_host *);
+    /* What has been read may come again under another identity when it is read again, from elsewhere: why, for people, as why_not. NULL: it does not. */
+    const char *(*doubles)(const struct sc_host *);
+};
+
 struct sc_data_type {
     const char *name;  /* NULL ends a table */
     const char *title; /* for people */
@@ -149,11 +186,10 @@ struct sc_data_type {
      * thing, not for each record. Records with one identity on one page are then different ones, and counted as with SC_CONTENT ("#2"). NULL: none */
     const char *whole;
     bool may_lack_records; /* an empty page may come without the member at `records`; page() tells it from an error inside a success */
+    const struct sc_history *history; /* since ABI 4; NULL: the position can be shown and begun anew, nothing else */
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
-
-struct sc_host; /* one walk of one data type of one integration */
 
 enum sc_auth_kind {
     SC_AUTH_NONE,
@@ -426,6 +462,9 @@ struct sc_host_api {
     const char *(*base64)(struct sc_host *, struct sc_str bytes);
     const char *(*hex)(struct sc_host *, struct sc_str bytes);
     /* since 3 ends here */
+    /* The walk is over a closed window of the past: its bounds, ms; records from `from` on and before `to` are wanted. False: it is not. */
+    bool (*past)(const struct sc_host *, int64_t *ret_from, int64_t *ret_to);
+    /* since 4 ends here */
 };
 
 /* Every struct sc_host begins with this. */
@@ -470,7 +509,7 @@ struct sc_connector {
     const struct sc_connector_ops *ops;
     const char *auth_advice; /* where to make a new credential, for people */
     /* since 2 ends here */
-    /* since 3: nothing new; rows of tables, requests and services grew */
+    /* since 3, 4: nothing new; rows of tables, requests and services grew */
 };
 
 /* The one exported symbol. host_abi is the newest ABI that the agent knows; NULL when the module needs a newer one. */

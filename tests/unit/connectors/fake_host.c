@@ -304,6 +304,14 @@ static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
     f->gap_to = to_ms;
 }
 
+static bool host_past(const struct sc_host *host, int64_t *ret_from, int64_t *ret_to)
+{
+    const struct fake *f = fake_of(host);
+    *ret_from = f->past_from;
+    *ret_to = f->past_to;
+    return f->past_to != 0;
+}
+
 static const struct sc_host_api services = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_host_api),
@@ -330,6 +338,7 @@ static const struct sc_host_api services = {
     .hmac = host_hmac,
     .base64 = host_base64,
     .hex = host_hex,
+    .past = host_past,
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */

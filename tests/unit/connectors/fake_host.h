@@ -43,6 +43,7 @@ struct fake {
     const struct sc_connector *connector;
     int64_t now;
     uint32_t lookback_s, halvings;
+    int64_t past_from, past_to; /* past_to 0: the walk is over no closed window */
     const char *base_url;
     struct fake_value maps[FAKE_MAPS][FAKE_VALUES];
     struct fake_value reply[FAKE_HEADERS]; /* headers */

@@ -61,10 +61,10 @@ static void test_load_bad(void **state)
 {
     (void)state;
     static const char *const wants[] = {
-        "newer.so: /bad/newer.so was built for connector ABI 4, this agent knows 3: install the module that belongs to this version\n",
-        "older.so: /bad/older.so was built for connector ABI 2, this agent knows 3: install the module that belongs to this version\n",
-        "silent.so: /bad/silent.so refuses connector ABI 3: install the module that belongs to this version\n",
-        "short.so: /bad/short.so says that its table has 16 bytes, ABI 3 needs ",
+        "newer.so: /bad/newer.so was built for connector ABI 5, this agent knows 4: install the module that belongs to this version\n",
+        "older.so: /bad/older.so was built for connector ABI 3, this agent knows 4: install the module that belongs to this version\n",
+        "silent.so: /bad/silent.so refuses connector ABI 4: install the module that belongs to this version\n",
+        "short.so: /bad/short.so says that its table has 16 bytes, ABI 4 needs ",
         "stranger.so: /bad/stranger.so exports no sc_connector_entry: it is no connector, take it out of the directory\n",
         "tables.so: /bad/tables.so is not usable: system_log.recipe: versions count from 1\n",
         "text.so: cannot be loaded: ",
