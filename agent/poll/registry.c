@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/redact.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,9 +15,11 @@ struct item {
     struct sc_io *io; /* where it runs; NULL: it does not (no valid value yet) */
     char *sealed;     /* a refused value in which something is sealed: its key may still come; else NULL */
     uint64_t sealed_rev;
+    char *refused;    /* why it does not run; NULL: it does */
 };
 
 struct sc_registry {
+    pthread_mutex_t lock; /* of items: the watch thread writes, others look */
     const struct sc_settings *settings;
     const struct sc_plugins *plugins;
     struct sc_io **ios;
@@ -51,7 +54,9 @@ struct sc_registry *sc_registry_new(const struct sc_settings *settings, const st
 {
     struct sc_registry *r = calloc(1, sizeof *r);
     if (r)
-        *r = (struct sc_registry){settings, plugins, ios, io_count, status, agent, NULL, 0};
+        *r = (struct sc_registry){.settings = settings, .plugins = plugins, .ios = ios, .io_count = io_count, .status = status, .agent = agent};
+    if (r)
+        pthread_mutex_init(&r->lock, NULL);
     if (r)
         tell_keys(settings);
     return r;
@@ -60,6 +65,7 @@ struct sc_registry *sc_registry_new(const struct sc_settings *settings, const st
 static void item_free(struct item *item)
 {
     sc_secret_free(item->sealed);
+    free(item->refused);
     free(item->name);
     free(item);
 }
@@ -71,6 +77,8 @@ struct sc_registry *sc_registry_free(struct sc_registry *r)
         item_free(r->items);
         r->items = next;
     }
+    if (r)
+        pthread_mutex_destroy(&r->lock);
     free(r);
     return NULL;
 }
@@ -122,6 +130,8 @@ static void use(struct sc_registry *r, struct item *item, struct sc_integration 
     if (item->io && item->io != io)
         sc_io_remove(item->io, item->name, false);
     item->io = io;
+    free(item->refused);
+    item->refused = NULL;
     sc_io_apply(io, integration);
 }
 
@@ -138,6 +148,8 @@ static void refuse(struct sc_registry *r, struct item *item, uint64_t rev, const
     struct sc_log_cx cx = {"config", item->name, NULL};
     SC_LOG(SC_ERROR, &cx, NULL, "revision %llu is not in use: %s; %s%s", (unsigned long long)rev, why,
            item->io ? "the last good one stays in use" : "correct the value and save it", item->sealed ? "; key files are looked at again each minute" : "");
+    free(item->refused);
+    item->refused = item->io ? NULL : sc_printf("revision %llu is not in use: %s; correct the value and save it", (unsigned long long)rev, why);
     if (item->io)
         sc_io_refused(item->io, item->name, rev, why);
     else
@@ -199,9 +211,8 @@ static void on_deleted(struct sc_registry *r, const char *name)
     item_free(item);
 }
 
-void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+static void take_event(struct sc_registry *r, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
 {
-    struct sc_registry *r = arg;
     switch (event) {
     case SC_WATCH_PUT:
         on_put(r, key, value, rev);
@@ -231,4 +242,48 @@ void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, st
         SC_SAY(SC_WARN, "config", "there is no bucket INTEGRATIONS: it is waited for; make it, or set nats.create = true");
         break;
     }
+}
+
+void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+{
+    struct sc_registry *r = arg;
+    pthread_mutex_lock(&r->lock);
+    take_event(r, event, key, value, rev);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- looked at by others ----------------------------------------------------------------------------------------------------------------- */
+
+/* Which there are, as far as there is room. */
+static int no_such(const struct sc_registry *r, const char *name, struct sc_error *err)
+{
+    char list[200] = "";
+    size_t n = 0;
+    const struct item *i = r->items;
+    for (; i && n + strlen(i->name) + 8 < sizeof list; i = i->next)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", i->name);
+    return sc_fail(err, SC_REASON_NOT_FOUND, "there is no integration %.64s; there %s%s%s", name, r->items ? "are: " : "is none yet", list, i ? ", …" : "");
+}
+
+struct sc_io *sc_registry_find(struct sc_registry *r, const char *name, struct sc_error *err)
+{
+    pthread_mutex_lock(&r->lock);
+    const struct item *item = *find(r, name);
+    struct sc_io *io = item ? item->io : NULL;
+    if (!item)
+        no_such(r, name, err);
+    else if (!io)
+        sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s", name, item->refused ? item->refused : "it does not run");
+    pthread_mutex_unlock(&r->lock);
+    return io;
+}
+
+uint32_t sc_registry_count(struct sc_registry *r)
+{
+    uint32_t count = 0;
+    pthread_mutex_lock(&r->lock);
+    for (const struct item *i = r->items; i; i = i->next)
+        count++;
+    pthread_mutex_unlock(&r->lock);
+    return count;
 }
