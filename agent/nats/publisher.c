@@ -294,7 +294,9 @@ static void try_connect(struct sc_publisher *p)
 
 static void begin_run(struct sc_publisher *p, bool looked)
 {
+    uint64_t unused;
     p->phase = SC_PUB_RUN;
+    sc_log_over(&(const struct sc_log_cx){.component = "nats"}, &unused);
     if (p->outage.on) {
         char duration[SC_TIME_TEXT];
         sc_duration_text(sc_mono_ms() - p->outage.since_mono_ms, duration);
