@@ -87,11 +87,12 @@ static void export_proxies(const struct sc_settings *s)
 static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
 {
     struct agent *a = arg;
+    const struct sc_log_cx cx = {.component = "lease"};
     if (state == SC_LEASE_HELD) {
         SC_FAULT("lease.taken");
-        SC_SAY(SC_INFO, "lease", "held (epoch %llu): this agent polls", (unsigned long long)epoch);
+        SC_LOG_EACH(SC_INFO, &cx, NULL, "held (epoch %llu): this agent polls", (unsigned long long)epoch);
     } else {
-        SC_SAY(SC_INFO, "lease", "standby: %s", detail ? detail : "not held");
+        SC_LOG_EACH(SC_INFO, &cx, NULL, "standby: %s", detail ? detail : "not held");
     }
     pthread_mutex_lock(&a->lease_lock);
     if (a->publisher)
@@ -227,6 +228,7 @@ static int supervise(struct agent *a, const sigset_t *signals)
     for (;;) {
         struct timespec step = {.tv_sec = 5};
         heartbeat(a);
+        sc_log_turn();
         int got = sigtimedwait(signals, NULL, &step);
         if (got == SIGTERM || got == SIGINT)
             return got;
@@ -267,6 +269,7 @@ static int run_agent(struct sc_cli *cli)
         SC_SAY(SC_INFO, "agent", "stopping (signal %d)", got);
     }
     stop(&agent);
+    sc_log_flush();
     if (rc == 0)
         SC_SAY(SC_INFO, "agent", "stopped");
     return rc ? 1 : 0;

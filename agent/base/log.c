@@ -1,71 +1,107 @@
-/* The log. A line is composed without the lock, redacted before it is cut (half a secret would not
- * be known again), and written under the lock by one write(2).
- *
- * Repeats: a fixed table holds the lines of WARN and above that were written in the last ten
- * minutes. A line found there is counted and not written. Its count is written with the line when
- * it comes again after that, or as a line of its own as soon as anything is logged after that, or
- * another message of the same source is written, or its place is needed. */
-#include "base/log.h"
-#include "base/buf.h"
+/* The log: levels, composing, writing. A line is composed without the lock, redacted before it is cut (half a secret would not be known
+ * again), and written under the lock by one write(2). What is counted instead is log_repeat.c's, how a line looks log_form.c's. */
+#include "base/log_private.h"
+
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/redact.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES  4096 /* with the newline */
-#define COMPOSE_MAX     (1024 * 1024)
-#define REPEAT_MS       (10 * 60 * 1000)
-#define REPEAT_ROWS     64
-#define REPEAT_TEXT_MAX 400
+#define COMPOSE_MAX (1024 * 1024)
+#define ASKED_MAX   16
 
 _Atomic int sc_log_level_now = SC_INFO;
 
-static const char *const level_names[] = {
-    [SC_DEBUG] = "DEBUG", [SC_INFO] = "INFO", [SC_WARN] = "WARN", [SC_ERROR] = "ERROR"};
-
-struct repeat {
-    uint64_t source, message; /* hashes; message 0: the row is free */
-    int64_t since_ms;         /* when the line was last written; monotonic */
-    uint64_t count;           /* not written since */
-    enum sc_level level;
-    char text[REPEAT_TEXT_MAX]; /* the line without time and level, redacted */
-};
+const char *const sc_log_level_words[] = {[SC_DEBUG] = "DEBUG", [SC_INFO] = "INFO", [SC_WARN] = "WARN", [SC_ERROR] = "ERROR"};
 
 /* Everything below is under the lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int out_fd = STDERR_FILENO;
+static enum sc_log_format format = SC_LOG_TEXT;
+static enum sc_level base_level = SC_INFO;
 static void (*out_sink)(const char *line, void *arg);
 static void *out_sink_arg;
-static struct repeat repeats[REPEAT_ROWS];
 
-/* ---- settings ---- */
+/* Levels that were asked for while it runs. */
+static struct asked {
+    char *integration; /* "": all */
+    enum sc_level level;
+    int64_t until_ms, until_real; /* 0: the end of the process */
+} asked[ASKED_MAX];
+static unsigned asked_count;
+
+/* ---- levels --------------------------------------------------------------------------------------------------------------------------- */
+
+static struct asked *find_asked(const char *integration)
+{
+    for (unsigned i = 0; i < asked_count; i++) {
+        if (strcmp(asked[i].integration, integration) == 0)
+            return &asked[i];
+    }
+    return NULL;
+}
+
+static enum sc_level level_of(const char *integration)
+{
+    const struct asked *own = integration ? find_asked(integration) : NULL;
+    if (!own)
+        own = find_asked("");
+    return own ? own->level : base_level;
+}
+
+static void set_lowest(void)
+{
+    int lowest = (int)level_of(NULL);
+    for (unsigned i = 0; i < asked_count; i++) /* where all are at WARN, one may be at DEBUG */
+        lowest = (int)asked[i].level < lowest ? (int)asked[i].level : lowest;
+    atomic_store_explicit(&sc_log_level_now, lowest, memory_order_relaxed);
+}
+
+static void drop_asked(struct asked *a)
+{
+    free(a->integration);
+    *a = asked[--asked_count];
+    asked[asked_count] = (struct asked){0};
+    set_lowest();
+}
 
 void sc_log_init(enum sc_level level, int fd)
 {
     pthread_mutex_lock(&lock);
     out_fd = fd;
-    memset(repeats, 0, sizeof repeats);
+    while (asked_count)
+        drop_asked(asked);
+    sc_log_repeat_flush(false);
     pthread_mutex_unlock(&lock);
     sc_log_set_level(level);
 }
 
+void sc_log_set_format(enum sc_log_format to)
+{
+    pthread_mutex_lock(&lock);
+    format = to;
+    pthread_mutex_unlock(&lock);
+}
+
 void sc_log_set_level(enum sc_level level)
 {
-    atomic_store_explicit(&sc_log_level_now, (int)level, memory_order_relaxed);
+    pthread_mutex_lock(&lock);
+    base_level = level;
+    set_lowest();
+    pthread_mutex_unlock(&lock);
 }
 
 bool sc_log_parse_level(const char *text, enum sc_level *ret)
 {
-    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
-        if (strcasecmp(text, level_names[i]) == 0) {
+    for (size_t i = 0; i < sizeof sc_log_level_words / sizeof sc_log_level_words[0]; i++) {
+        if (strcasecmp(text, sc_log_level_words[i]) == 0) {
             *ret = (enum sc_level)i;
             return true;
         }
@@ -76,6 +112,67 @@ bool sc_log_parse_level(const char *text, enum sc_level *ret)
     return true;
 }
 
+const char *sc_log_level_name(enum sc_level level)
+{
+    static const char *const names[] = {[SC_DEBUG] = "debug", [SC_INFO] = "info", [SC_WARN] = "warn", [SC_ERROR] = "error"};
+    return names[level];
+}
+
+int sc_log_ask_level(enum sc_level level, const char *integration, int64_t for_ms, struct sc_error *err)
+{
+    char *name = sc_dup(integration ? integration : "");
+    pthread_mutex_lock(&lock);
+    struct asked *a = name ? find_asked(name) : NULL;
+    if (!a && name && asked_count < ASKED_MAX) {
+        a = &asked[asked_count++];
+        *a = (struct asked){.integration = name};
+        name = NULL;
+    }
+    if (a) {
+        a->level = level;
+        a->until_ms = for_ms ? sc_mono_ms() + for_ms : 0;
+        a->until_real = for_ms ? sc_real_ms() + for_ms : 0;
+        set_lowest();
+    }
+    pthread_mutex_unlock(&lock);
+    free(name);
+    return a ? 0 : sc_fail(err, SC_REASON_CONFIG_INVALID, "%d integrations have a log level of their own already: end one first (`signal-client log off`)", ASKED_MAX);
+}
+
+bool sc_log_ask_no_more(const char *integration)
+{
+    pthread_mutex_lock(&lock);
+    bool found = false;
+    for (unsigned i = asked_count; i-- > 0;) {
+        if (integration && strcmp(asked[i].integration, integration) != 0)
+            continue;
+        drop_asked(&asked[i]);
+        found = true;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+void sc_log_tell_levels(struct sc_buf *out)
+{
+    char until[SC_TIME_TEXT];
+    pthread_mutex_lock(&lock);
+    const struct asked *all = find_asked("");
+    sc_buf_add_str(out, sc_log_level_name(all ? all->level : base_level));
+    if (all && all->until_real)
+        sc_buf_addf(out, " until %s, then %s", sc_time_short(all->until_real, sc_real_ms(), until), sc_log_level_name(base_level));
+    for (unsigned i = 0; i < asked_count; i++) {
+        if (!*asked[i].integration)
+            continue;
+        sc_buf_addf(out, "; %s: %s", asked[i].integration, sc_log_level_name(asked[i].level));
+        if (asked[i].until_real)
+            sc_buf_addf(out, " until %s", sc_time_short(asked[i].until_real, sc_real_ms(), until));
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- one line ------------------------------------------------------------------------------------------------------------------------- */
+
 void sc_log_set_sink(void (*sink)(const char *line, void *arg), void *arg)
 {
     pthread_mutex_lock(&lock);
@@ -84,29 +181,17 @@ void sc_log_set_sink(void (*sink)(const char *line, void *arg), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- one line ---- */
-
 /* Control characters to blanks: C0, DEL, and C1 in UTF-8 (some terminals obey them). */
-static void flatten(char *text, size_t len)
+static void flatten(struct sc_buf *buf)
 {
-    for (size_t i = 0; i < len; i++) {
+    char *text = buf->ptr;
+    for (size_t i = 0; i < buf->len; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c < 0x20 || c == 0x7F)
             text[i] = ' ';
-        else if (c == 0xC2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xE0) == 0x80)
+        else if (c == 0xC2 && i + 1 < buf->len && ((unsigned char)text[i + 1] & 0xE0) == 0x80)
             text[i] = text[i + 1] = ' ';
     }
-}
-
-/* The most of the text that fits without cutting a UTF-8 sequence. */
-static size_t fitting(const char *text, size_t len, size_t max)
-{
-    if (len <= max)
-        return len;
-    len = max;
-    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-        len--;
-    return len;
 }
 
 static void write_all(const char *bytes, size_t len)
@@ -122,18 +207,11 @@ static void write_all(const char *bytes, size_t len)
     }
 }
 
-/* Under the lock. `text` is redacted and flat. */
-static void put_line(enum sc_level level, struct sc_str text, const char *tail)
+void sc_log_put(const struct sc_log_entry *entry)
 {
-    char line[LINE_MAX_BYTES + 1], time[SC_TIME_TEXT];
-    int head = snprintf(line, sizeof line, "%s [%s] ", sc_time_rfc3339(sc_real_ms(), time),
-                        level_names[level]);
-    size_t tail_len = strlen(tail);
-    size_t len = fitting(text.ptr, text.len, LINE_MAX_BYTES - 1 - (size_t)head - tail_len);
-    memcpy(line + head, text.ptr, len);
-    len += (size_t)head;
-    memcpy(line + len, tail, tail_len + 1);
-    len += tail_len;
+    char line[SC_LOG_JSON_MAX + 1];
+    int64_t now = sc_real_ms();
+    size_t len = format == SC_LOG_JSON ? sc_log_form_json(entry, now, line, SC_LOG_JSON_MAX) : sc_log_form_text(entry, now, line, SC_LOG_LINE_MAX);
     if (out_sink) {
         out_sink(line, out_sink_arg);
         return;
@@ -142,161 +220,141 @@ static void put_line(enum sc_level level, struct sc_str text, const char *tail)
     write_all(line, len);
 }
 
-/* ---- repeats: all under the lock ---- */
+/* ---- composing, without the lock ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t hash_text(uint64_t seed, const char *text)
-{
-    unsigned char key[16] = {0};
-    memcpy(key, &seed, sizeof seed);
-    return text ? sc_siphash(key, text, strlen(text)) : sc_siphash(key, "\xFF", 1);
-}
-
-static uint64_t hash_source(const struct sc_log_cx *cx)
-{
-    return hash_text(hash_text(hash_text(0, cx->component), cx->integration), cx->data_type);
-}
-
-static void report(struct repeat *row)
-{
-    char tail[48];
-    snprintf(tail, sizeof tail, " repeated=%" PRIu64, row->count);
-    if (row->count)
-        put_line(row->level, sc_str_of(row->text), tail);
-    row->count = 0;
-}
-
-static bool is_old(const struct repeat *row, int64_t now_ms)
-{
-    return now_ms - row->since_ms >= REPEAT_MS;
-}
-
-/* Reports and frees what is over, except `keep`, which the caller is about to write. */
-static void expire(int64_t now_ms, const struct repeat *keep)
-{
-    for (struct repeat *row = repeats; row < repeats + REPEAT_ROWS; row++) {
-        if (!row->message || row == keep || !is_old(row, now_ms))
-            continue;
-        report(row);
-        row->message = 0;
-    }
-}
-
-static struct repeat *find_row(uint64_t source, uint64_t message)
-{
-    for (struct repeat *row = repeats; row < repeats + REPEAT_ROWS; row++)
-        if (row->message == message && row->source == source)
-            return row;
-    return NULL;
-}
-
-/* A free row, or the oldest one, reported. */
-static struct repeat *make_row(void)
-{
-    struct repeat *oldest = repeats;
-    for (struct repeat *row = repeats; row < repeats + REPEAT_ROWS; row++) {
-        if (!row->message)
-            return row;
-        if (row->since_ms < oldest->since_ms)
-            oldest = row;
-    }
-    report(oldest);
-    return oldest;
-}
-
-static void report_source(uint64_t source, const struct repeat *except)
-{
-    for (struct repeat *row = repeats; row < repeats + REPEAT_ROWS; row++)
-        if (row->message && row->source == source && row != except)
-            report(row);
-}
-
-/* The line as it will be written, and how much of it comes before the fields. */
-struct line {
-    struct sc_buf text;
-    size_t head_len;
-    uint64_t source, message;
+/* The parts of a line, each redacted and flat. */
+struct parts {
+    struct sc_buf component, integration, data_type, text, fields;
+    bool lost;
 };
 
-static void put_counted(enum sc_level level, const struct line *line, struct repeat *row,
-                        int64_t now_ms)
+static const char *part(struct parts *parts, struct sc_buf *buf, const char *text)
 {
-    char tail[48] = "";
-    report_source(line->source, row);
-    if (row && row->count)
-        snprintf(tail, sizeof tail, " repeated=%" PRIu64, row->count);
-    if (!row)
-        row = make_row();
-    *row = (struct repeat){
-        .source = line->source, .message = line->message, .since_ms = now_ms, .level = level};
-    memcpy(row->text, line->text.ptr,
-           fitting(line->text.ptr, line->head_len, sizeof row->text - 1));
-    put_line(level, sc_buf_str(&line->text), tail);
+    if (!text)
+        return NULL;
+    buf->max = COMPOSE_MAX;
+    sc_buf_add_str(buf, text);
+    sc_redact_buf(buf);
+    flatten(buf);
+    parts->lost = parts->lost || buf->failed;
+    return buf->ptr ? buf->ptr : "";
 }
 
-static void put(enum sc_level level, const struct line *line)
+static void parts_done(struct parts *parts)
 {
-    int64_t now_ms = sc_mono_ms();
-    struct repeat *row = level >= SC_WARN ? find_row(line->source, line->message) : NULL;
-    expire(now_ms, row);
-    if (row && !is_old(row, now_ms))
-        row->count++;
-    else if (level >= SC_WARN)
-        put_counted(level, line, row, now_ms);
-    else
-        put_line(level, sc_buf_str(&line->text), "");
+    sc_buf_done(&parts->component);
+    sc_buf_done(&parts->integration);
+    sc_buf_done(&parts->data_type);
+    sc_buf_done(&parts->text);
+    sc_buf_done(&parts->fields);
 }
 
-/* ---- composing, without the lock ---- */
-
-static void add_head(struct line *line, const struct sc_log_cx *cx, const char *fmt, va_list args)
-    SC_PRINTF(3, 0);
-
-static void add_head(struct line *line, const struct sc_log_cx *cx, const char *fmt, va_list args)
+static void write_or_count(const struct sc_log_entry *entry, const struct sc_log_cx *cx, struct sc_log_key key, bool each)
 {
-    struct sc_buf *text = &line->text;
-    sc_buf_addf(text, "%s: ", cx->component ? cx->component : "agent");
-    size_t message_at = text->len;
-    sc_buf_addv(text, fmt, args);
-    line->source = hash_source(cx);
-    line->message = hash_text(0, text->failed ? "" : text->ptr + message_at) | 1;
-    if (cx->integration)
-        sc_buf_addf(text, " integration=%s", cx->integration);
-    if (cx->data_type)
-        sc_buf_addf(text, " data_type=%s", cx->data_type);
-    sc_redact_buf(text);
-    line->head_len = text->len;
+    int64_t now_ms = sc_mono_ms(), real_ms = sc_real_ms();
+    struct sc_log_entry e = *entry;
+    sc_log_repeat_expire(now_ms, real_ms);
+    if (e.level < level_of(cx->integration))
+        return;
+    bool counted = e.level > SC_DEBUG && !(each && !cx->same);
+    if (counted && sc_log_repeat_hold(key, entry, each, now_ms, real_ms)) {
+        if (level_of(cx->integration) > SC_DEBUG)
+            return;
+        e.level = SC_DEBUG;
+    }
+    sc_log_put(&e);
 }
 
-static void add_fields(struct line *line, const char *fields)
-{
-    SC_AUTO_BUF struct sc_buf text = {.max = COMPOSE_MAX};
-    sc_buf_addf(&text, " %s", fields);
-    sc_redact_buf(&text);
-    sc_buf_add(&line->text, text.ptr, text.failed ? 0 : text.len);
-    line->text.failed |= text.failed;
-}
+static void compose(enum sc_level level, const struct sc_log_cx *cx, const char *fields, bool each, const char *fmt, va_list args) SC_PRINTF(5, 0);
 
-void sc_log_write(enum sc_level level, const struct sc_log_cx *cx, const char *fields,
-                  const char *fmt, ...)
+static void compose(enum sc_level level, const struct sc_log_cx *cx, const char *fields, bool each, const char *fmt, va_list args)
 {
-    static char lost[] =
-        "agent: a log line was dropped: memory ran out, or it is longer than 1 MiB";
+    static const char lost[] = "a log line was dropped: memory ran out, or it is longer than 1 MiB";
     int saved_errno = errno;
-    struct line line = {.text.max = COMPOSE_MAX};
+    struct parts parts = {.text.max = COMPOSE_MAX};
+    sc_buf_addv(&parts.text, fmt, args);
+    struct sc_log_key key = sc_log_key(level, cx, parts.text.failed || !parts.text.ptr ? "" : parts.text.ptr);
+    sc_redact_buf(&parts.text);
+    flatten(&parts.text);
+    struct sc_log_entry entry = {
+        .level = level,
+        .component = part(&parts, &parts.component, cx->component ? cx->component : "agent"),
+        .integration = part(&parts, &parts.integration, cx->integration),
+        .data_type = part(&parts, &parts.data_type, cx->data_type),
+        .reason = cx->reason,
+        .text = sc_buf_str(&parts.text),
+    };
+    if (fields && *fields)
+        part(&parts, &parts.fields, fields);
+    entry.fields = sc_buf_str(&parts.fields);
+    pthread_mutex_lock(&lock);
+    if (parts.lost || parts.text.failed)
+        sc_log_put(&(struct sc_log_entry){.level = level, .component = "agent", .text = sc_str_of(lost), .fields = sc_str_of("")});
+    else
+        write_or_count(&entry, cx, key, each);
+    pthread_mutex_unlock(&lock);
+    parts_done(&parts);
+    errno = saved_errno;
+}
+
+void sc_log_write(enum sc_level level, const struct sc_log_cx *cx, const char *fields, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    add_head(&line, cx, fmt, args);
+    compose(level, cx, fields, false, fmt, args);
     va_end(args);
-    if (fields && *fields)
-        add_fields(&line, fields);
+}
+
+void sc_log_write_each(enum sc_level level, const struct sc_log_cx *cx, const char *fields, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    compose(level, cx, fields, true, fmt, args);
+    va_end(args);
+}
+
+/* ---- repeats --------------------------------------------------------------------------------------------------------------------------- */
+
+bool sc_log_over(const struct sc_log_cx *cx, uint64_t *ret_count)
+{
     pthread_mutex_lock(&lock);
-    if (line.text.failed) {
-        put_line(level, sc_str_of(lost), "");
-    } else {
-        flatten(line.text.ptr, line.text.len);
-        put(level, &line);
+    bool told = sc_log_repeat_over(cx, ret_count);
+    pthread_mutex_unlock(&lock);
+    return told;
+}
+
+void sc_log_anew(const struct sc_log_cx *cx)
+{
+    pthread_mutex_lock(&lock);
+    sc_log_repeat_anew(cx);
+    pthread_mutex_unlock(&lock);
+}
+
+void sc_log_flush(void)
+{
+    pthread_mutex_lock(&lock);
+    sc_log_repeat_flush(true);
+    pthread_mutex_unlock(&lock);
+}
+
+static void say_level_ends(const struct asked *a)
+{
+    char text[400];
+    int len = snprintf(text, sizeof text, "the log level %s%.100s has had its time: %s again", *a->integration ? "of " : "", a->integration,
+                       sc_log_level_name(*a->integration ? level_of(NULL) : base_level));
+    sc_log_put(&(struct sc_log_entry){.level = SC_INFO, .component = "agent", .text = {text, (size_t)len}, .fields = sc_str_of("")});
+}
+
+void sc_log_turn(void)
+{
+    int64_t now_ms = sc_mono_ms();
+    pthread_mutex_lock(&lock);
+    sc_log_repeat_expire(now_ms, sc_real_ms());
+    for (unsigned i = asked_count; i-- > 0;) {
+        if (!asked[i].until_ms || now_ms < asked[i].until_ms)
+            continue;
+        say_level_ends(&asked[i]);
+        drop_asked(&asked[i]);
     }
     pthread_mutex_unlock(&lock);
-    sc_buf_done(&line.text);
-    errno = saved_errno;
 }

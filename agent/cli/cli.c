@@ -93,6 +93,8 @@ static int prepare(struct sc_cli *cli, const struct line *line)
     sc_integration_seal_files((struct sc_seal_files){cli->settings.seal_key_file, cli->settings.seal_old_key_file});
     sc_log_parse_level(cli->settings.log_level, &level);
     sc_log_init(level, 2);
+    if (strcmp(cli->command->name, "run") == 0 && strcmp(cli->settings.log_format, "json") == 0)
+        sc_log_set_format(SC_LOG_JSON);
     if (!cli->command->plugins)
         return 0;
     cli->plugins = sc_plugins_load(cli->settings.connectors_path, tell_bad, cli, &err);

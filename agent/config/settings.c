@@ -71,8 +71,8 @@ const struct sc_setting_row sc_setting_rows[] = {
      .help = "Numeric address and port for /healthz, /readyz and /metrics, as 127.0.0.1:9850; a port alone listens on loopback; empty: off"},
     {"log.level", SC_SET_CHOICE, AT(log_level), "info", .choices = "debug info warn error", .env = {"LOG_LEVEL"}, .filled = true,
      .help = "Least level that is written: debug, info, warn, error"},
-    {"log.format", SC_SET_CHOICE, AT(log_format), "text", .choices = "text", .env = {"LOG_FORMAT"}, .filled = true,
-     .help = "Form of the log: text"},
+    {"log.format", SC_SET_CHOICE, AT(log_format), "text", .choices = "text json", .env = {"LOG_FORMAT"}, .filled = true,
+     .help = "Form of the log: text, or json (one object a line)"},
     {"run.dir", SC_SET_TEXT, AT(run_dir), "/run/signal-client, else /data", .filled = true, .made = true,
      .help = "Directory of heartbeat and instance id"},
     {"dead_letter.dir", SC_SET_TEXT, AT(dead_letter_dir), "/data/dead-letters, else {run.dir}/dead-letters", .filled = true, .made = true,
@@ -152,8 +152,6 @@ static int check_choice(const struct sc_setting_row *row, const char *text, cons
         return 0;
     if (strcmp(row->key, "artifact.mode") == 0 && strcmp(text, "structured") == 0)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: artifact.mode = structured is not supported yet: use binary", source);
-    if (strcmp(row->key, "log.format") == 0 && strcmp(text, "json") == 0)
-        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: log.format = json is not supported yet: use text", source);
     return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s is \"%.40s\": give one of: %s", source, row->key, text, row->choices);
 }
 

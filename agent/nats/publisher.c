@@ -299,7 +299,9 @@ static void try_connect(struct sc_publisher *p)
 static void begin_run(struct sc_publisher *p, bool looked)
 {
     bool shut = p->gates[SC_PUB_RECORD].shut || p->gates[SC_PUB_KV].shut;
+    uint64_t unused;
     p->phase = SC_PUB_RUN;
+    sc_log_over(&(const struct sc_log_cx){.component = "nats"}, &unused);
     if (p->outage.on && shut) {
         p->outage.on = false; /* what is refused is told by its gate */
     } else if (p->outage.on) {

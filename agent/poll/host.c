@@ -232,7 +232,7 @@ static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
     sc_time_rfc3339(from_ms, from);
     sc_time_rfc3339(to_ms, to);
     sc_poller_add_gap(p, from, to, sc_reason_code(SC_REASON_RETENTION_PASSED), true);
-    SC_LOG(SC_ERROR, &cx, NULL, "%s: %s to %s can no longer be asked from the vendor: recorded as a gap; %s", sc_reason_code(SC_REASON_RETENTION_PASSED), from, to,
+    SC_LOG_EACH(SC_ERROR, &cx, NULL, "%s: %s to %s can no longer be asked from the vendor: recorded as a gap; %s", sc_reason_code(SC_REASON_RETENTION_PASSED), from, to,
            sc_reason_row(SC_REASON_RETENTION_PASSED)->advice);
 }
 

@@ -374,6 +374,8 @@ static void say_warnings(const struct sc_integration *config)
 static void end_waits(struct sc_poller *p, bool new_credential)
 {
     enum sc_class cls = sc_reason_class(p->hold.reason);
+    struct sc_log_cx cx = sc_poller_cx(p);
+    sc_log_anew(&cx);
     if (p->hold.until_ms && cls != SC_CLASS_THROTTLED && !p->hold.named) {
         p->hold = (struct sc_hold){0};
         p->attempts = 0;
@@ -418,7 +420,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     inst->refused = NULL;
     sc_integration_unref(old);
     override_budgets(inst);
-    SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
+    SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
     for (unsigned i = 0; i < inst->poller_count; i++)
         end_waits(inst->pollers[i], changed);
     sc_status_touch(inst, true);
@@ -445,7 +447,7 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     inst->next = io->instances;
     io->instances = inst;
     override_budgets(inst);
-    SC_LOG(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
+    SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
     sc_judge_doubles(inst);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_wake(inst->pollers[i]);

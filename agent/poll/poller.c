@@ -49,12 +49,47 @@ bool sc_poller_should_run(const struct sc_poller *p)
 
 /* ---- what is told -------------------------------------------------------------------------------------------------------------- */
 
+/* What goes wrong again is counted by the log, whenever it is tried next and for however often. */
+static void log_trouble(const struct sc_poller *p, enum sc_level level)
+{
+    const struct sc_status_facts *f = &p->facts;
+    struct sc_log_cx cx = sc_poller_cx(p);
+    char sentence[sizeof f->detail];
+    const char *next = strstr(f->detail, ", next request at ");
+    snprintf(sentence, sizeof sentence, "%.*s", (int)(next ? next - f->detail : (ptrdiff_t)strlen(f->detail)), f->detail);
+    cx.reason = f->reason;
+    cx.same = sentence;
+    SC_LOG(level, &cx, NULL, "%s%s%s", f->detail, f->advice[0] ? "; " : "", f->advice);
+}
+
+static bool is_failure(enum sc_reason reason)
+{
+    enum sc_class cls = sc_reason_class(reason);
+    return cls == SC_CLASS_RETRY || cls == SC_CLASS_AUTH || cls == SC_CLASS_CONFIG || cls == SC_CLASS_BROKER ||
+           (cls == SC_CLASS_LOCAL && reason != SC_REASON_STARTING && reason != SC_REASON_LEASE_HELD);
+}
+
+static void tell_over(struct sc_poller *p)
+{
+    const struct sc_status_facts *f = &p->facts;
+    struct sc_log_cx cx = sc_poller_cx(p);
+    char took[SC_TIME_TEXT];
+    uint64_t times;
+    cx.reason = f->reason;
+    bool told = sc_log_over(&cx, &times);
+    if (!told || (!is_failure(f->reason) && times < 2)) /* a wait that the vendor named ends by itself */
+        return;
+    SC_LOG_EACH(SC_INFO, &cx, NULL, "good again after %s (%llu time%s)", sc_duration_text(sc_real_ms() - f->since_real, took),
+                (unsigned long long)times, times == 1 ? "" : "s");
+}
+
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice)
 {
     struct sc_status_facts *f = &p->facts;
     const struct sc_reason_row *row = sc_reason_row(reason);
-    struct sc_log_cx cx = sc_poller_cx(p);
     bool changed = f->reason != reason;
+    if (changed && reason == SC_REASON_OK && f->reason != SC_REASON_STARTING)
+        tell_over(p);
     if (changed)
         f->since_real = sc_real_ms();
     f->reason = reason;
@@ -62,7 +97,7 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
     if (reason != SC_REASON_OK && detail)
-        SC_LOG(changed ? row->level : SC_DEBUG, &cx, NULL, "%s%s%s", detail, f->advice[0] ? "; " : "", f->advice);
+        log_trouble(p, changed || row->level >= SC_WARN ? row->level : SC_DEBUG);
     sc_status_touch(p->inst, changed);
 }
 
@@ -288,15 +323,13 @@ static void log_walk(struct sc_poller *p)
     if (p->walk_gaps && n < (int)sizeof fields)
         snprintf(fields + n, sizeof fields - (size_t)n, " gaps=%llu", (unsigned long long)p->walk_gaps);
     enum sc_level level = p->walk_dead || p->walk_gaps ? SC_WARN : SC_INFO;
-    if (level == SC_INFO && p->walk_published == 0 && !p->first_poll) {
-        bool hourly = io->now - p->zero_line_at >= 3600000;
-        if (!hourly)
-            level = SC_DEBUG;
-    }
-    if (level != SC_DEBUG)
-        p->zero_line_at = io->now;
+    bool news = p->first_poll || p->walk_published || level == SC_WARN;
     p->first_poll = false;
-    SC_LOG(level, &cx, fields, "fetched %llu %s", (unsigned long long)p->walk_published, p->type->noun);
+    cx.same = "fetched"; /* the first 0 after news is no news: one line an hour, with how often */
+    if (news)
+        SC_LOG_EACH(level, &cx, fields, "fetched %llu %s", (unsigned long long)p->walk_published, p->type->noun);
+    else
+        SC_LOG(level, &cx, fields, "fetched 0 %s", p->type->noun);
 }
 
 static void note_promise(struct sc_poller *p)

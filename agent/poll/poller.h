@@ -325,7 +325,6 @@ struct sc_poller {
     /* told */
     struct sc_status_facts facts;
     struct sc_notices notices;
-    int64_t zero_line_at;
     uint64_t collisions, overflows;
     struct sc_http_timing timing;
     int64_t budget_wait_ms, nats_wait_ms, pause_began;

@@ -278,8 +278,12 @@ int sc_record_keep_letter(struct sc_poller *p, struct sc_dead_letter *letter, st
     p->walk_dead += !known;
     if (!known)
         sc_show_dead_letter(p);
-    SC_LOG(SC_WARN, &cx, NULL, "%s: %s %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(refusal.reason), refusal.what, (int)id.len, id.ptr,
-           (unsigned long long)refusal.bytes, refusal.why, p->inst->io->config.settings->dead_letter_dir, file);
+    SC_AUTO_FREE char *line = sc_printf("%s: %s %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(refusal.reason), refusal.what, (int)id.len, id.ptr,
+                                        (unsigned long long)refusal.bytes, refusal.why, p->inst->io->config.settings->dead_letter_dir, file);
+    if (known) /* read again, refused again */
+        SC_LOG(SC_WARN, &cx, NULL, "%s", line ? line : file);
+    else
+        SC_LOG_EACH(SC_WARN, &cx, NULL, "%s", line ? line : file);
     return 0;
 }
 

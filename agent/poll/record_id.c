@@ -89,7 +89,7 @@ static void find_in_set(struct sc_poller *p, struct sc_record_id *id, size_t bas
     if (id->len > base_len && p->anchored) {
         struct sc_log_cx cx = sc_poller_cx(p);
         p->collisions++;
-        SC_LOG(SC_WARN, &cx, NULL, "identity_collision: id %.*s came with other bytes; published as %s", (int)base_len, id->text, id->text);
+        SC_LOG_EACH(SC_WARN, &cx, NULL, "identity_collision: id %.*s came with other bytes; published as %s", (int)base_len, id->text, id->text);
     }
 }
 

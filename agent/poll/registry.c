@@ -146,7 +146,7 @@ static void keep_sealed(struct item *item, struct sc_str value, uint64_t rev)
 static void refuse(struct sc_registry *r, struct item *item, uint64_t rev, const char *why)
 {
     struct sc_log_cx cx = {"config", item->name, NULL};
-    SC_LOG(SC_ERROR, &cx, NULL, "revision %llu is not in use: %s; %s%s", (unsigned long long)rev, why,
+    SC_LOG_EACH(SC_ERROR, &cx, NULL, "revision %llu is not in use: %s; %s%s", (unsigned long long)rev, why,
            item->io ? "the last good one stays in use" : "correct the value and save it", item->sealed ? "; key files are looked at again each minute" : "");
     free(item->refused);
     item->refused = item->io ? NULL : sc_printf("revision %llu is not in use: %s; correct the value and save it", (unsigned long long)rev, why);
@@ -164,7 +164,7 @@ static void try_sealed_again(struct sc_registry *r, struct item *item)
     struct sc_integration *integration = sc_integration_parse(item->name, sc_str_of(item->sealed), item->sealed_rev, find_connector, r, &err);
     if (!integration)
         return;
-    SC_LOG(SC_INFO, &cx, NULL, "revision %llu, refused before, can be opened now", (unsigned long long)item->sealed_rev);
+    SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu, refused before, can be opened now", (unsigned long long)item->sealed_rev);
     sc_secret_free(item->sealed);
     item->sealed = NULL;
     use(r, item, integration);
@@ -202,7 +202,7 @@ static void on_deleted(struct sc_registry *r, const char *name)
     struct sc_log_cx cx = {"config", name, NULL};
     if (!item)
         return;
-    SC_LOG(SC_INFO, &cx, NULL, "the integration was deleted: it stops, its checkpoints are kept");
+    SC_LOG_EACH(SC_INFO, &cx, NULL, "the integration was deleted: it stops, its checkpoints are kept");
     if (item->io)
         sc_io_remove(item->io, name, true);
     else

@@ -397,7 +397,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     sc_status_touch(p->inst, false);
     if (p->vanished) {
         struct sc_log_cx cx = sc_poller_cx(p);
-        SC_LOG(SC_INFO, &cx, NULL, "%u records are no longer in the document (withdrawn by the vendor); what was published stays", p->vanished);
+        SC_LOG_EACH(SC_INFO, &cx, NULL, "%u records are no longer in the document (withdrawn by the vendor); what was published stays", p->vanished);
         p->vanished = 0;
     }
 }

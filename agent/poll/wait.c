@@ -171,7 +171,6 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     char room[256];
     if (!advice)
         advice = sc_poller_advice(p, reason, room);
-    p->facts.reason = p->facts.reason == reason && p->attempts <= 1 ? SC_REASON_OK : p->facts.reason; /* a new occurrence is told anew */
     sc_poller_say(p, reason, hold.until_real, line, advice);
     sc_heap_set(&io->heap, &p->timer, hold.until_ms);
 }

@@ -106,7 +106,7 @@ static const struct {
     {"config --io.threads=x", 2, "", "option --io.threads: io.threads is \"x\": give a whole number from 1 to 64"},
     {"config --io.threads", 2, "", "--io.threads needs a value: --io.threads=VALUE"},
     {"config --nats.port=1", 2, "", "unknown option --nats.port"},
-    {"config --log.format=json", 2, "", "log.format = json is not supported yet: use text"},
+    {"config --log.format=xml", 2, "", "log.format is \"xml\": give one of: text json"},
     {"config --config=/nowhere.conf", 1, "", "cannot read settings file /nowhere.conf: No such file or directory"},
     {"config --config /nowhere.conf", 1, "", "cannot read settings file /nowhere.conf"},
     {"config --io.threads=2", 0, "io.threads                 2 ", ""},

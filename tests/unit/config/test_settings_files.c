@@ -66,7 +66,7 @@ static void test_files_settings(void **state)
         {"nats = ( \"a\", \"b\" );", "DIR/t.conf:1: unknown setting nats: "},
         {"nats = { url = [ \"a\" ]; };", "DIR/t.conf:1: nats.url must be a text in quotes"},
         {"nats = 5;", "DIR/t.conf:1: unknown setting nats: "},
-        {"log = { format = \"json\"; };", "DIR/t.conf:1: log.format = json is not supported yet: use text"},
+        {"log = { format = \"xml\"; };", "DIR/t.conf:1: log.format is \"xml\": give one of: text json"},
         {"artifact = { mode = \"structured\"; };", "DIR/t.conf:1: artifact.mode = structured is not supported yet: use binary"},
         {"http = { max_body_bytes = 17179869184L; };", ""},
         {"run = { dir = \"/x\"; };\ndead_letter = { dir = \"/y\"; };\nconnectors = { path = \"/z\"; };\nartifact = { mode = "
