@@ -6,7 +6,7 @@
 
 struct name {
     char *text; /* NULL: an element of an array */
-    size_t len;
+    size_t len, room;
 };
 
 struct reader {
@@ -14,7 +14,7 @@ struct reader {
     const unsigned char *text;
     size_t len, at;
     struct reference *out;
-    struct name names[MAX_LEVELS + 1]; /* of the members around the value being read */
+    struct name *names; /* of the members around the value being read */
     size_t level;                      /* open containers */
     bool array_seen, array_good;
     struct reference_record *record; /* being read */
@@ -62,7 +62,10 @@ static void blanks(struct reader *r)
 
 static void put(struct name *to, const void *bytes, size_t len)
 {
-    to->text = realloc(to->text, to->len + len + 1);
+    if (to->len + len >= to->room) {
+        to->room = 2 * (to->len + len) + 16;
+        to->text = realloc(to->text, to->room);
+    }
     memcpy(to->text + to->len, bytes, len);
     to->len += len;
 }
@@ -343,8 +346,8 @@ static bool object(struct reader *r)
 
     TRY(open_container(r));
     for (bool first = true; !(first && next_is(r, '}')); first = false) {
-        name->text = realloc(name->text, 1);
         name->len = 0;
+        put(name, "", 0);
         TRY(want(r, first ? "\"}" : "\""));
         TRY(string(r, name));
         blanks(r);
@@ -361,7 +364,7 @@ static bool object(struct reader *r)
     r->at++;
     r->level--;
     free(name->text);
-    name->text = NULL;
+    *name = (struct name){0};
     return true;
 }
 
@@ -404,9 +407,11 @@ static bool array(struct reader *r, bool records)
 
 static bool scalar_string(struct reader *r)
 {
-    struct name text = {.text = malloc(1)};
-    bool good = string(r, &text);
+    struct name text = {0};
+    bool good;
 
+    put(&text, "", 0);
+    good = string(r, &text);
     if (good)
         set_all(r, SC_CUT_STRING, text.text, text.len);
     free(text.text);
@@ -473,18 +478,16 @@ static bool body(struct reader *r)
 void reference_read(struct reference *ret, const struct sc_json_spec *spec, const char *text,
                     size_t len)
 {
-    struct reader *r = calloc(1, sizeof(*r));
+    static struct name names[MAX_LEVELS + 1]; /* between two texts without any text */
+    struct reader r = {.spec = spec, .text = (const unsigned char *)text, .len = len, .out = ret, .names = names};
 
     *ret = (struct reference){.verdict = REFERENCE_GOOD};
-    r->spec = spec;
-    r->text = (const unsigned char *)text;
-    r->len = len;
-    r->out = ret;
-    if (body(r))
-        ret->at = r->at;
-    for (size_t i = 0; i <= MAX_LEVELS; i++)
-        free(r->names[i].text);
-    free(r);
+    if (body(&r))
+        ret->at = r.at;
+    for (size_t i = 0; i <= r.level && i <= MAX_LEVELS; i++) { /* where it stopped; names further in are gone already */
+        free(names[i].text);
+        names[i] = (struct name){0};
+    }
 }
 
 void reference_done(struct reference *reference)

@@ -46,14 +46,13 @@ static void count_raw(const struct seen *seen)
 }
 
 /* A text made on purpose: its records are where they were put, whatever the reference says. */
-static void check_built(const struct built *built, const struct sc_json_spec *spec, struct how how)
+static void check_built(const struct built *built, const struct reference *reference, const struct sc_json_spec *spec,
+                        struct how how)
 {
-    struct reference reference;
     struct seen seen;
 
-    reference_read(&reference, spec, built->text, built->len);
     harness_cut(&seen, spec, built->text, built->len, how);
-    harness_compare(&seen, &reference, spec, built->text, built->len, how);
+    harness_compare(&seen, reference, spec, built->text, built->len, how);
     CHECK_TEXT("a good text", seen.err.text, "");
     CHECK_INT("all records", seen.count, built->count);
     count_raw(&seen);
@@ -62,7 +61,6 @@ static void check_built(const struct built *built, const struct sc_json_spec *sp
         CHECK_INT("where it was put", seen.records[i].len, built->records[i].len);
     }
     harness_done(&seen);
-    reference_done(&reference);
 }
 
 static void test_json_cut_every_split(void **state)
@@ -73,17 +71,20 @@ static void test_json_cut_every_split(void **state)
     (void)state;
     for (unsigned round = 0; round < 200; round++) {
         const struct sc_json_spec *spec = &specs[round % COUNT(specs)];
+        struct reference reference;
         struct built built;
 
         build_document(&built, spec, &seed, 4, round % 2);
+        reference_read(&reference, spec, built.text, built.len);
         for (size_t split = 1; split < built.len && built.len < 1500; split++, splits++)
             check_built(
-                &built, spec,
+                &built, &reference, spec,
                 (struct how){.split = split, .pause_percent = split % 3 ? 0 : 40, .seed = split});
         for (size_t chunk = 1; chunk <= 64; chunk++)
             check_built(
-                &built, spec,
+                &built, &reference, spec,
                 (struct how){.chunk = chunk, .pause_percent = chunk % 2 ? 0 : 30, .seed = chunk});
+        reference_done(&reference);
         built_done(&built);
     }
     print_message("%zu splits\n", splits);
@@ -96,14 +97,17 @@ static void test_json_cut_random_pieces(void **state)
     (void)state;
     for (unsigned round = 0; round < 3000; round++) {
         const struct sc_json_spec *spec = &specs[round % COUNT(specs)];
+        struct reference reference;
         struct built built;
 
         build_document(&built, spec, &seed, 12, true);
-        check_built(&built, spec, (struct how){0});
-        check_built(&built, spec, (struct how){.pause_percent = 50, .seed = round});
-        check_built(&built, spec, (struct how){.random_chunks = true, .seed = round});
-        check_built(&built, spec,
+        reference_read(&reference, spec, built.text, built.len);
+        check_built(&built, &reference, spec, (struct how){0});
+        check_built(&built, &reference, spec, (struct how){.pause_percent = 50, .seed = round});
+        check_built(&built, &reference, spec, (struct how){.random_chunks = true, .seed = round});
+        check_built(&built, &reference, spec,
                     (struct how){.random_chunks = true, .pause_percent = 40, .seed = round});
+        reference_done(&reference);
         built_done(&built);
     }
     print_message("%zu arrays and objects captured whole, %zu cut\n", raw_whole, raw_cut);
@@ -127,12 +131,15 @@ static void test_json_cut_every_prefix(void **state)
             ;
         for (size_t len = 0; len < whole && len < 3000; len++, prefixes++) {
             struct how how = {.chunk = round % 4, .pause_percent = round % 3 ? 0 : 30, .seed = len};
+            struct reference reference;
             struct seen seen;
 
+            reference_read(&reference, spec, built.text, len);
             harness_cut(&seen, spec, built.text, len, how);
             CHECK_TRUE("a prefix is no whole text", seen.verdict == REFERENCE_TRUNCATED);
+            harness_compare(&seen, &reference, spec, built.text, len, how);
             harness_done(&seen);
-            harness_check(spec, built.text, len, how);
+            reference_done(&reference);
         }
         built_done(&built);
     }
