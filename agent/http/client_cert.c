@@ -21,6 +21,7 @@ struct sc_client_cert {
     char *cert_file, *key_file; /* the latter is the former where both are in one */
     uint64_t stamp;             /* of the files when they were read */
     uint64_t serial;
+    bool worked;
     X509 *leaf;
     STACK_OF(X509) * chain;
     EVP_PKEY *key;
@@ -172,6 +173,17 @@ int sc_client_cert_attach(SSL_CTX *ctx, const struct sc_client_cert *cert)
         if (SSL_CTX_add1_chain_cert(ctx, sk_X509_value(cert->chain, i)) != 1)
             return -1;
     return 0;
+}
+
+void sc_client_cert_worked(struct sc_client_cert *cert)
+{
+    if (cert)
+        cert->worked = true;
+}
+
+bool sc_client_cert_has_worked(const struct sc_client_cert *cert)
+{
+    return cert && cert->worked;
 }
 
 uint64_t sc_client_cert_serial(const struct sc_client_cert *cert)

@@ -14,6 +14,9 @@ struct sc_client_cert *sc_client_cert_get(struct sc_client_cert **cache, const c
 struct sc_client_cert *sc_client_cert_unref(struct sc_client_cert *cert); /* NULL is fine; returns NULL */
 void sc_client_cert_cache_free(struct sc_client_cert **cache);
 int sc_client_cert_attach(SSL_CTX *ctx, const struct sc_client_cert *cert); /* NULL: nothing to do; -1: OpenSSL will not have it */
+/* It was asked for, and answers came: it is accepted. NULL is fine. */
+void sc_client_cert_worked(struct sc_client_cert *cert);
+bool sc_client_cert_has_worked(const struct sc_client_cert *cert); /* false: NULL */
 uint64_t sc_client_cert_serial(const struct sc_client_cert *cert);          /* unlike for each that was read; 0: NULL */
 int64_t sc_client_cert_until(const struct sc_client_cert *cert);            /* its end; SC_TIME_NONE: NULL, or unreadable */
 const char *sc_client_cert_name(const struct sc_client_cert *cert, char *out, size_t cap); /* whom it is for */

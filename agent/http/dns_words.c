@@ -80,7 +80,7 @@ static bool has_address(const struct sc_dns_look *look)
 
 void sc_dns_explain(const struct sc_dns_look *look, const char *host, const char *cure, char *out, size_t cap)
 {
-    char words[150], own[120];
+    char words[150], own[140];
     const struct sc_dns_server *denies = denier(look);
     sc_dns_words(look, words, sizeof words);
     if (!look->count)

@@ -222,6 +222,8 @@ void sc_outcome_tidy(struct sc_transfer *t)
 static void remember(const struct sc_transfer *t)
 {
     const struct sc_http_result *r = &t->result;
+    if (t->final && t->peer->wanted)
+        sc_client_cert_worked(t->cert);
     if (t->final && r->wire.clock_off_ms != SC_TIME_NONE)
         sc_reach_clock(t->place.host, r->wire.clock_off_ms);
     if (sc_host_is_loopback(t->place.host))

@@ -231,11 +231,11 @@ static bool is_alert_about_cert(unsigned long reason)
     }
 }
 
-/* It asked, and then hung up without a word, before or behind the request. */
+/* It asked, and then hung up without a word, before or behind the request: its alert may be lost with the connection. */
 static bool hung_up(const struct sc_transfer *t, CURLcode code)
 {
     bool lost = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING;
-    return lost && !t->cert && t->head.total == 0 && !t->result.wire.reused;
+    return lost && !sc_client_cert_has_worked(t->cert) && t->head.total == 0 && !t->result.wire.reused;
 }
 
 static void wants_cert(struct sc_transfer *t, const char *what)

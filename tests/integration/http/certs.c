@@ -80,3 +80,19 @@ SSL_CTX *cert_server(const struct cert *leaf, const struct cert *chain, int max_
     }
     return ctx;
 }
+
+SSL_CTX *cert_server_wanting(const struct cert *leaf, const struct cert *ca, int max_version)
+{
+    SSL_CTX *ctx = cert_server(leaf, NULL, max_version);
+    need(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca->x509) == 1 && SSL_CTX_add_client_CA(ctx, ca->x509) == 1, "wanting");
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return ctx;
+}
+
+void cert_write_key(const char *path, const struct cert *cert, const char *password)
+{
+    FILE *f = fopen(path, "w");
+    need(f != NULL, path);
+    need(PEM_write_PKCS8PrivateKey(f, cert->key, password ? EVP_aes_128_cbc() : NULL, password, password ? (int)strlen(password) : 0, NULL, NULL) == 1, path);
+    fclose(f);
+}

@@ -25,3 +25,6 @@ void cert_done(struct cert *cert);
 void cert_write(const char *path, const struct cert *a, const struct cert *b);
 /* A server showing `leaf` and, unless NULL, `chain` after it. max_version 0: newest. */
 SSL_CTX *cert_server(const struct cert *leaf, const struct cert *chain, int max_version);
+/* The same, and it wants a client certificate of that CA; the handshake fails without. */
+SSL_CTX *cert_server_wanting(const struct cert *leaf, const struct cert *ca, int max_version);
+void cert_write_key(const char *path, const struct cert *cert, const char *password);

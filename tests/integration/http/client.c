@@ -95,6 +95,8 @@ static struct sc_transfer *start(struct sc_http *http, struct fetch *f, struct s
         .content = f->content,
         .proxy = f->proxy,
         .ca_file = f->ca_file,
+        .cert_file = f->cert_file,
+        .key_file = f->key_file,
         .verify = !f->no_verify,
         .allow_plain_http = f->plain,
         .max_body = f->max_body,

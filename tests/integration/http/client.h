@@ -14,7 +14,7 @@
 
 struct fetch {
     /* what to ask for */
-    const char *url, *method, *proxy, *ca_file;
+    const char *url, *method, *proxy, *ca_file, *cert_file, *key_file;
     const char *const *headers;
     struct sc_str content;
     bool no_verify, refuse_body, plain;
