@@ -4,6 +4,7 @@
  *   lease (own): nothing is published or asked before it is held
  *   io threads: all sources, spread by their key
  *   watch of INTEGRATIONS (own): gives integrations to the io threads
+ *   control (own): what the command line asks, while the lease is held
  *   admin (own), where admin.listen is set: health, readiness, metrics; looks, touches nothing
  *   main: signals, supervision, the heartbeat file */
 #include "admin/admin.h"
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/redact.h"
 #include "cli/cli.h"
+#include "control/control.h"
 #include "http/http.h"
 #include "nats/lease.h"
 #include "nats/publisher.h"
@@ -35,7 +37,8 @@ struct agent {
     struct sc_nats_config nats;
     struct sc_fence fence;
     struct sc_retiring retiring;
-    pthread_mutex_t lease_lock; /* the lease outlives the publisher: it is released last */
+    pthread_mutex_t lease_lock; /* the lease outlives publisher and control: it is released last */
+    struct sc_control *control;
     struct sc_publisher *publisher;
     struct sc_reader *reader;
     struct sc_status_writer *status;
@@ -47,6 +50,7 @@ struct agent {
     struct sc_admin *admin;
     struct sc_board *board; /* NULL: nobody would look */
     char create_subject[300];
+    bool on_request; /* nothing is polled but what a command asks for */
 };
 
 static char *text_or_null(char *text)
@@ -97,6 +101,7 @@ static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, const
     pthread_mutex_lock(&a->lease_lock);
     if (a->publisher)
         sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, detail);
+    sc_control_poke(a->control);
     pthread_mutex_unlock(&a->lease_lock);
 }
 
@@ -109,12 +114,32 @@ static void stop_publisher(struct agent *a)
     sc_publisher_stop(publisher, 500);
 }
 
+static int start_control(struct agent *a, struct sc_error *err)
+{
+    struct sc_control_config config = {.nats = &a->nats, .appliance_id = a->settings->appliance_id, .fence = &a->fence, .registry = a->registry,
+                                       .publisher = a->publisher, .io_threads = a->io_count, .started_real_ms = sc_real_ms(), .on_request = a->on_request};
+    struct sc_control *control = sc_control_start(&config, err);
+    pthread_mutex_lock(&a->lease_lock);
+    a->control = control;
+    pthread_mutex_unlock(&a->lease_lock);
+    return control ? 0 : -1;
+}
+
+static void stop_control(struct agent *a)
+{
+    pthread_mutex_lock(&a->lease_lock);
+    struct sc_control *control = a->control;
+    a->control = NULL;
+    pthread_mutex_unlock(&a->lease_lock);
+    sc_control_stop(control);
+}
+
 static int start_io(struct agent *a, struct sc_error *err)
 {
     unsigned count = (unsigned)a->settings->io_threads;
     for (; a->io_count < count && a->io_count < MAX_IO_THREADS; a->io_count++) {
         struct sc_io_config config = {a->settings, a->publisher, a->reader, a->status, &a->retiring, a->settings->appliance_id, a->io_count, count,
-                                      a->board};
+                                      a->board, a->on_request};
         a->ios[a->io_count] = sc_io_start(&config, err);
         if (!a->ios[a->io_count])
             return -1;
@@ -126,7 +151,7 @@ static int start_io(struct agent *a, struct sc_error *err)
 static int open_admin(struct agent *a, struct sc_error *err)
 {
     const char *listen = a->settings->admin_listen;
-    if (!listen[0])
+    if (!listen[0] || a->on_request)
         return 0;
     a->board = sc_board_new((unsigned)a->settings->io_threads);
     if (!a->board)
@@ -172,9 +197,9 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
     if (open_admin(a, err) || sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
         !(a->status = sc_status_writer_start(&a->nats, &a->fence, err)) || start_io(a, err))
         return -1;
-    a->registry = sc_registry_new(s, cli->plugins, a->ios, a->io_count, a->status, s->appliance_id);
+    a->registry = sc_registry_new(s, cli->plugins, a->ios, a->io_count, a->on_request ? NULL : a->status, s->appliance_id);
     watch.arg = a->registry;
-    if (!a->registry || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)) ||
+    if (!a->registry || start_control(a, err) || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)) ||
         start_admin(a, err))
         return -1;
     return 0;
@@ -183,6 +208,7 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
 /* In reverse; within 5 s in all. */
 static void stop(struct agent *a)
 {
+    stop_control(a);
     a->admin = sc_admin_stop(a->admin);
     a->watch = sc_watch_stop(a->watch);
     for (unsigned i = 0; i < a->io_count; i++)
@@ -217,6 +243,8 @@ static void heartbeat(struct agent *a)
         oldest = turned < oldest ? turned : oldest;
     }
     bool ok = now - oldest < 30000;
+    if (a->on_request) /* it says nothing of the agent that should run */
+        return;
     sc_publisher_facts(a->publisher, &facts);
     snprintf(detail, sizeof detail, "io threads turned %lld ms ago", (long long)(now - oldest));
     if (sc_health_write(a->settings->run_dir, ok, facts.state == SC_BROKER_READY ? "connected" : facts.text, detail, &err))
@@ -242,6 +270,7 @@ static int run_agent(struct sc_cli *cli)
     enum sc_level level = SC_INFO;
     sigset_t signals;
     agent.settings = &cli->settings;
+    agent.on_request = cli->on_request;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

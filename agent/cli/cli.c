@@ -106,8 +106,10 @@ static int run_command(struct sc_cli *cli, const struct line *line, int (*run_ag
     int (*run)(struct sc_cli *) = cli->command->run ? cli->command->run : run_agent;
     if (!run)
         return sc_say(SC_EXIT_USAGE, "%s is not part of this program", cli->command->name);
-    if (!cli->command->run && cli->argc)
-        return sc_usage_error(cli, "unknown argument \"%s\"", cli->argv[0]);
+    struct sc_args args SC_AUTO_ARGS = {0};
+    if (!cli->command->run && sc_args_read(cli, &args))
+        return SC_EXIT_USAGE;
+    cli->on_request = sc_args_get(&args, "on-request") != NULL;
     int rc = prepare(cli, line);
     if (rc == 0)
         rc = run(cli);
@@ -133,7 +135,7 @@ static int dispatch(struct line *line, char *argv0, int (*run_agent)(struct sc_c
         line->kept[line->kept_count++] = version;
     if (line->help)
         return sc_help_on(line->kept, line->kept_count);
-    struct sc_cli cli = {.argv0 = argv0, .json = line->json};
+    struct sc_cli cli = {.argv0 = argv0, .json = line->json, .options = line->options, .option_count = line->option_count};
     cli.command = sc_command_find(line->kept, line->kept_count, &words);
     if (!cli.command && line->kept_count && line->kept[0][0] == '-')
         return sc_say(SC_EXIT_USAGE, "unknown option %s: `signal-client help` lists the commands, `signal-client config` the settings",

@@ -10,6 +10,9 @@ struct sc_cli {
     struct sc_plugins *plugins;    /* loaded when row.plugins */
     const struct sc_command *command; /* that runs */
     bool json;                     /* --json */
+    bool on_request;               /* `run --on-request` */
+    const struct sc_option *options; /* settings that the command line gave, for a process of its own (ask.c) */
+    size_t option_count;
     int argc;                      /* what is left for the command */
     char **argv;
 };

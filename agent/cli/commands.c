@@ -102,9 +102,16 @@ static const struct sc_option_row help_options[] = {
 
 static const struct sc_option_row status_options[] = {{"watch", NULL, "refreshed until Ctrl-C"}, {0}};
 static const struct sc_option_row poll_options[] = {
-    {"data-type", "TYPE", "only this data type", "all", SC_COMPLETE_DATA_TYPES},
-    {"dry-run", NULL, "nothing is published"},
-    {"trace", NULL, "requests, replies and decisions, without secrets"},
+    {"data-type", "TYPE", "only this data type", "all that are enabled", SC_COMPLETE_DATA_TYPES, .repeats = true},
+    {"dry-run", NULL, "a walk beside the live one: nothing is published, saved or made at the vendor"},
+    {"trace", NULL, "requests, replies and decisions as they come, without secrets"},
+    {"limit", "N", "end behind the page in which N records have been read", "to the end of the walk"},
+    {"from", "TIME", "with --dry-run: begin here, 2026-11-22T10:15:00Z", "where the live walk stands"},
+    {0},
+};
+
+static const struct sc_option_row run_options[] = {
+    {"on-request", NULL, "polls nothing by itself, only what commands ask for; they start it where no agent runs"},
     {0},
 };
 static const struct sc_option_row backfill_options[] = {{"from", "TIME", "begin"}, {"to", "TIME", "end"}, {0}};
@@ -115,6 +122,7 @@ const struct sc_command sc_commands[] = {
     {
         .name = "run",
         .group = SC_GROUP_RUN,
+        .options = run_options,
         .summary = "The agent: polls all integrations and publishes their records until it is stopped",
         .notes = "It needs NATS with JetStream. SIGTERM and SIGINT end it within 5 s; the log goes to stderr.\n",
         .examples = "  signal-client run\n"
@@ -318,10 +326,16 @@ const struct sc_command sc_commands[] = {
         .words = "NAME",
         .candidates = SC_COMPLETE_INTEGRATIONS,
         .options = poll_options,
-        .summary = "One poll now",
-        .examples = "  signal-client poll okta-prod\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .summary = "One poll now, told as it happens; with --dry-run without any effect",
+        .notes = "The agent that holds the lease does it; where none runs, one is started for this command. Waits are ended, but for those that\n"
+                 "the vendor or its budget set: these are told and waited for. Ctrl-C ends the looking, not the poll. --json prints one object\n"
+                 "a line: {\"line\":…}, {\"trace\":…}, and {\"end\":…} last.\n",
+        .examples = "  signal-client poll okta-prod\n"
+                    "  signal-client poll okta-prod --data-type system_log --dry-run --limit 100\n"
+                    "  signal-client poll okta-prod --dry-run --trace --json | jq -c 'select(.trace)'\n",
+        .bad = "something failed: the line says what, why and what to do",
+        .json = true,
+        .run = sc_command_poll,
     },
     {
         .name = "checkpoint",

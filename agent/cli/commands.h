@@ -31,6 +31,7 @@ int sc_command_integrations_import(struct sc_cli *cli);
 int sc_command_connectors_list(struct sc_cli *cli);
 int sc_command_connectors_show(struct sc_cli *cli);
 int sc_command_tail(struct sc_cli *cli);
+int sc_command_poll(struct sc_cli *cli);
 int sc_command_seal(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
 int sc_command_health(struct sc_cli *cli);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #define IDLE_MS       1000
-#define STOP_GRACE_MS 700
-#define STOP_LIMIT_MS 1000
+#define STOP_GRACE_MS 400
+#define STOP_LIMIT_MS 500
 #define FLUSH_MS      300
 
 struct request {

@@ -25,7 +25,7 @@ struct sc_service_config {
 
 struct sc_service;
 struct sc_service *sc_service_start(const struct sc_service_config *config, struct sc_error *err);
-/* The thread ends, after one more turn where it is connected (goodbyes are sent then), within a second. Returns NULL. */
+/* The thread ends, after one more turn where it is connected (goodbyes are sent then), within half a second. Returns NULL. */
 struct sc_service *sc_service_stop(struct sc_service *service);
 void sc_service_poke(struct sc_service *service); /* any thread: ends the wait */
 bool sc_service_stopping(struct sc_service *service);

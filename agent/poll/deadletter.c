@@ -44,7 +44,7 @@ struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err
     unsigned char random[8];
     char hex[17];
     struct sc_dead_letter *letter = calloc(1, sizeof *letter);
-    if (!letter || !(letter->dir = sc_dup(dir))) {
+    if (!letter || (dir && !(letter->dir = sc_dup(dir)))) {
         free(letter);
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dead letter");
         return NULL;
@@ -55,6 +55,8 @@ struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dead letter");
         return sc_dead_letter_drop(letter);
     }
+    if (!dir)
+        return letter;
     if (mkdir(dir, 0700) && errno != EEXIST)
         cannot(err, dir, "cannot be made");
     letter->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -76,7 +78,7 @@ struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err
 int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t len, struct sc_error *err)
 {
     sc_sha256_add(letter->hash, bytes, len);
-    while (len) {
+    while (len && letter->dir) {
         ssize_t n = write(letter->fd, bytes, len);
         if (n < 0 && errno == EINTR)
             continue;

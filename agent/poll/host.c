@@ -1,5 +1,5 @@
 /* The services that a connector may ask for (include/signal/connector.h). io thread of the poller; nothing here does I/O. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,14 +26,21 @@ static const char *host_setting(const struct sc_host *host, const char *name)
     return sc_integration_value(poller(host)->inst->config, name);
 }
 
+static uint32_t reach_back(const struct sc_host *host, int64_t to_ms)
+{
+    int64_t since = host_now(host) - to_ms;
+    return since <= 0 ? 1 : since / 1000 + 1 < UINT32_MAX ? (uint32_t)(since / 1000 + 1) : UINT32_MAX;
+}
+
 static uint32_t host_lookback_s(const struct sc_host *host)
 {
     const struct sc_poller *p = poller(host);
     const struct sc_integration_type *type = &p->inst->config->types[p->index];
+    if (p->errand && p->errand->from_ms != SC_TIME_NONE)
+        return reach_back(host, p->errand->from_ms);
     if (!p->never || type->start_ms == SC_TIME_NONE)
         return type->lookback_s;
-    int64_t since_start = host_now(host) - type->start_ms;
-    return since_start <= 0 ? 1 : since_start / 1000 + 1 < UINT32_MAX ? (uint32_t)(since_start / 1000 + 1) : UINT32_MAX;
+    return reach_back(host, type->start_ms);
 }
 
 static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
@@ -232,7 +239,7 @@ static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
     sc_time_rfc3339(from_ms, from);
     sc_time_rfc3339(to_ms, to);
     sc_poller_add_gap(p, from, to, sc_reason_code(SC_REASON_RETENTION_PASSED), true);
-    SC_LOG_EACH(SC_ERROR, &cx, NULL, "%s: %s to %s can no longer be asked from the vendor: recorded as a gap; %s", sc_reason_code(SC_REASON_RETENTION_PASSED), from, to,
+    SC_LOG_EACH(sc_is_dry(p) ? SC_DEBUG : SC_ERROR, &cx, NULL, "%s: %s to %s can no longer be asked from the vendor: recorded as a gap; %s", sc_reason_code(SC_REASON_RETENTION_PASSED), from, to,
            sc_reason_row(SC_REASON_RETENTION_PASSED)->advice);
 }
 

@@ -1,4 +1,4 @@
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,9 @@
 enum {
     MAIL_APPLY = SC_MAIL_POLL + 1,
     MAIL_REMOVE,
-    MAIL_REFUSED
+    MAIL_REFUSED,
+    MAIL_CANCEL,
+    MAIL_ASK
 };
 
 struct order {
@@ -15,6 +17,7 @@ struct order {
     struct sc_integration *integration;
     char *name, *why;
     bool forget_status;
+    uint64_t id; /* of what was asked */
 };
 
 static void order_free(struct order *order)
@@ -27,7 +30,7 @@ static void order_free(struct order *order)
 
 struct sc_log_cx sc_poller_cx(const struct sc_poller *p)
 {
-    return (struct sc_log_cx){p->inst->config->connector->name, p->inst->config->name, p->type->name};
+    return (struct sc_log_cx){p->inst->config->connector->name, p->inst->config->name, p->label ? p->label : p->type->name};
 }
 
 uint64_t sc_io_random(struct sc_io *io)
@@ -144,16 +147,21 @@ static char *encoded(const char *a, const char *b, const char *c)
     return sc_header_encode(sc_str_of(plain), out, sizeof out) ? sc_dup(out) : NULL;
 }
 
-static void poller_free(struct sc_poller *p)
+void sc_poller_free(struct sc_poller *p)
 {
     if (!p)
         return;
+    struct sc_news gone = {.what = SC_HEARD_GONE, .until_real = SC_TIME_NONE, .detail = "the integration was removed or moved meanwhile", .advice = ""};
+    sc_listeners_last(p, &gone);
     struct sc_heap *heap = &p->inst->io->heap;
     sc_heap_remove(heap, &p->timer);
     sc_heap_remove(heap, &p->flush_timer);
     sc_heap_remove(heap, &p->save_timer);
-    if (p->batch)
+    if (p->batch && !p->errand)
         sc_publisher_batch_put(p->inst->io->config.publisher, p->batch);
+    sc_errand_free(p);
+    sc_buf_done(&p->trace_body);
+    free(p->label);
     sc_save_forget(p);
     sc_host_release(p);
     sc_notices_done(&p->notices);
@@ -187,7 +195,7 @@ static void poller_free(struct sc_poller *p)
     free(p);
 }
 
-static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
+struct sc_poller *sc_poller_new(struct sc_instance *inst, unsigned index)
 {
     struct sc_poller *p = calloc(1, sizeof *p);
     const struct sc_integration *config = inst->config;
@@ -224,7 +232,7 @@ static struct sc_poller *poller_new(struct sc_instance *inst, unsigned index)
     sc_buf_init(&p->spill, (size_t)inst->io->config.settings->http_max_record_bytes + 65536);
     sc_cutter_describe(p);
     if (!p->key || !p->prefix || !p->ce_source || !p->ce_type) {
-        poller_free(p);
+        sc_poller_free(p);
         return NULL;
     }
     return p;
@@ -259,8 +267,13 @@ static void retiring(struct sc_retiring *r, const char *name, bool add)
 
 static void instance_free(struct sc_instance *inst)
 {
+    while (inst->errands) {
+        struct sc_poller *p = inst->errands;
+        inst->errands = p->errand->next;
+        sc_poller_free(p);
+    }
     for (unsigned i = 0; i < inst->poller_count; i++)
-        poller_free(inst->pollers[i]);
+        sc_poller_free(inst->pollers[i]);
     sc_heap_remove(&inst->io->heap, &inst->status_timer);
     free(inst->pollers);
     free(inst->refused);
@@ -280,7 +293,7 @@ static bool is_done(const struct sc_instance *inst)
         if (p->out || open)
             return false;
     }
-    return true;
+    return sc_errands_done(inst);
 }
 
 static struct sc_instance *instance_named(struct sc_io *io, const char *name)
@@ -296,6 +309,7 @@ static void on_instance_reap(struct sc_io *io)
 {
     for (struct sc_instance **at = &io->instances; *at;) {
         struct sc_instance *inst = *at;
+        sc_errands_reap(inst);
         if (inst->retired && is_done(inst)) {
             *at = inst->next;
             if (inst->forget_status && !instance_named(io, inst->config->name)) /* not when it was put again meanwhile */
@@ -317,6 +331,7 @@ static void instance_retire(struct sc_instance *inst, bool forget_status)
     inst->retired = true;
     inst->forget_status = forget_status;
     retiring(inst->io->config.retiring, inst->config->name, true);
+    sc_errands_end(inst, "the integration was removed or moved meanwhile");
     for (unsigned i = 0; i < inst->poller_count; i++) {
         inst->pollers[i]->retired = true;
         inst->pollers[i]->stopping_save = true;
@@ -346,7 +361,7 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
     inst->pollers = calloc(config->type_count ? config->type_count : 1, sizeof *inst->pollers);
     bool good = inst->credential && inst->pollers;
     for (unsigned i = 0; good && i < config->type_count; i++) {
-        inst->pollers[i] = poller_new(inst, i);
+        inst->pollers[i] = sc_poller_new(inst, i);
         good = inst->pollers[i] != NULL;
         inst->poller_count += good;
     }
@@ -370,8 +385,7 @@ static void say_warnings(const struct sc_integration *config)
     }
 }
 
-/* A put ends waits caused by authentication, configuration and failures; never one that the vendor or the budget set. */
-static void end_waits(struct sc_poller *p, bool new_credential)
+void sc_poller_end_waits(struct sc_poller *p, bool at_once, const char *said)
 {
     enum sc_class cls = sc_reason_class(p->hold.reason);
     struct sc_log_cx cx = sc_poller_cx(p);
@@ -380,11 +394,11 @@ static void end_waits(struct sc_poller *p, bool new_credential)
         p->hold = (struct sc_hold){0};
         p->attempts = 0;
     }
-    if (p->phase == SC_IDLE && (new_credential || p->due_ms > p->inst->io->now))
+    if (p->phase == SC_IDLE && (at_once || p->due_ms > p->inst->io->now))
         p->due_ms = p->inst->io->now;
     enum sc_class told = sc_reason_class(p->facts.reason);
     if (told == SC_CLASS_AUTH || told == SC_CLASS_CONFIG) /* the next refusal is told anew, though it may be the same */
-        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "asks again with what was just saved", NULL);
+        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, said, NULL);
     p->first_poll = true;
     sc_poller_wake(p);
 }
@@ -407,6 +421,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     struct sc_credential *credential = credential_of(inst->source, config->credential_key);
     struct sc_log_cx cx = {config->connector->name, config->name, NULL};
     bool changed = credential && credential != inst->credential;
+    sc_errands_end(inst, "the integration was saved meanwhile: ask again");
     struct sc_integration *old = inst->config;
     for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
         sc_poller_ask_anew(inst->pollers[i]);
@@ -422,7 +437,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     override_budgets(inst);
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
     for (unsigned i = 0; i < inst->poller_count; i++)
-        end_waits(inst->pollers[i], changed);
+        sc_poller_end_waits(inst->pollers[i], changed, "asks again with what was just saved");
     sc_status_touch(inst, true);
 }
 
@@ -459,6 +474,8 @@ static void take_order(struct sc_io *io, struct order *order)
     struct sc_instance *inst = order->name ? instance_named(io, order->name) : NULL;
     if (order->mail.kind == MAIL_APPLY) {
         apply(io, order->integration);
+    } else if (order->mail.kind == MAIL_CANCEL) {
+        sc_asked_cancel(io, order->id, order->why);
     } else if (order->mail.kind == MAIL_REMOVE && inst) {
         retire_and_judge(inst, order->forget_status);
     } else if (order->mail.kind == MAIL_REFUSED && inst) {
@@ -492,6 +509,8 @@ static void broker_news(struct sc_io *io, struct sc_broker_news *news)
             }
             sc_poller_wake(p);
         }
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+            sc_poller_wake(p);
     }
 }
 
@@ -524,6 +543,9 @@ static void dispatch(struct sc_io *io, struct sc_mail *mail)
     case SC_MAIL_POLL:
         sc_poller_loaded(((struct sc_recover *)mail)->owner, (struct sc_recover *)mail);
         break;
+    case MAIL_ASK:
+        sc_asked_take(io, (struct sc_ask *)mail);
+        break;
     default:
         take_order(io, (struct order *)mail);
     }
@@ -541,11 +563,14 @@ static bool anything_out(const struct sc_io *io)
 static void begin_stop(struct sc_io *io)
 {
     io->stopping = true;
+    sc_asked_cancel(io, 0, "the agent stops");
     for (struct sc_instance *i = io->instances; i; i = i->next) {
         for (unsigned k = 0; k < i->poller_count; k++) {
             i->pollers[k]->stopping_save = true;
             sc_poller_wake(i->pollers[k]);
         }
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+            sc_poller_wake(p);
     }
 }
 
@@ -602,6 +627,8 @@ static void drop_mail(struct sc_io *io)
             sc_recover_free((struct sc_recover *)mail);
         else if (mail->kind == SC_MAIL_BROKER)
             free(mail);
+        else if (mail->kind == MAIL_ASK)
+            sc_ask_free((struct sc_ask *)mail);
         else if (mail->kind >= MAIL_APPLY)
             order_free((struct order *)mail);
         mail = next;
@@ -614,6 +641,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
         return NULL;
     sc_http_adopt(io->http); /* its thread has ended */
     drop_mail(io);
+    sc_asked_cancel(io, 0, "the agent stops");
     while (io->instances) {
         struct sc_instance *next = io->instances->next;
         instance_free(io->instances);
@@ -737,6 +765,21 @@ void sc_io_refused(struct sc_io *io, const char *name, uint64_t rev, const char 
     char text[400];
     snprintf(text, sizeof text, "revision %llu is not in use: %s", (unsigned long long)rev, why);
     post_order(io, MAIL_REFUSED, NULL, name, text, false);
+}
+
+void sc_io_ask(struct sc_io *io, struct sc_ask *ask)
+{
+    ask->mail.kind = MAIL_ASK;
+    sc_mailbox_return(&io->box, &ask->mail);
+}
+
+void sc_io_cancel(struct sc_io *io, uint64_t id, const char *why)
+{
+    struct order *order = calloc(1, sizeof *order);
+    if (!order)
+        return; /* who asked is heard no more: it ends by itself */
+    *order = (struct order){.mail.kind = MAIL_CANCEL, .why = sc_dup(why), .id = id};
+    sc_mailbox_return(&io->box, &order->mail);
 }
 
 int64_t sc_io_turned_at(const struct sc_io *io)

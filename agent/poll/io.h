@@ -25,6 +25,7 @@ struct sc_io_config {
     const char *agent; /* appliance id */
     unsigned index, threads;
     struct sc_board *board; /* NULL: nobody counts */
+    bool on_request;        /* nothing is polled but what somebody asks for (poll/ask.h) */
 };
 
 struct sc_io;

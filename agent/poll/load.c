@@ -1,5 +1,5 @@
 /* Learning where a data type stands: the job for the reader's thread (recover.h) goes out, what it found is taken in. io thread of the poller. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 
@@ -48,7 +48,7 @@ void sc_poller_load(struct sc_poller *p)
 /* Before a fall-back by time: what the stream holds from the lowest place that this data type may go back to. */
 void sc_poller_read_back(struct sc_poller *p)
 {
-    struct sc_recover *job = p->type->overlap_s && !p->job ? new_job(p, SC_RECOVER_READBACK) : NULL;
+    struct sc_recover *job = p->type->overlap_s && !p->job && !sc_is_dry(p) ? new_job(p, SC_RECOVER_READBACK) : NULL;
     if (!job)
         return;
     job->from_seq = p->cp.floor.walk;
@@ -66,6 +66,11 @@ json_t *sc_gap_new(const struct sc_poller *p, const char *from, const char *to, 
 
 void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain)
 {
+    SC_TRACE(p, "decision", NULL, "a gap from %s to %s, %s", from, to, reason);
+    if (sc_is_dry(p)) {
+        p->errand->gaps++;
+        return;
+    }
     if (!p->cp.gaps)
         p->cp.gaps = json_array();
     if (!p->cp.gaps || json_array_size(p->cp.gaps) >= SC_GAPS_MAX)

@@ -1,5 +1,5 @@
 /* The life of one data type: phases, waits, the walk. io thread of its source. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +12,13 @@ void sc_poller_phase(struct sc_poller *p, enum sc_phase phase)
     if (p->phase == phase)
         return;
     SC_LOG(SC_DEBUG, &cx, NULL, "%s -> %s", phase_names[p->phase], phase_names[phase]);
-    if (phase == SC_WALKING)
+    if (phase == SC_WALKING && !p->errand) /* errands are few, and take no other's place */
         p->inst->io->walking++;
-    else if (p->phase == SC_WALKING)
+    else if (p->phase == SC_WALKING && !p->errand)
         p->inst->io->walking--;
     p->phase = phase;
-    sc_status_touch(p->inst, false);
+    if (!p->errand)
+        sc_status_touch(p->inst, false);
 }
 
 void sc_poller_wake(struct sc_poller *p)
@@ -40,11 +41,20 @@ void sc_poller_unpause(struct sc_poller *p)
         sc_poller_wake(p);
 }
 
+bool sc_poller_is_enabled(const struct sc_poller *p)
+{
+    const struct sc_integration *config = p->inst->config;
+    return !p->retired && config->enabled && config->types[p->index].enabled;
+}
+
 bool sc_poller_should_run(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
-    const struct sc_integration *config = p->inst->config;
-    return !p->retired && !io->stopping && config->enabled && config->types[p->index].enabled && !io->config.settings->offline_mode;
+    if (io->stopping || io->config.settings->offline_mode)
+        return false;
+    if (p->errand)
+        return !p->retired;
+    return sc_poller_is_enabled(p) && (!io->config.on_request || p->listeners);
 }
 
 /* ---- what is told -------------------------------------------------------------------------------------------------------------- */
@@ -97,8 +107,11 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
     if (reason != SC_REASON_OK && detail)
-        log_trouble(p, changed || row->level >= SC_WARN ? row->level : SC_DEBUG);
-    sc_status_touch(p->inst, changed);
+        log_trouble(p, !p->errand && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
+    if (!p->errand)
+        sc_status_touch(p->inst, changed);
+    if (p->listeners)
+        sc_listeners_said(p, reason, until_real, detail);
 }
 
 /* ---- the walk ---------------------------------------------------------------------------------------------------------------------- */
@@ -122,9 +135,13 @@ static void begin_walk(struct sc_poller *p)
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     sc_request_forget_asked(p);
     p->again = 0;
-    p->left = false;
+    p->left = p->limited = false;
+    if (sc_is_dry(p)) /* nothing is saved before anything */
+        p->anchored = true;
     p->budget_wait_ms = p->nats_wait_ms = 0;
     sc_poller_phase(p, SC_WALKING);
+    if (p->traced)
+        sc_trace_begin(p);
 }
 
 /* A frozen gap goes out as a page of its own before anything else, so that it is acknowledged before the position passes it. */
@@ -362,9 +379,15 @@ static void end_walk(struct sc_poller *p)
     struct sc_io *io = p->inst->io;
     int64_t interval = p->inst->config->types[p->index].interval_ms;
     SC_FAULT("walk.closed");
+    if (sc_is_dry(p)) {
+        sc_listeners_walked(p);
+        return;
+    }
     p->facts.last_poll = sc_real_ms();
     p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
     p->counts.polls[p->walk_failed ? SC_POLL_INCOMPLETE : SC_POLL_SUCCESS]++;
+    if (p->limited)
+        log_walk(p);
     if (!p->walk_failed) {
         p->facts.last_success = p->facts.last_poll;
         if (p->cp.waits && json_object_size(p->cp.waits)) {
@@ -380,6 +403,8 @@ static void end_walk(struct sc_poller *p)
     json_decref(p->walk);
     p->walk = NULL;
     sc_poller_phase(p, SC_IDLE);
+    if (p->listeners)
+        sc_listeners_walked(p);
     sc_poller_wake(p);
     for (struct sc_instance *i = io->instances; i; i = i->next) { /* a place is free */
         for (unsigned k = 0; k < i->poller_count; k++) {
@@ -408,7 +433,7 @@ static void close_walk(struct sc_poller *p)
 
 static bool broker_ready(const struct sc_poller *p)
 {
-    return p->inst->io->broker.state == SC_BROKER_READY;
+    return p->inst->io->broker.state == SC_BROKER_READY || sc_is_dry(p);
 }
 
 static bool name_is_retiring(const struct sc_poller *p)
@@ -426,7 +451,7 @@ static void step_off(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
     if (!sc_poller_should_run(p)) {
-        if (p->retired || io->stopping)
+        if (p->retired || io->stopping || (io->config.on_request && sc_poller_is_enabled(p)))
             return;
         bool offline = io->config.settings->offline_mode;
         sc_poller_say(p, offline ? SC_REASON_OFFLINE : SC_REASON_DISABLED, SC_TIME_NONE,
@@ -498,12 +523,22 @@ static void step_idle(struct sc_poller *p)
         return;
     }
     uint32_t most = (uint32_t)io->config.settings->poll_max_concurrent / io->config.threads;
-    if (io->walking >= (most ? most : 1)) {
+    if (io->walking >= (most ? most : 1) && !p->errand) {
         sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "due, waits for one of the polls that are under way to end (poll.max_concurrent)", NULL);
         return;
     }
     begin_walk(p);
     sc_poller_wake(p);
+}
+
+/* Behind the page in which as much has been read as somebody wanted. The next poll goes on from there. */
+static bool limit_reached(struct sc_poller *p)
+{
+    if (p->page || (!p->limited && !((p->listeners || p->errand) && p->walk_pages && sc_listeners_have_enough(p))))
+        return false;
+    p->limited = p->walk_failed = true;
+    close_walk(p);
+    return true;
 }
 
 bool sc_poller_capped(struct sc_poller *p)
@@ -541,7 +576,7 @@ static void step_walking(struct sc_poller *p)
     }
     if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES)
         return;
-    if (!p->page && sc_poller_capped(p))
+    if (!p->page && (limit_reached(p) || sc_poller_capped(p)))
         return;
     if (p->child.passing) {
         sc_child_pass(p);
@@ -549,7 +584,7 @@ static void step_walking(struct sc_poller *p)
     }
     if (gap_under_way(p))
         return;
-    int64_t until = sc_poller_not_before(p, &hold);
+    int64_t until = sc_is_dry(p) ? sc_dry_not_before(p) : sc_poller_not_before(p, &hold);
     if (until > io->now) {
         if (hold && hold != &p->hold && p->facts.reason != hold->reason)
             sc_poller_say(p, hold->reason, hold->until_real, "another data type of the same source or credential met it; waits with it", NULL);
@@ -583,6 +618,8 @@ void sc_poller_step(struct sc_poller *p)
     struct sc_io *io = p->inst->io;
     if (io->stopping)
         sc_leave_cancel(p);
+    if (p->errand && sc_errand_step(p))
+        return;
     if (p->loaded && p->generation != io->broker.generation && broker_ready(p)) {
         sc_poller_reset(p);
         return;

@@ -70,12 +70,17 @@ struct sc_token {
     char host[80];          /* of the endpoint, and the end of the client's id: for people */
     struct sc_timer deadline; /* of the call */
     bool overdue;
+    bool for_dry;           /* the call was begun for a dry walk: what comes of it holds nobody else */
     int64_t refusals[SC_TOKEN_REFUSALS]; /* when tokens were renewed for a 401, oldest first from refusal_head */
     uint32_t refusal_head;
     uint32_t attempts, throttles;
     struct sc_hold hold;
     char detail[420], advice[256]; /* of the hold */
 };
+
+struct sc_listener; /* errand.h */
+struct sc_errand;
+struct sc_asked;
 
 struct sc_credential {
     struct sc_credential *next;
@@ -85,6 +90,7 @@ struct sc_credential {
     int64_t good_at;        /* the newest one, and whose */
     const void *good_by;
     struct sc_hold hold;    /* authentication */
+    int64_t tried_ms;       /* the newest try by hand while it was in trouble, monotonic */
     struct sc_token *tokens;
 };
 
@@ -330,6 +336,15 @@ struct sc_poller {
     int64_t budget_wait_ms, nats_wait_ms, pause_began;
     int64_t budget_counted; /* the wait for the budget is counted up to here, monotonic */
     struct sc_poll_counts counts;
+
+    /* asked for by hand (errand.h) */
+    struct sc_listener *listeners;
+    uint32_t traced;        /* of them: those that want each step */
+    struct sc_buf trace_body; /* for them: the beginning of the body under way */
+    uint64_t trace_bytes;   /* of the body so far */
+    struct sc_errand *errand; /* NULL: this is the live walk */
+    char *label;            /* of an errand: in the log in the data type's place */
+    bool limited;           /* the walk ends here, as a listener wanted */
 };
 
 struct sc_instance {
@@ -341,6 +356,8 @@ struct sc_instance {
     struct sc_poller **pollers;
     unsigned poller_count;
     bool retired, forget_status;
+    bool polled_by_hand;    /* somebody asked for a live poll: where nothing is polled otherwise, this one's status is true */
+    struct sc_poller *errands; /* walks beside the live ones (errand.h) */
     char *refused;          /* why the newest put is not in use */
     struct sc_notices notices;
     struct sc_timer status_timer;
@@ -364,6 +381,7 @@ struct sc_io {
     _Atomic int64_t turned_at;
     _Atomic int stop;       /* 1: wind up; 2: at once */
     bool stopping;
+    struct sc_asked *asked; /* what others wait for (errand.h) */
     int64_t now;            /* monotonic, once a turn */
     int64_t shown_at;       /* newest page on the board, monotonic */
     uint64_t dead_letters;
@@ -371,6 +389,8 @@ struct sc_io {
 
 /* poller.c: phases and steps */
 void sc_poller_step(struct sc_poller *p);
+struct sc_poller *sc_poller_new(struct sc_instance *inst, unsigned index); /* io.c; NULL: out of memory */
+void sc_poller_free(struct sc_poller *p);
 void sc_poller_wake(struct sc_poller *p); /* a step in the next turn */
 void sc_poller_unpause(struct sc_poller *p);
 void sc_poller_reset(struct sc_poller *p);    /* forgets everything that is not in the buckets; loads again */
@@ -381,6 +401,9 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t wait_unt
 void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail, const char *advice);
 void sc_poller_page_done(struct sc_poller *p); /* pops covered pages, goes on */
 bool sc_poller_should_run(const struct sc_poller *p);
+bool sc_poller_is_enabled(const struct sc_poller *p); /* somebody wants this data type polled, whether it can be now or not */
+/* A put, or a poll by hand, ends waits caused by authentication, configuration and failures; never one that the vendor or the budget set. */
+void sc_poller_end_waits(struct sc_poller *p, bool at_once, const char *said);
 /* A letter that cannot be kept: everything is read again when the wait is over. */
 void sc_poller_stop_for_letters(struct sc_poller *p, const struct sc_error *err);
 bool sc_poller_capped(struct sc_poller *p); /* the walk has taken as long as one may: it ends */
@@ -530,6 +553,28 @@ void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev);
 extern const struct sc_host_api sc_host_services;
 void sc_host_release(struct sc_poller *p); /* frees the arena */
 
+/* errand.c, dry.c, listen.c: what the rest of the walk asks of them (errand.h has the whole) */
+bool sc_is_dry(const struct sc_poller *p);
+void sc_listeners_said(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail);
+bool sc_listeners_have_enough(const struct sc_poller *p); /* the walk ends behind this page */
+void sc_listeners_walked(struct sc_poller *p);            /* it is over */
+
+/* trace.c: each step, for listeners that want it; nothing is composed where there is none. `more` (taken) holds members beside the text. */
+void sc_trace(struct sc_poller *p, const char *kind, json_t *more, const char *fmt, ...) SC_PRINTF(4, 5);
+#define SC_TRACE(p, kind, more, ...)                                                                                                                \
+    do {                                                                                                                                            \
+        if ((p)->traced)                                                                                                                            \
+            sc_trace((p), (kind), (more), __VA_ARGS__);                                                                                             \
+    } while (0)
+void sc_trace_request(struct sc_poller *p, const struct sc_request *rq, const char *url, char *const lines[]);
+void sc_trace_body(struct sc_poller *p, const char *bytes, size_t len); /* a part of the body has come */
+void sc_trace_response(struct sc_poller *p, struct sc_transfer *transfer, const struct sc_http_result *result);
+void sc_trace_page(struct sc_poller *p, const struct sc_open_page *page);
+void sc_trace_begin(struct sc_poller *p); /* of a walk */
+void sc_trace_saved(struct sc_poller *p);
+/* To all that share it. */
+void sc_trace_token(const struct sc_token *t, const char *fmt, ...) SC_PRINTF(2, 3);
+
 /* show.c: what is counted, and the page on the board */
 void sc_show_request(struct sc_source *source, const struct sc_http_result *result);
 void sc_show_budget_wait(struct sc_poller *p, int64_t until_ms);
@@ -555,7 +600,7 @@ void sc_status_touch(struct sc_instance *inst, bool urgent);
 void sc_status_fire(struct sc_timer *timer, void *arg);
 
 /* deadletter.c */
-struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err);
+struct sc_dead_letter *sc_dead_letter_open(const char *dir, struct sc_error *err); /* NULL: nowhere; it takes bytes, and may only be dropped */
 int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t len, struct sc_error *err);
 /* Durable under the name and a hash of the bytes, or already there (then *ret_known). ret_file (300 bytes) is the name. The letter is gone either
  * way. */

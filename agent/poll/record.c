@@ -1,5 +1,5 @@
 /* From the cutter to the publisher: bytes of a record go straight into a batch, its identity decides. io thread of the poller. */
-#include "poll/record.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 
@@ -34,6 +34,8 @@ static bool over_bound(const struct sc_poller *p)
 bool sc_record_take_batch(struct sc_poller *p, uint32_t need)
 {
     struct sc_io *io = p->inst->io;
+    if (sc_is_dry(p))
+        return sc_dry_take_batch(p, need);
     if (over_bound(p)) {
         sc_save_want(p);
         return false;
@@ -58,6 +60,10 @@ void sc_record_post(struct sc_poller *p)
     struct sc_batch *batch = p->batch;
     if (!batch)
         return;
+    if (sc_is_dry(p)) {
+        sc_dry_give_batch(p);
+        return;
+    }
     p->batch = NULL;
     if (batch->count == 0) {
         sc_publisher_batch_put(p->inst->io->config.publisher, batch);
@@ -141,7 +147,7 @@ static int on_begin(void *arg)
 /* The record will not fit into a message: what is here and what comes goes to a file. */
 static int begin_dead(struct sc_poller *p)
 {
-    p->dead = sc_dead_letter_open(p->inst->io->config.settings->dead_letter_dir, &p->cut_error);
+    p->dead = sc_dead_letter_open(sc_is_dry(p) ? NULL : p->inst->io->config.settings->dead_letter_dir, &p->cut_error);
     if (!p->dead)
         return -1;
     if (p->batch) {
@@ -273,6 +279,12 @@ int sc_record_keep_letter(struct sc_poller *p, struct sc_dead_letter *letter, st
     bool known = false;
     struct sc_log_cx cx = sc_poller_cx(p);
     dead_name(p, id.ptr, id.len, name, sizeof name);
+    SC_TRACE(p, "decision", NULL, "dead letter: %s %.*s (%llu bytes) %s", refusal.what, (int)id.len, id.ptr, (unsigned long long)refusal.bytes, refusal.why);
+    if (sc_is_dry(p)) {
+        p->errand->letters++;
+        sc_dead_letter_drop(letter);
+        return 0;
+    }
     if (sc_dead_letter_keep(letter, name, file, &known, err))
         return -1;
     p->walk_dead += !known;
@@ -384,6 +396,8 @@ static int on_end(void *arg, const struct sc_cut_record *record)
     if (count_twin(p, &id))
         return -1;
     page_mix(p, id.hash);
+    if (sc_is_dry(p))
+        sc_dry_record(p, record_time(p, time), fresh);
     if (!fresh) {
         p->counts.recognised++;
         p->batch->used = p->record_at;

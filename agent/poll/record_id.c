@@ -1,5 +1,5 @@
 /* Which record it is: its name, whether it was handed over before, and what a document's map says of it. io thread of the poller. */
-#include "poll/record.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 
@@ -176,7 +176,7 @@ void sc_snapshot_judge(struct sc_poller *p)
         p->cp.reached = json_object();
         for (unsigned i = 0; p->cp.reached && i < 2 && p->type->version[i]; i++)
             json_object_set_new(p->cp.reached, i ? "version1" : "version0", json_string(p->version[i]));
-        p->anchored = false;
+        p->anchored = sc_is_dry(p);
     }
     if (!p->older)
         sc_map_version(&p->map, p->version[0]);
@@ -208,6 +208,8 @@ bool sc_record_is_new(struct sc_poller *p, const struct sc_record_name *name, st
     struct sc_str bytes = {p->batch->bytes + p->record_at, p->batch->used - p->record_at};
     id->hash = sc_hash32(bytes.ptr, bytes.len);
     id->hash += id->hash == 0;
+    if (sc_is_dry(p))
+        return sc_dry_is_new(p, name, id);
     if (p->type->shape == SC_SHAPE_SNAPSHOT)
         return snapshot_record_is_new(p, name, id);
     if (sc_record_identify(p, name, bytes, id))
@@ -218,7 +220,7 @@ bool sc_record_is_new(struct sc_poller *p, const struct sc_record_name *name, st
 int sc_record_take_in(struct sc_poller *p, struct sc_record_id *id)
 {
     if (p->type->shape == SC_SHAPE_SNAPSHOT)
-        return snapshot_take_in(p, id);
+        return sc_is_dry(p) ? 0 : snapshot_take_in(p, id);
     id->known = sc_seen_add(&p->seen, id->fingerprint, id->hash, p->page->number);
     return id->known == SC_SEEN_NONE ? sc_fail(&p->cut_error, SC_REASON_MEMORY_LIMIT, "out of memory for identities") : 0;
 }

@@ -118,7 +118,7 @@ static void status_of_refused(const struct sc_registry *r, const char *name, uin
     sc_buf_add_str(&out, ",\"state\":\"error\",\"reason\":\"config_invalid\",\"detail\":");
     sc_buf_add_json(&out, sc_str_of(detail));
     sc_buf_add_str(&out, ",\"advice\":\"correct the value and save it\",\"data_types\":{}}");
-    if (out.failed)
+    if (out.failed || !r->status)
         sc_buf_done(&out);
     else
         sc_status_post(r->status, name, sc_buf_take(&out));
@@ -205,7 +205,7 @@ static void on_deleted(struct sc_registry *r, const char *name)
     SC_LOG_EACH(SC_INFO, &cx, NULL, "the integration was deleted: it stops, its checkpoints are kept");
     if (item->io)
         sc_io_remove(item->io, name, true);
-    else
+    else if (r->status)
         sc_status_post(r->status, name, NULL);
     *at = item->next;
     item_free(item);

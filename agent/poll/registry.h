@@ -9,6 +9,7 @@
 #include "poll/io.h"
 
 struct sc_registry;
+/* status NULL: nothing is written there for integrations that run nowhere. */
 struct sc_registry *sc_registry_new(const struct sc_settings *settings, const struct sc_plugins *plugins, struct sc_io **ios, unsigned io_count,
                                     struct sc_status_writer *status, const char *agent);
 struct sc_registry *sc_registry_free(struct sc_registry *registry); /* after the watch has stopped */

@@ -178,6 +178,8 @@ ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *byt
     size_t used = 0;
     if (p->transfer != transfer)
         return -1;
+    if (p->traced)
+        sc_trace_body(p, bytes, len);
     for (size_t i = 0; i < len && !p->body_begun; i++)
         p->body_begun = !strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0';
     int rc = sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error);
@@ -245,6 +247,8 @@ static void answered_well(struct sc_poller *p)
     enum sc_reason told = p->facts.reason;
     p->attempts = p->again = p->throttles = 0;
     p->renewed = false;
+    if (sc_is_dry(p)) /* what holds others is theirs to try */
+        return;
     p->hold = (struct sc_hold){0};
     bool waited = told == SC_REASON_WAITS_FOR_VENDOR && sc_reply_publishes(p);
     if (waited || (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE)) /* it is over, not only when the walk ends */
@@ -262,6 +266,8 @@ static void page_read(struct sc_poller *p)
     page->position = json_deep_copy(p->position);
     page->walk = json_deep_copy(p->walk);
     page->walk_page = p->walk_page;
+    if (p->traced)
+        sc_trace_page(p, page);
     sc_request_remember(p);
     if (p->list_hash)
         p->last_list = p->items.hash;
@@ -423,7 +429,7 @@ static void ask_connector(struct sc_poller *p, enum heard heard)
         json_decref(p->page_keep);
         p->page_keep = json_incref(before.page);
     }
-    if (whole && more != SC_BROKEN)
+    if (whole && more != SC_BROKEN && !sc_is_dry(p))
         p->inst->source->good_ms = p->inst->io->now;
     switch (more) {
     case SC_MORE:
@@ -497,7 +503,8 @@ static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
         sc_poller_fail(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, NULL, verdict->detail, NULL);
         return;
     }
-    SC_LOG(sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
+    SC_LOG(sc_is_dry(p) ? SC_DEBUG : sc_reason_row(verdict->reason)->level, &cx, NULL, "%s: %s", sc_reason_code(verdict->reason), verdict->detail);
+    SC_TRACE(p, "decision", NULL, "asks again, otherwise (%s): %s", sc_reason_code(verdict->reason), verdict->detail);
     if (verdict->reason == SC_REASON_CURSOR_EXPIRED) {
         sc_request_forget_asked(p); /* pages of this walk may rightly come again */
         p->last_page_hashed = false;
@@ -674,7 +681,9 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     }
     learn_budgets(p, result);
     p->timing = result->timing;
-    if (is_success(result->status) && p->asked_with) {
+    if (p->traced)
+        sc_trace_response(p, transfer, result);
+    if (is_success(result->status) && p->asked_with && !sc_is_dry(p)) {
         p->asked_with->worked = true;
         p->asked_with->good_at = io->now;
         p->asked_with->good_by = p;

@@ -1,6 +1,6 @@
 /* One request: asking the connector, the budgets, the token, sending. Its reply is reply.c.
  * io thread of the poller. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +175,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         if (rc)
             sc_request_release(p);
     }
+    if (rc == 0 && !loop && p->traced)
+        sc_trace_request(p, rq, url.ptr, headers);
     for (unsigned i = 0; headers[i]; i++)
         sc_secret_free(headers[i]);
     if (loop) {
@@ -187,6 +189,8 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
     } else if (rc == 0) {
         struct sc_log_cx cx = sc_poller_cx(p);
         p->out++;
+        if (p->errand)
+            p->errand->asked = true;
         SC_LOG(SC_DEBUG, &cx, NULL, "request %s", sc_redact_url(url.ptr, shown, sizeof shown));
     } else {
         sc_poller_fail(p, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, err.text[0] ? err.text : "out of memory", NULL);
@@ -260,6 +264,10 @@ void sc_request_send(struct sc_poller *p)
     }
     if (!p->exists && !p->anchored) { /* the very first walk: what it froze stands before anything is asked */
         sc_save_anchor(p);
+        return;
+    }
+    if (sc_is_dry(p) && rq.after_save) {
+        sc_dry_would_make(p, &rq);
         return;
     }
     if (too_early(p, &rq))

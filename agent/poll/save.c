@@ -62,6 +62,8 @@ static bool keeps_walk(const struct sc_poller *p)
 
 bool sc_save_settled(const struct sc_poller *p)
 {
+    if (sc_is_dry(p))
+        return true;
     return !p->saving && !p->dirty && !p->anchor_wanted && p->disk_open == must_be_open(p) && p->disk_walk == keeps_walk(p);
 }
 
@@ -295,7 +297,7 @@ static bool final_save_due(const struct sc_poller *p)
 void sc_save_step(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
-    if (p->saving || !p->loaded || p->generation != io->broker.generation)
+    if (p->saving || !p->loaded || p->generation != io->broker.generation || sc_is_dry(p))
         return;
     bool final = final_save_due(p);
     if (!p->save_wanted && !p->anchor_wanted && !final)
@@ -395,6 +397,8 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     drop_identities(p);
     purge_readings(p);
     sc_status_touch(p->inst, false);
+    if (p->traced)
+        sc_trace_saved(p);
     if (p->vanished) {
         struct sc_log_cx cx = sc_poller_cx(p);
         SC_LOG_EACH(SC_INFO, &cx, NULL, "%u records are no longer in the document (withdrawn by the vendor); what was published stays", p->vanished);

@@ -115,6 +115,12 @@ enum sc_map_verdict sc_map_meet(struct sc_map *map, uint64_t fingerprint, const 
     return SC_MAP_PUBLISH;
 }
 
+bool sc_map_holds(const struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16])
+{
+    const struct sc_map_entry *e = find(map, fingerprint);
+    return e && memcmp(e->hash, hash, 16) == 0;
+}
+
 bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16])
 {
     struct sc_map_entry *e = find(map, fingerprint);

@@ -55,6 +55,7 @@ bool sc_map_is_same(struct sc_map *map, uint64_t fingerprint, const unsigned cha
 /* Is there an entry that the present walk has met already? */
 bool sc_map_is_met(const struct sc_map *map, uint64_t fingerprint);
 bool sc_map_has(const struct sc_map *map, uint64_t fingerprint);
+bool sc_map_holds(const struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]); /* in this state; nothing is marked */
 /* Did the present walk put another state in the place of this one? */
 bool sc_map_was(const struct sc_map *map, uint64_t fingerprint, const unsigned char hash[16]);
 /* It is known to be published: takes the (free) place without being published again. -1: no room. */

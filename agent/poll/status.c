@@ -177,7 +177,7 @@ void sc_status_fire(struct sc_timer *timer, void *arg)
     struct sc_instance *inst = arg;
     struct sc_buf out = {0};
     (void)timer;
-    if (inst->retired || inst->poller_count == 0)
+    if (inst->retired || inst->poller_count == 0 || (inst->io->config.on_request && !inst->polled_by_hand))
         return;
     compose(inst, &out);
     sc_redact_buf(&out);

@@ -2,7 +2,7 @@
  * once when the vendor refuses one. One call at a time for each, with its own time limit, back-off and budget. It lives in memory alone.
  * A login that is refused is not tried again before the integration is saved: vendors lock accounts after a few.
  * io thread of the source. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +103,8 @@ static void wake_all(struct sc_token *t, bool good)
                 sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
             sc_poller_wake(p);
         }
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+            sc_poller_wake(p);
     }
 }
 
@@ -121,6 +123,7 @@ static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
     t->attempts = t->throttles = 0;
     SC_LOG(SC_DEBUG, &cx, NULL, "%s received, good for %lld s%s", is_login(t) ? "session" : "token", (long long)(reply->lifetime_ms / 1000),
            reply->lifetime_said ? "" : " (not said by the vendor: assumed)");
+    sc_trace_token(t, "%s received, good for %lld s", is_login(t) ? "session" : "token", (long long)(reply->lifetime_ms / 1000));
     wake_all(t, true);
     t->hold = (struct sc_hold){0};
 }
@@ -155,6 +158,7 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
     char at[SC_TIME_TEXT];
     if (is_login(t) && reason == SC_REASON_AUTH_INVALID && t->serial)
         reason = SC_REASON_AUTH_EXPIRED;
+    const struct sc_token before = *t;
     int64_t wait = hold_ms(t, reason, named.until_ms), real = wait < NEVER_MS ? sc_real_ms() + wait : SC_TIME_NONE;
     t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
     if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
@@ -167,6 +171,15 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
         snprintf(t->detail + used, sizeof t->detail - used, "next one at %s%s%s%s", sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
                  named.header ? named.header : "", named.header ? ")" : "");
     snprintf(t->advice, sizeof t->advice, "%s", advice ? advice : "");
+    sc_trace_token(t, "%s", t->detail);
+    sc_dry_token_failed(t, reason, named.until_ms, t->detail, t->advice);
+    bool for_all = sc_reason_class(reason) == SC_CLASS_THROTTLED || t->hold.named || (is_login(t) && sc_reason_class(reason) == SC_CLASS_AUTH);
+    if (t->for_dry && !for_all) { /* those who poll wait as long as before, and for what they waited for */
+        t->hold = before.hold;
+        t->attempts = before.attempts;
+        memcpy(t->detail, before.detail, sizeof t->detail);
+        memcpy(t->advice, before.advice, sizeof t->advice);
+    }
     if (t->value && t->io->now < t->expires_ms) { /* the old one is still good: nobody else says it */
         struct sc_log_cx cx = token_cx(t);
         SC_LOG(SC_WARN, &cx, NULL, "%s; the %s at hand is used until it ends", t->detail, is_login(t) ? "session" : "token");
@@ -282,6 +295,8 @@ static void call(struct sc_poller *p, struct sc_token *t)
     if (rc == 0) {
         struct sc_log_cx cx = token_cx(t);
         SC_LOG(SC_DEBUG, &cx, NULL, "%s %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
+        SC_TRACE(p, "token", NULL, "%s: POST %s", sc_oauth2_call(t->table), shown);
+        t->for_dry = sc_is_dry(p);
         t->overdue = false;
         sc_heap_set(&t->io->heap, &t->deadline, t->io->now + CALL_MS);
         if (t->budget)
@@ -326,7 +341,12 @@ bool sc_token_ready(struct sc_poller *p)
             snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a %s from %s", is_login(t) ? "session" : "token", t->host);
         return usable && t->expires_ms - io->now > LAST_MS;
     }
-    if (t->hold.until_ms > io->now) {
+    if (t->hold.until_ms > io->now && sc_is_dry(p)) {
+        if (usable)
+            return true;
+        if (sc_dry_kept_by_token(p, t, is_login(t) && sc_reason_class(t->hold.reason) == SC_CLASS_AUTH))
+            return false;
+    } else if (t->hold.until_ms > io->now) {
         if (!usable && t->hold.named && t->table->pool)
             sc_poller_keep_wait(p, t->table->pool, t->hold.until_real);
         if (!usable)
@@ -334,7 +354,10 @@ bool sc_token_ready(struct sc_poller *p)
         return usable;
     }
     const struct sc_token *refused = refused_client(t);
-    if (refused) { /* the client is refused whatever is asked for */
+    if (refused && sc_is_dry(p) && !usable) {
+        if (sc_dry_kept_by_token(p, refused, is_login(refused) && sc_reason_class(refused->hold.reason) == SC_CLASS_AUTH))
+            return false;
+    } else if (refused) { /* the client is refused whatever is asked for */
         if (!usable)
             wait_for(p, refused->hold.reason, refused->hold.until_ms, refused->hold.until_real, refused->detail, refused->advice[0] ? refused->advice : NULL);
         return usable;

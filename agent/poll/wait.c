@@ -1,5 +1,5 @@
 /* Waits: how long after what, for whom, and what is told of it. io thread of the poller. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdio.h>
 
@@ -54,6 +54,8 @@ static int64_t throttle_wait(struct sc_poller *p, int64_t until_real, bool *ret_
 void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real)
 {
     char text[SC_TIME_TEXT];
+    if (sc_is_dry(p))
+        return;
     sc_time_rfc3339(until_real, text);
     if (!p->cp.waits)
         p->cp.waits = json_object();
@@ -143,6 +145,10 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
 {
     struct sc_io *io = p->inst->io;
     struct sc_hold *shared = NULL;
+    if (sc_is_dry(p)) {
+        sc_dry_failed(p, reason, until_real, wait_header, detail, advice);
+        return;
+    }
     char line[512], at[SC_TIME_TEXT], since[80] = "";
     if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
         reason = SC_REASON_AUTH_EXPIRED;

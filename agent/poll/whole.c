@@ -8,7 +8,7 @@
  *
  * A reading counts like an acknowledgement: once all records of its page are in the stream. It then stands as high as the newest message of ours, so
  * that it is forgotten with that one. */
-#include "poll/poller.h"
+#include "poll/errand.h"
 
 #include <stdlib.h>
 
@@ -46,10 +46,11 @@ bool sc_whole_knows(struct sc_poller *p, const struct sc_cut_record *record, int
     if (!fingerprint_of(p, record, &fingerprint))
         return false;
     note(&p->page->readings, fingerprint);
-    uint64_t number = sc_seen_find(&p->whole, fingerprint);
+    const struct sc_seen *whole = sc_is_dry(p) ? sc_dry_whole(p, &p->whole) : &p->whole;
+    uint64_t number = sc_seen_find(whole, fingerprint);
     if (number == SC_SEEN_NONE || time_ms == SC_TIME_NONE)
         return false;
-    int64_t read_ms = (int64_t)sc_seen_hash(&p->whole, number) * 1000;
+    int64_t read_ms = (int64_t)sc_seen_hash(whole, number) * 1000;
     return time_ms <= read_ms - (int64_t)p->type->lag_s * 1000;
 }
 
@@ -80,7 +81,7 @@ void sc_whole_keep(struct sc_poller *p, struct sc_open_page *page)
 {
     struct sc_readings *list = &page->readings;
     bool sane = list->asked_ms > 0 && list->asked_ms / 1000 < UINT32_MAX;
-    for (uint32_t i = 0; sane && i < list->count; i++) {
+    for (uint32_t i = 0; sane && !p->errand && i < list->count; i++) {
         if (sc_seen_renew(&p->whole, list->seen[i], (uint32_t)(list->asked_ms / 1000), p->cp.proof_seq) == 0)
             p->dirty = true;
     }

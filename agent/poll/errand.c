@@ -1,0 +1,117 @@
+/* Walks beside the live one of a data type (errand.h): their birth, their end. io thread of the source. */
+#include "poll/errand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* As far as it is known what the live walk has published. */
+static void copy_position(struct sc_poller *p, const struct sc_poller *live, bool from_start)
+{
+    p->cp.recipe = live->cp.recipe;
+    memcpy(p->fingerprint_key, live->fingerprint_key, sizeof p->fingerprint_key);
+    p->never = live->never || from_start;
+    if (from_start)
+        return;
+    json_decref(p->cp.position);
+    p->cp.position = json_deep_copy(live->cp.position);
+    json_decref(p->cp.reached);
+    p->cp.reached = live->cp.reached ? json_deep_copy(live->cp.reached) : NULL;
+    p->covered_ms = live->covered_ms;
+}
+
+struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_t from_ms, struct sc_error *err)
+{
+    struct sc_poller *live = inst->pollers[index], *p = sc_poller_new(inst, index);
+    struct sc_errand *e = p ? calloc(1, sizeof *e) : NULL;
+    char *label = e ? sc_printf("%s/dry-run", live->type->name) : NULL;
+    if (!label) {
+        free(e);
+        sc_poller_free(p);
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dry run");
+        return NULL;
+    }
+    *e = (struct sc_errand){.kind = SC_ERRAND_DRY, .live = live, .from_ms = from_ms, .oldest_ms = SC_TIME_NONE, .newest_ms = SC_TIME_NONE, .knows = live->loaded};
+    p->errand = e;
+    p->label = label;
+    copy_position(p, live, from_ms != SC_TIME_NONE);
+    sc_seen_init(&p->seen, (uint64_t)inst->io->config.settings->poll_max_identities);
+    p->generation = inst->io->broker.generation;
+    p->loaded = p->exists = true;
+    p->phase = SC_IDLE;
+    e->next = inst->errands;
+    inst->errands = p;
+    sc_poller_wake(p);
+    return p;
+}
+
+void sc_errand_end(struct sc_poller *p, const struct sc_news *news)
+{
+    if (p->errand->over)
+        return;
+    p->errand->over = true;
+    sc_listeners_last(p, news);
+    sc_poller_wake(p); /* its request, if one is under way, is not ended inside of its own callback */
+}
+
+static void gone(struct sc_poller *p, const char *why)
+{
+    struct sc_news news = {.what = SC_HEARD_GONE, .until_real = SC_TIME_NONE, .detail = why, .advice = ""};
+    sc_errand_end(p, &news);
+}
+
+bool sc_errand_step(struct sc_poller *p)
+{
+    const struct sc_io *io = p->inst->io;
+    if (!p->errand->over && io->stopping)
+        gone(p, "the agent stops");
+    else if (!p->errand->over && p->generation != io->broker.generation)
+        gone(p, "the lease was lost, or the stream is another one: ask again");
+    if (!p->errand->over)
+        return false;
+    if (p->transfer || p->page || p->finishing)
+        sc_poller_abandon(p);
+    sc_poller_phase(p, SC_OFF);
+    return true;
+}
+
+void sc_errand_free(struct sc_poller *p)
+{
+    if (!p->errand)
+        return;
+    if (p->inst->credential && p->inst->credential->good_by == p)
+        p->inst->credential->good_by = NULL;
+    if (p->errand->batch)
+        free(p->errand->batch->bytes);
+    free(p->errand->batch);
+    free(p->errand);
+    p->errand = NULL;
+}
+
+void sc_errands_end(struct sc_instance *inst, const char *why)
+{
+    for (struct sc_poller *p = inst->errands; p; p = p->errand->next)
+        gone(p, why);
+}
+
+void sc_errands_reap(struct sc_instance *inst)
+{
+    for (struct sc_poller **at = &inst->errands; *at;) {
+        struct sc_poller *p = *at;
+        if (p->errand->over && !p->transfer && p->out == 0) {
+            *at = p->errand->next;
+            sc_poller_free(p);
+        } else {
+            at = &p->errand->next;
+        }
+    }
+}
+
+bool sc_errands_done(const struct sc_instance *inst)
+{
+    return inst->errands == NULL;
+}
+
+bool sc_is_dry(const struct sc_poller *p)
+{
+    return p->errand && p->errand->kind == SC_ERRAND_DRY;
+}
