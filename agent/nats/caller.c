@@ -53,14 +53,16 @@ enum sc_call sc_caller_next(struct sc_caller *caller, int64_t timeout_ms, struct
 {
     natsMsg *msg = NULL;
     natsStatus s = natsSubscription_NextMsg(&msg, caller->sub, timeout_ms > 0 ? timeout_ms : 1);
+    sc_buf_clear(ret);
     if (s == NATS_TIMEOUT && sc_session_alive(caller->session))
         return SC_CALL_NOTHING;
+    if (s == NATS_NO_RESPONDERS)
+        return SC_CALL_NOBODY;
     if (s != NATS_OK) {
         sc_session_fail(caller->session, s == NATS_TIMEOUT ? NATS_CONNECTION_CLOSED : s, "waiting for an answer", err);
         return SC_CALL_LOST;
     }
     bool nobody = natsMsg_IsNoResponders(msg);
-    sc_buf_clear(ret);
     if (!nobody)
         sc_buf_add(ret, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
     natsMsg_Destroy(msg);

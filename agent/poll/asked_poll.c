@@ -162,6 +162,8 @@ static void hear(struct sc_listener *listener, struct sc_poller *p, const struct
         say_trouble(t, p, news->what == SC_HEARD_GONE ? "gone" : "failed", news);
         a->failed++;
     }
+    if (!p->errand && !p->inst->retired) /* whoever asked looks there next */
+        sc_status_fire(&p->inst->status_timer, p->inst);
     t->poller = NULL;
     a->open--;
     end_if_done(a);
