@@ -25,13 +25,24 @@ if ! packages_install $build_packages zlib1g-dev libcmocka-dev nats-server nginx
     exit 1
 fi
 
-passed=0
-failed=0
-skipped=0
-failures=
+mkdir -p "$build"
+results=$build/results # one line a part: passed, failed, skipped, title
+: >"$results"
 
-note() { # name, good?
-    if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); failures="$failures $1"; fi
+note() { # title, passed, failed, skipped
+    echo "$2 $3 ${4:-0} $1" >>"$results"
+}
+
+# What a part has to say is collected and said at once, so that lanes do not mix their lines.
+part() { # title, function, its arguments...
+    local title=$1 said began=$SECONDS
+    shift
+    local rc
+    said=$("$@" 2>&1)
+    rc=$?
+    echo "== $title ($((SECONDS - began)) s)${said:+
+$said}"
+    return $rc
 }
 
 build_tree() { # directory, cmake options
@@ -39,102 +50,87 @@ build_tree() { # directory, cmake options
     shift
     cmake -S "$root" -B "$dir" -G Ninja "$@" >"$dir.log" 2>&1 && ninja -C "$dir" -j "$jobs" >>"$dir.log" 2>&1 && return 0
     tail -n 40 "$dir.log"
+    note "build of $(basename "$dir")" 0 1
     return 1
 }
 
 run_ctest() { # directory, title, ctest options
-    local dir=$1 title=$2 log
+    local dir=$1 title=$2 log=$1/ctest.log total bad
     shift 2
-    log=$dir/ctest.log
-    echo "== $title"
-    ctest --test-dir "$dir" --output-on-failure -j "$jobs" "$@" >"$log" 2>&1
+    ctest --test-dir "$dir" --output-on-failure "$@" >"$log" 2>&1
     grep -E '^(The following tests FAILED|.*\*\*\*(Failed|Timeout|Exception))' "$log"
-    local total bad
     total=$(sed -n 's/^.*tests passed, [0-9]* tests* failed out of \([0-9]*\)$/\1/p' "$log")
     bad=$(sed -n 's/^.*tests passed, \([0-9]*\) tests* failed out of .*$/\1/p' "$log")
     if [ -z "$total" ]; then
         tail -n 20 "$log"
-        note "$title" 1
+        note "$title" 0 1
         return
     fi
-    [ "$bad" = 0 ] || { sed -n '/^.*\*\*\*/,$p' "$log" | tail -n 60; failures="$failures $title"; }
-    passed=$((passed + total - bad))
-    failed=$((failed + bad))
-    skipped=$((skipped + $(grep -c 'Skipped' "$log" || true)))
+    [ "$bad" = 0 ] || sed -n '/^.*\*\*\*/,$p' "$log" | tail -n 60
+    note "$title" $((total - bad)) "$bad" "$(grep -c 'Skipped' "$log")"
     echo "   $((total - bad)) of $total"
 }
 
-mkdir -p "$build"
-echo "== building"
-if ! build_tree "$build/plain" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSIGNAL_WERROR=ON -DSIGNAL_FAULT_POINTS=ON; then
-    echo "0 passed, 1 failed"
-    exit 1
-fi
-run_ctest "$build/plain" "unit, integration and gates"
-
-run_python() { # title, command...
-    local title=$1 log
-    shift
-    log=$build/$(echo "$title" | tr -c 'A-Za-z0-9\n' '_').log
-    echo "== $title"
-    "$@" >"$log" 2>&1
-    local rc=$? n=0 f=0
-    n=$(sed -n 's/^.*: \([0-9]*\) passed, [0-9]* failed.*$/\1/p' "$log" | tail -n 1)
-    f=$(sed -n 's/^.*: [0-9]* passed, \([0-9]*\) failed.*$/\1/p' "$log" | tail -n 1)
-    if [ -z "$n" ]; then # a unittest program
-        n=$(sed -n 's/^Ran \([0-9]*\) tests* in .*$/\1/p' "$log" | tail -n 1)
-        f=0
-        [ $rc = 0 ] || f=1
-        [ -z "$n" ] && { n=0; f=1; }
-        n=$((n - f))
-    fi
-    [ $rc = 0 ] || [ "$f" != 0 ] || f=1
-    [ "$f" = 0 ] || { tail -n 40 "$log"; failures="$failures $title"; }
-    passed=$((passed + n))
-    failed=$((failed + f))
-    echo "   $n passed, $f failed"
+run_program() { # title, command...
+    part "$1" run_program "$@"
 }
 
+# Lanes run side by side. Most tests wait most of the time, for a server to come back or a window to pass; builds and
+# sanitizers only compute, and give way to those that look at clocks.
+lane_faults() {
+    if [ $size = full ]; then
+        program "faults (full)" python3 tests/faults/kernel.py --full --agent "$SIGNAL_CLIENT_BINARY"
+    else
+        program "faults" python3 tests/faults/kernel.py --jobs 4 --agent "$SIGNAL_CLIENT_BINARY"
+    fi
+}
+
+lane_programs() {
+    program "gates" tests/gates.sh
+    program "test library" python3 tests/lib/python/test_signaltest.py
+    program "simulator" python3 tests/simulator/test_simulator.py
+    program "docker files" python3 tests/integration/test_docker_files.py
+    program "demo" python3 tests/integration/test_demo.py
+    program "agent" python3 tests/integration/test_agent.py
+    program "metrics" python3 tests/integration/test_metrics.py
+    program "sealed credentials" python3 tests/integration/test_seal.py
+    for file in tests/symptoms/test_*.py; do
+        program "symptoms: $(basename "$file" .py)" python3 "$file"
+    done
+    [ $size = quick ] || program "fault kernel's own test" python3 tests/faults/test_kernel.py
+}
+
+lane_trees() {
+    part "unit and integration" run_ctest "$build/plain" "unit and integration" -j $((2 * jobs))
+    [ $size != quick ] || return 0
+    renice -n 10 -p $BASHPID >/dev/null
+    part "building with ASan and UBSan" build_tree "$build/asan" -DCMAKE_BUILD_TYPE=Debug -DSIGNAL_ASAN=ON -DSIGNAL_FAULT_POINTS=ON &&
+        ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 LSAN_OPTIONS=suppressions=$root/tests/lib/lsan.supp:print_suppressions=0 \
+            part "ASan and UBSan" run_ctest "$build/asan" "ASan and UBSan" -j "$jobs"
+    part "building with TSan" build_tree "$build/tsan" -DCMAKE_BUILD_TYPE=Debug -DSIGNAL_TSAN=ON -DSIGNAL_FAULT_POINTS=ON &&
+        TSAN_OPTIONS=suppressions=$root/tests/lib/tsan.supp part "TSan" run_ctest "$build/tsan" "TSan" -j "$jobs" -LE single
+    return 0
+}
+
+part "building" build_tree "$build/plain" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSIGNAL_WERROR=ON -DSIGNAL_FAULT_POINTS=ON || {
+    echo "0 passed, 1 failed"
+    exit 1
+}
 export SIGNAL_CLIENT_BINARY=$build/plain/signal-client
-run_python "gates" tests/gates.sh
-run_python "simulator" python3 tests/simulator/test_simulator.py
-run_python "test library" python3 tests/lib/python/test_signaltest.py
-[ $size = quick ] || run_python "fault kernel's own test" python3 tests/faults/test_kernel.py
-run_python "docker files" python3 tests/integration/test_docker_files.py
-run_python "demo" python3 tests/integration/test_demo.py
-run_python "agent" python3 tests/integration/test_agent.py
-run_python "metrics" python3 tests/integration/test_metrics.py
-run_python "sealed credentials" python3 tests/integration/test_seal.py
-for file in tests/symptoms/test_*.py; do
-    run_python "symptoms: $(basename "$file" .py)" python3 "$file"
+
+# Each lane is a process group of its own, so that an interrupted run leaves nothing behind.
+lanes=
+trap 'for lane in $lanes; do kill -TERM -- "-$lane"; done; wait; echo "interrupted"; exit 130' INT TERM HUP
+set -m
+for lane in faults programs trees; do
+    { set +m; "lane_$lane"; } </dev/null &
+    lanes="$lanes $!"
 done
-if [ $size = full ]; then
-    run_python "faults (full)" python3 tests/faults/kernel.py --full --agent "$build/plain/signal-client"
-else
-    run_python "faults" python3 tests/faults/kernel.py --jobs 3 --agent "$build/plain/signal-client"
-fi
+set +m
+for lane in $lanes; do
+    wait "$lane" || note "a lane that broke off with status $?" 0 1
+done
 
-if [ $size != quick ]; then
-    echo "== building with sanitizers"
-    if build_tree "$build/asan" -DCMAKE_BUILD_TYPE=Debug -DSIGNAL_ASAN=ON -DSIGNAL_FAULT_POINTS=ON; then
-        export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 LSAN_OPTIONS=suppressions=$root/tests/lib/lsan.supp:print_suppressions=0
-        run_ctest "$build/asan" "ASan and UBSan"
-        unset ASAN_OPTIONS LSAN_OPTIONS
-    else
-        note "asan build" 1
-    fi
-    if build_tree "$build/tsan" -DCMAKE_BUILD_TYPE=Debug -DSIGNAL_TSAN=ON -DSIGNAL_FAULT_POINTS=ON; then
-        export TSAN_OPTIONS=suppressions=$root/tests/lib/tsan.supp
-        run_ctest "$build/tsan" "TSan" -LE single
-        unset TSAN_OPTIONS
-    else
-        note "tsan build" 1
-    fi
-fi
-
-[ -z "$failures" ] || echo "failed:$failures"
-if [ "$skipped" -gt 0 ]; then
-    echo "($skipped skipped: see the logs in $build)"
-fi
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+awk '{ passed += $1; failed += $2; skipped += $3 }
+    $2 { $1 = $2 = $3 = ""; print "failed:", substr($0, 4) }
+    END { if (skipped) print "(" skipped " skipped: see the logs)"; print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 }' "$results"
