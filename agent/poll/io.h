@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "nats/publisher.h"
 #include "nats/reader.h"
+#include "operate/memory.h"
 #include "poll/board.h"
 #include "poll/status_writer.h"
 
@@ -25,6 +26,7 @@ struct sc_io_config {
     const char *agent; /* appliance id */
     unsigned index, threads;
     struct sc_board *board; /* NULL: nobody counts */
+    const struct sc_memory *memory; /* NULL: never short */
 };
 
 struct sc_io;
