@@ -211,3 +211,53 @@ int sc_nats_clock(struct sc_session *session, const char *bucket, struct sc_cloc
     *ret = (struct sc_clock_info){created - (before + after) / 2, (after - before) / 2 + 1};
     return 0;
 }
+
+/* ---- permission --------------------------------------------------------------------------- */
+
+/* The server answers in order: when its PONG is here, a refusal has been taken in before. */
+int sc_nats_may_ask(struct sc_session *session, const char *subject, const char *body)
+{
+    const char *last = NULL;
+    char quoted[600];
+    natsConnection *conn = sc_session_conn(session);
+    snprintf(quoted, sizeof quoted, "\"%.500s\"", subject);
+    if (natsConnection_PublishRequestString(conn, subject, "_INBOX.signal-client.none", body) != NATS_OK ||
+        natsConnection_FlushTimeout(conn, sc_session_timeout_ms(session)) != NATS_OK)
+        return -1;
+    natsConnection_GetLastError(conn, &last);
+    return !(last && strcasestr(last, "permissions violation") && strstr(last, quoted));
+}
+
+/* ---- the user ----------------------------------------------------------------------------- */
+
+int sc_user_info(struct sc_session *session, struct sc_buf *ret, struct sc_error *err)
+{
+    return sc_session_request(session, "$SYS.REQ.USER.INFO", NULL, ret, NULL, err);
+}
+
+static bool listed(const json_t *list, const char *subject)
+{
+    size_t i;
+    const json_t *pattern;
+    json_array_foreach(list, i, pattern)
+    {
+        if (json_is_string(pattern) && sc_subject_covers(json_string_value(pattern), subject))
+            return true;
+    }
+    return false;
+}
+
+/* No permissions at all means all of them; an empty list of what is allowed likewise. */
+int sc_user_may(struct sc_str user_info, const char *subject, bool publish)
+{
+    json_t *reply = json_loadb(user_info.ptr, user_info.len, 0, NULL);
+    const json_t *data = json_object_get(reply, "data"), *rights = json_object_get(data, "permissions");
+    const json_t *side = json_object_get(rights, publish ? "publish" : "subscribe"), *allow = json_object_get(side, "allow");
+    int may = 1;
+    if (!json_is_object(data))
+        may = -1;
+    else if (listed(json_object_get(side, "deny"), subject) || (json_array_size(allow) && !listed(allow, subject)))
+        may = 0;
+    json_decref(reply);
+    return may;
+}

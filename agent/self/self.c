@@ -31,6 +31,8 @@ struct sc_self {
     char before_text[400]; /* "" = it ended well */
     bool before_memory;
     int64_t started_ms, beat_ms, trim_ms;
+    enum sc_broker_state beat_state; /* as the last heartbeat told it */
+    enum sc_reason beat_reason;
     bool running;
     struct { /* of acknowledgements: counters at the begin of the present minute, figures of the last whole one */
         int64_t since_ms;
@@ -358,8 +360,11 @@ void sc_self_turn(struct sc_self *self)
     sc_publisher_facts(self->config.publisher, &broker);
     count_acks(self, now);
     judge_acks(self, &broker, now);
-    if (now - self->beat_ms < BEAT_MS)
+    bool moved = broker.state != self->beat_state || broker.reason != self->beat_reason;
+    if (now - self->beat_ms < BEAT_MS && !moved)
         return;
+    self->beat_state = broker.state;
+    self->beat_reason = broker.reason;
     self->beat_ms = now;
     put_nats(self, &broker);
     sc_facts_remind(self->facts, now);
