@@ -19,7 +19,7 @@
 #include "nats/publisher.h"
 #include "nats/reader.h"
 #include "nats/watch.h"
-#include "operate/health.h"
+#include "self/self.h"
 #include "poll/io.h"
 #include "poll/registry.h"
 
@@ -49,6 +49,8 @@ struct agent {
     struct sc_watch *watch;
     struct sc_admin *admin;
     struct sc_board *board; /* NULL: nobody would look */
+    struct sc_memory memory;
+    struct sc_self *self;
     char create_subject[300];
     bool on_request; /* nothing is polled but what a command asks for */
 };
@@ -114,10 +116,21 @@ static void stop_publisher(struct agent *a)
     sc_publisher_stop(publisher, 500);
 }
 
+static void add_facts(void *arg, json_t *object)
+{
+    struct sc_buf text SC_AUTO_BUF = {0};
+    if (sc_facts_json(sc_self_facts(arg), &text))
+        return;
+    json_t *facts = json_loads(sc_buf_str(&text).ptr, 0, NULL);
+    json_object_update(object, facts);
+    json_decref(facts);
+}
+
 static int start_control(struct agent *a, struct sc_error *err)
 {
     struct sc_control_config config = {.nats = &a->nats, .appliance_id = a->settings->appliance_id, .fence = &a->fence, .registry = a->registry,
-                                       .publisher = a->publisher, .io_threads = a->io_count, .started_real_ms = sc_real_ms(), .on_request = a->on_request};
+                                       .publisher = a->publisher, .io_threads = a->io_count, .started_real_ms = sc_real_ms(), .on_request = a->on_request,
+                                       .more_facts = a->self ? add_facts : NULL, .more_arg = a->self};
     struct sc_control *control = sc_control_start(&config, err);
     pthread_mutex_lock(&a->lease_lock);
     a->control = control;
@@ -139,7 +152,7 @@ static int start_io(struct agent *a, struct sc_error *err)
     unsigned count = (unsigned)a->settings->io_threads;
     for (; a->io_count < count && a->io_count < MAX_IO_THREADS; a->io_count++) {
         struct sc_io_config config = {a->settings, a->publisher, a->reader, a->status, &a->retiring, a->settings->appliance_id, a->io_count, count,
-                                      a->board, a->on_request};
+                                      a->board, a->on_request, &a->memory};
         a->ios[a->io_count] = sc_io_start(&config, err);
         if (!a->ios[a->io_count])
             return -1;
@@ -165,6 +178,13 @@ static int start_admin(struct agent *a, struct sc_error *err)
     struct sc_admin_view view = {.run_dir = a->settings->run_dir, .board = a->board, .publisher = a->publisher, .lease = a->lease, .fence = &a->fence,
                                  .ios = a->ios, .io_count = a->io_count, .started_real_ms = sc_real_ms()};
     return a->admin ? sc_admin_start(a->admin, &view, err) : 0;
+}
+
+static int start_self(struct agent *a, struct sc_error *err)
+{
+    struct sc_self_config config = {.settings = a->settings, .nats = &a->nats, .fence = &a->fence, .publisher = a->publisher, .ios = a->ios,
+                                    .io_count = a->io_count, .memory = &a->memory};
+    return a->self ? sc_self_start(a->self, &config, err) : 0;
 }
 
 static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
@@ -194,13 +214,15 @@ static int start(struct agent *a, struct sc_cli *cli, struct sc_error *err)
         .nats = &a->nats, .bucket = "INTEGRATIONS", .create = s->nats_create, .compare_ms = 60000, .event = sc_registry_event};
     pthread_mutex_init(&a->retiring.lock, NULL);
     pthread_mutex_init(&a->lease_lock, NULL);
+    if (!a->on_request && !(a->self = sc_self_new(s, err))) /* one for a command alone says nothing of the agent that should run */
+        return -1;
     if (open_admin(a, err) || sc_http_global_init(err) || !(a->publisher = sc_publisher_start(&publisher, err)) || !(a->reader = sc_reader_start(&a->nats, err)) ||
         !(a->status = sc_status_writer_start(&a->nats, &a->fence, err)) || start_io(a, err))
         return -1;
     a->registry = sc_registry_new(s, cli->plugins, a->ios, a->io_count, a->on_request ? NULL : a->status, s->appliance_id);
     watch.arg = a->registry;
     if (!a->registry || start_control(a, err) || !(a->lease = sc_lease_start(&lease, &a->fence, err)) || !(a->watch = sc_watch_start(&watch, err)) ||
-        start_admin(a, err))
+        start_self(a, err) || start_admin(a, err))
         return -1;
     return 0;
 }
@@ -210,6 +232,7 @@ static void stop(struct agent *a)
 {
     stop_control(a);
     a->admin = sc_admin_stop(a->admin);
+    sc_self_stop(a->self);
     a->watch = sc_watch_stop(a->watch);
     for (unsigned i = 0; i < a->io_count; i++)
         sc_io_stop_begin(a->ios[i]);
@@ -230,32 +253,15 @@ static void stop(struct agent *a)
         free(a->retiring.names[i]);
     free(a->retiring.names);
     sc_http_global_done();
-}
-
-static void heartbeat(struct agent *a)
-{
-    struct sc_error err = SC_ERROR_INIT;
-    struct sc_broker_facts facts;
-    int64_t oldest = INT64_MAX, now = sc_mono_ms();
-    char detail[120];
-    for (unsigned i = 0; i < a->io_count; i++) {
-        int64_t turned = sc_io_turned_at(a->ios[i]);
-        oldest = turned < oldest ? turned : oldest;
-    }
-    bool ok = now - oldest < 30000;
-    if (a->on_request) /* it says nothing of the agent that should run */
-        return;
-    sc_publisher_facts(a->publisher, &facts);
-    snprintf(detail, sizeof detail, "io threads turned %lld ms ago", (long long)(now - oldest));
-    if (sc_health_write(a->settings->run_dir, ok, facts.state == SC_BROKER_READY ? "connected" : facts.text, detail, &err))
-        SC_SAY(SC_WARN, "agent", "%s", err.text);
+    a->self = sc_self_free(a->self);
 }
 
 static int supervise(struct agent *a, const sigset_t *signals)
 {
     for (;;) {
-        struct timespec step = {.tv_sec = 5};
-        heartbeat(a);
+        struct timespec step = {.tv_sec = 1};
+        if (a->self)
+            sc_self_turn(a->self);
         sc_log_turn();
         int got = sigtimedwait(signals, NULL, &step);
         if (got == SIGTERM || got == SIGINT)

@@ -305,9 +305,15 @@ const struct sc_command sc_commands[] = {
         .words = "[NAME]",
         .candidates = SC_COMPLETE_INTEGRATIONS,
         .summary = "One check after another, each with result and cure",
-        .examples = "  signal-client doctor okta-prod\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .notes = "Without NAME: everything that all integrations share, by this process, so that it works while the agent is down: settings and files,\n"
+                 "NATS (address, connection, permissions, account, clock), the stream with its limits and readers, buckets, lease, positions, and the\n"
+                 "agent's last word on each integration. It publishes nothing and moves nothing.\n",
+        .examples = "  signal-client doctor\n"
+                    "  signal-client doctor --json | jq -r '.checks[] | select(.result == \"bad\") | .check, .value, .cure'\n",
+        .bad = "something is bad",
+        .json = true,
+        .plugins = true,
+        .run = sc_command_doctor,
     },
     {
         .name = "health",

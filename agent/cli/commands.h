@@ -35,6 +35,7 @@ int sc_command_poll(struct sc_cli *cli);
 int sc_command_seal(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
 int sc_command_health(struct sc_cli *cli);
+int sc_command_doctor(struct sc_cli *cli);
 int sc_command_version(struct sc_cli *cli);
 int sc_command_completion(struct sc_cli *cli);
 int sc_command_help(struct sc_cli *cli);

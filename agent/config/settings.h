@@ -14,7 +14,7 @@ struct sc_settings {
     char *nats_creds, *nats_user, *nats_password, *nats_domain;
     char *nats_subject;   /* "{appliance_id}.data.artifacts.raw" filled in */
     bool nats_create;
-    int64_t nats_window_messages, nats_window_bytes, nats_stall_s;
+    int64_t nats_window_messages, nats_window_bytes, nats_stall_s, nats_look_s;
     int64_t broker_client_port;
     /* tls.* */
     char *tls_ca_file, *tls_client_cert, *tls_client_key;
@@ -37,6 +37,8 @@ struct sc_settings {
     char *admin_listen; /* "" = off; else as sc_listen_parse() takes it */
     /* log.* */
     char *log_level, *log_format;
+    /* memory.* */
+    int64_t memory_limit_bytes; /* 0: what the control group says */
     /* places */
     char *run_dir;        /* run.dir: /run/signal-client, else /data */
     char *dead_letter_dir; /* dead_letter.dir: /data/dead-letters */

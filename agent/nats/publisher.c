@@ -374,6 +374,7 @@ static void watch_connection(struct sc_publisher *p)
 {
     char words[200];
     p->acks_last = p->link ? sc_pub_take_acks(p) : 0;
+    atomic_store_explicit(&p->counts.waits_since_ms, p->flying ? p->progress_ms : 0, memory_order_relaxed);
     if (!p->session)
         return;
     if (p->flying && sc_session_denied(p->session, words, sizeof words))

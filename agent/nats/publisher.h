@@ -170,6 +170,7 @@ extern const uint32_t sc_publish_bucket_ms[SC_PUBLISH_BUCKETS]; /* upper bounds;
 
 struct sc_publisher_counts {
     _Atomic uint64_t handed_over, stored, duplicates, found, resent, reconnects, stalls, kv_writes, kv_conflicts;
+    _Atomic int64_t waits_since_ms; /* monotonic: nothing was acknowledged since then, although something is in flight; 0: nothing is */
     _Atomic uint64_t outstanding; /* now: handed over or about to be, without an outcome; records and KV writes */
     _Atomic uint64_t latency[SC_PUBLISH_BUCKETS + 1], latency_us; /* of records, from the hand-over to the acknowledgement */
 };

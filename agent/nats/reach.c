@@ -49,6 +49,7 @@ static void fail(struct sc_reach *ret, enum sc_reach_result result, const char *
 {
     bool named = ret->address[0] && strcmp(ret->address, ret->host) != 0;
     ret->result = result;
+    snprintf(ret->what, sizeof ret->what, "%s", what);
     snprintf(ret->text, sizeof ret->text, "%.90s:%s%s%s%s: %s", ret->host, ret->port,
              named ? " (" : "", named ? ret->address : "", named ? ")" : "", what);
 }
@@ -187,7 +188,7 @@ void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_bu
 bool sc_reach_explain(const char *urls, uint32_t timeout_ms, char *out, size_t cap)
 {
     size_t n = 0;
-    bool good = false;
+    bool good = false, several = strchr(urls, ',') != NULL;
     out[0] = '\0';
     for (int i = 0; *urls && i < URLS_MAX; i++) {
         size_t blank = strspn(urls, ", \t"), len = strcspn(urls += blank, ", \t");
@@ -196,7 +197,7 @@ bool sc_reach_explain(const char *urls, uint32_t timeout_ms, char *out, size_t c
             break;
         sc_reach_try(urls, len, timeout_ms, NULL, &reach);
         good |= reach.result == SC_REACH_GOOD;
-        int put = n < cap ? snprintf(out + n, cap - n, "%s%s", n ? "; " : "", reach.text) : 0;
+        int put = n < cap ? snprintf(out + n, cap - n, "%s%s", n ? "; " : "", several ? reach.text : reach.what) : 0;
         n += put > 0 ? (size_t)put : 0;
         urls += len;
     }

@@ -4,6 +4,7 @@
 #include "operate/health.h"
 
 #include "base/clock.h"
+#include "operate/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,17 +84,24 @@ static int replace_file(int dir, const char *run_dir, struct sc_str text, struct
                    strerror(error));
 }
 
-int sc_health_write(const char *run_dir, bool ok, const char *nats, const char *detail, struct sc_error *err)
+static void add_text(struct sc_buf *out, const char *name, const char *text)
+{
+    sc_buf_addf(out, ",\"%s\":", name);
+    sc_buf_add_json(out, sc_str_of(text ? text : ""));
+}
+
+int sc_health_write(const char *run_dir, const struct sc_heartbeat *beat, struct sc_error *err)
 {
     char boot[BOOT_ID_BYTES], at[SC_TIME_TEXT];
     struct sc_buf line SC_AUTO_BUF = {0};
     read_boot_id(boot);
     sc_buf_init(&line, MAX_BYTES);
-    sc_buf_addf(&line, "{\"v\":1,\"at\":\"%s\",\"boot\":\"%s\",\"boot_ms\":%lld,\"pid\":%ld,\"ok\":%s,\"nats\":",
-                sc_time_rfc3339(sc_real_ms(), at), boot, (long long)sc_boot_ms(), (long)getpid(), ok ? "true" : "false");
-    sc_buf_add_json(&line, sc_str_of(nats ? nats : ""));
-    sc_buf_add_str(&line, ",\"detail\":");
-    sc_buf_add_json(&line, sc_str_of(detail ? detail : ""));
+    sc_buf_addf(&line, "{\"v\":1,\"at\":\"%s\",\"boot\":\"%s\",\"boot_ms\":%lld,\"pid\":%ld,\"ok\":%s,\"stopped\":%s,\"resident\":%llu,\"limit\":%llu",
+                sc_time_rfc3339(sc_real_ms(), at), boot, (long long)sc_boot_ms(), (long)getpid(), beat->ok ? "true" : "false",
+                beat->stopped ? "true" : "false", (unsigned long long)beat->resident, (unsigned long long)beat->limit);
+    add_text(&line, "nats", beat->nats);
+    add_text(&line, "detail", beat->detail);
+    add_text(&line, "cause", beat->cause);
     sc_buf_add_str(&line, "}\n");
     if (line.failed)
         return sc_fail(err, SC_REASON_INTERNAL, "the heartbeat line does not fit");
@@ -167,10 +175,16 @@ static bool same_boot(const char *line)
     return sc_str_is(sc_buf_str(&text), boot);
 }
 
+static bool is_true(const char *line, const char *key)
+{
+    const char *at = find_value(line, key);
+    return at && strncmp(at, "true", 4) == 0;
+}
+
 static int judge(const char *run_dir, const char *line, struct sc_buf *out)
 {
     const char *boot_ms = find_value(line, "boot_ms"), *ok = find_value(line, "ok");
-    struct sc_buf nats SC_AUTO_BUF = {0}, detail SC_AUTO_BUF = {0}, text SC_AUTO_BUF = {0};
+    struct sc_buf nats SC_AUTO_BUF = {0}, detail SC_AUTO_BUF = {0}, cause SC_AUTO_BUF = {0}, text SC_AUTO_BUF = {0};
     char age_text[SC_TIME_TEXT];
     if (!boot_ms || !ok) {
         sc_buf_addf(&text, "%s/%s cannot be read; restart the agent", run_dir, FILE_NAME);
@@ -182,6 +196,11 @@ static int judge(const char *run_dir, const char *line, struct sc_buf *out)
     sc_duration_text(age, age_text);
     read_text(line, "nats", &nats);
     read_text(line, "detail", &detail);
+    read_text(line, "cause", &cause);
+    if (is_true(line, "stopped")) {
+        sc_buf_addf(&text, "the agent was stopped %s ago; start it", age_text);
+        return say(out, 1, text.ptr);
+    }
     if (age > MAX_AGE_MS) {
         sc_buf_addf(&text, "the last heartbeat is %s old; the agent has ended or hangs: look at its log and restart it", age_text);
         return say(out, 1, text.ptr);
@@ -190,8 +209,8 @@ static int judge(const char *run_dir, const char *line, struct sc_buf *out)
     const char *broker = nats.len ? nats.ptr : "unknown";
     if (strncmp(broker, "NATS ", 5) == 0) /* sentences about it begin so themselves */
         broker += 5;
-    sc_buf_addf(&text, "%s %s ago, NATS %s%s%s", good ? "all loops turned" : "a loop does not turn, seen", age_text,
-                broker, detail.len ? "; " : "", detail.len ? detail.ptr : "");
+    sc_buf_addf(&text, "%s %s ago, NATS %s%s%s%s%s", good ? "all loops turned" : "a loop does not turn, seen", age_text,
+                broker, detail.len ? "; " : "", detail.len ? detail.ptr : "", cause.len ? "; " : "", cause.len ? cause.ptr : "");
     return say(out, good ? 0 : 1, text.ptr);
 }
 
@@ -203,4 +222,45 @@ int sc_health_read(const char *run_dir, struct sc_buf *out)
         return judge(run_dir, line, out);
     sc_buf_addf(&text, "no heartbeat in %s/%s (%s); is the agent running, and with the same run.dir?", run_dir, FILE_NAME, strerror(errno));
     return say(out, 1, text.ptr ? text.ptr : "out of memory");
+}
+
+/* ---- the run before ---------------------------------------------------------------------------------------------- */
+
+#define KILLED_PERCENT 80 /* of the limit, seen up to five seconds before */
+
+static uint64_t read_count(const char *line, const char *key)
+{
+    const char *at = find_value(line, key);
+    return at && *at >= '0' && *at <= '9' ? strtoull(at, NULL, 10) : 0;
+}
+
+void sc_health_previous(const char *run_dir, struct sc_previous_run *ret)
+{
+    char line[MAX_BYTES + 1];
+    struct sc_buf at SC_AUTO_BUF = {0};
+    *ret = (struct sc_previous_run){0};
+    if (read_file(run_dir, line, sizeof line))
+        return;
+    read_text(line, "at", &at);
+    ret->at_ms = sc_time_parse_rfc3339(sc_buf_str(&at));
+    ret->known = ret->at_ms != SC_TIME_NONE && find_value(line, "stopped");
+    ret->stopped = is_true(line, "stopped");
+    ret->same_boot = same_boot(line);
+    ret->resident = read_count(line, "resident");
+    ret->limit = read_count(line, "limit");
+}
+
+bool sc_previous_run_text(const struct sc_previous_run *run, char *out, size_t cap)
+{
+    char at[SC_TIME_TEXT], use[96];
+    out[0] = '\0';
+    if (!run->known || run->stopped)
+        return false;
+    bool memory = run->same_boot && run->limit && run->resident / KILLED_PERCENT >= run->limit / 100;
+    sc_memory_text(run->resident, run->limit, use);
+    snprintf(out, cap, "the previous run ended without stopping after %s, %s: %s", sc_time_rfc3339(run->at_ms, at), use,
+             !run->same_boot ? "the machine was restarted"
+             : memory        ? "probably killed for its memory"
+                             : "it was killed or crashed; it goes on where its checkpoints stand, nothing is lost");
+    return memory;
 }

@@ -590,6 +590,8 @@ bool sc_io_turn(struct sc_io *io)
         dispatch(io, mail);
         mail = next;
     }
+    if (sc_room_turn(io))
+        unpause_all(io);
     int64_t due = sc_heap_run(&io->heap, io->now);
     on_instance_reap(io);
     sc_show_turn(io);

@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "nats/publisher.h"
 #include "nats/reader.h"
+#include "operate/memory.h"
 #include "poll/board.h"
 #include "poll/status_writer.h"
 
@@ -26,6 +27,7 @@ struct sc_io_config {
     unsigned index, threads;
     struct sc_board *board; /* NULL: nobody counts */
     bool on_request;        /* nothing is polled but what somebody asks for (poll/ask.h) */
+    const struct sc_memory *memory; /* NULL: never short */
 };
 
 struct sc_io;

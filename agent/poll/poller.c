@@ -527,6 +527,8 @@ static void step_idle(struct sc_poller *p)
         sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "due, waits for one of the polls that are under way to end (poll.max_concurrent)", NULL);
         return;
     }
+    if (!sc_room_to_begin(p))
+        return;
     begin_walk(p);
     sc_poller_wake(p);
 }

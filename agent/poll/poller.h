@@ -254,6 +254,7 @@ struct sc_poller {
     struct sc_open_page *page; /* being read; NULL between pages */
     int64_t walk_began;     /* monotonic */
     int64_t due_ms;         /* next poll, monotonic */
+    bool no_room;           /* due, held back while memory is short */
     bool first_poll;        /* since start or put: its line is INFO even with 0 */
     bool walk_failed;       /* ends without success */
     bool walk_whole;        /* everything there was has been read: what an earlier walk left behind is passed */
@@ -384,6 +385,8 @@ struct sc_io {
     struct sc_asked *asked; /* what others wait for (errand.h) */
     int64_t now;            /* monotonic, once a turn */
     int64_t shown_at;       /* newest page on the board, monotonic */
+    bool short_of_memory;   /* a transfer pauses for it */
+    int64_t room_at;        /* when those were let on last, monotonic */
     uint64_t dead_letters;
 };
 
@@ -424,6 +427,11 @@ int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
 int64_t sc_poller_not_before(const struct sc_poller *p, const struct sc_hold **ret);
+
+/* room.c: while memory is short */
+bool sc_room_to_begin(struct sc_poller *p); /* may this poll begin? If not, it is said, and asked again in a second */
+bool sc_room_to_read(struct sc_poller *p);  /* may its transfer go on? If not, it pauses */
+bool sc_room_turn(struct sc_io *io);        /* paused ones are to look again */
 
 /* load.c: where it stands */
 void sc_poller_load(struct sc_poller *p);

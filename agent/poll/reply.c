@@ -182,10 +182,10 @@ ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *byt
         sc_trace_body(p, bytes, len);
     for (size_t i = 0; i < len && !p->body_begun; i++)
         p->body_begun = !strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0';
-    int rc = sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error);
+    int rc = sc_room_to_read(p) ? sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error) : SC_CUT_PAUSE;
     if (rc < 0)
         return -1;
-    if (rc == SC_CUT_PAUSE && !p->paused) { /* paused for something else than a batch (the anchor) */
+    if (rc == SC_CUT_PAUSE && !p->paused) { /* paused for something else than a batch (the anchor, memory) */
         p->paused = true;
         p->pause_began = p->inst->io->now;
         p->inst->io->waiting++;

@@ -222,6 +222,22 @@ static void test_buf_out_of_memory(void **state)
     CHECK_TRUE("allocations were made to fail", rounds > 6);
 }
 
+static void test_buf_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        const char *want;
+    } rows[] = {{0, "0 bytes"}, {999, "999 bytes"}, {1000, "1.0 KiB"}, {1536, "1.5 KiB"}, {490u << 20, "490 MiB"}, {UINT64_C(2) << 30, "2.0 GiB"},
+                {UINT64_C(1023) << 20, "1.0 GiB"}, {UINT64_MAX, "16777216 TiB"}};
+    char out[SC_SIZE_TEXT];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_TEXT("size", sc_size_text(rows[i].bytes, out), rows[i].want);
+    CHECK_TEXT("both in one unit", sc_size_pair(490u << 20, 512u << 20, out), "490 of 512 MiB");
+    CHECK_TEXT("a digit below ten", sc_size_pair(UINT64_C(2147000000), UINT64_C(2) << 30, out), "2.0 of 2.0 GiB");
+    CHECK_TEXT("bytes", sc_size_pair(5, 300, out), "5 of 300 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_buf_json),          cmocka_unit_test(test_buf_json_all_or_nothing),
         cmocka_unit_test(test_buf_encodings),     cmocka_unit_test(test_buf_copies),
         cmocka_unit_test(test_buf_out_of_memory),
+        cmocka_unit_test(test_buf_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,11 @@ static void get_file(const char *path, char *out, size_t cap)
     fclose(file);
 }
 
+static int write_beat(const char *dir, bool ok, const char *nats, const char *detail, struct sc_error *err)
+{
+    return sc_health_write(dir, &(struct sc_heartbeat){.ok = ok, .nats = nats, .detail = detail}, err);
+}
+
 /* The line up to the age, which no test can know. */
 static void check_read(const char *why, const struct place *place, int want, const char *want_begin, const char *want_in)
 {
@@ -71,15 +76,15 @@ static void test_health_good(void **state)
     struct sc_error err = SC_ERROR_INIT;
     make_place(&place);
     mode_t before = umask(077);
-    CHECK_INT("written", sc_health_write(place.dir, true, "connected", "3 integrations", &err), 0);
+    CHECK_INT("written", write_beat(place.dir, true, "connected", "3 integrations", &err), 0);
     umask(before);
     CHECK_INT("there", stat(place.file, &info), 0);
     CHECK_INT("whatever the umask", info.st_mode & 0777, 0644);
     CHECK_INT("no temporary file stays", access(place.temp, F_OK), -1);
     check_read("good", &place, 0, "healthy: all loops turned ", " ago, NATS connected; 3 integrations");
-    CHECK_INT("NATS down is still healthy", sc_health_write(place.dir, true, "connection \"refused\" since \\ 10:15", "", &err), 0);
+    CHECK_INT("NATS down is still healthy", write_beat(place.dir, true, "connection \"refused\" since \\ 10:15", "", &err), 0);
     check_read("and said", &place, 0, "healthy: ", "NATS connection \"refused\" since \\ 10:15");
-    CHECK_INT("not turning", sc_health_write(place.dir, false, "connected", "io thread 1 has not turned for 45 s", &err), 0);
+    CHECK_INT("not turning", write_beat(place.dir, false, "connected", "io thread 1 has not turned for 45 s", &err), 0);
     check_read("bad", &place, 1, "unhealthy: a loop does not turn, seen ", "; io thread 1 has not turned for 45 s");
     done_place(&place);
 }
@@ -97,7 +102,7 @@ static void test_health_link(void **state)
     assert_int_equal(symlink(victim, place.temp), 0);
     assert_int_equal(symlink(victim, place.file), 0);
     check_read("a link is not read", &place, 1, "unhealthy: no heartbeat in ", "");
-    CHECK_INT(err.text, sc_health_write(place.dir, true, "connected", "", &err), 0);
+    CHECK_INT(err.text, write_beat(place.dir, true, "connected", "", &err), 0);
     get_file(victim, text, sizeof text);
     CHECK_TEXT("what the links named is untouched", text, "precious");
     CHECK_INT("the link is replaced", lstat(place.file, &info), 0);
@@ -115,7 +120,7 @@ static void test_health_old(void **state)
     struct sc_error err = SC_ERROR_INIT;
     make_place(&place);
     check_read("none yet", &place, 1, "unhealthy: no heartbeat in ", "is the agent running");
-    CHECK_INT("written", sc_health_write(place.dir, true, "connected", "pretending: \"boot_ms\":1,", &err), 0);
+    CHECK_INT("written", write_beat(place.dir, true, "connected", "pretending: \"boot_ms\":1,", &err), 0);
     get_file(place.file, text, sizeof text);
     at = strstr(text, "\"boot_ms\":");
     assert_non_null(at);
@@ -149,13 +154,76 @@ static void test_health_directory(void **state)
     make_place(&place);
     snprintf(below, sizeof below, "%s/run", place.dir);
     snprintf(deep, sizeof deep, "%s/a/b", place.dir);
-    CHECK_INT("the last part is made", sc_health_write(below, true, "", "", &err), 0);
-    CHECK_INT("more is not", sc_health_write(deep, true, "", "", &err), -1);
+    CHECK_INT("the last part is made", write_beat(below, true, "", "", &err), 0);
+    CHECK_INT("more is not", write_beat(deep, true, "", "", &err), -1);
     CHECK_INT("reason", err.reason, SC_REASON_CONFIG_INVALID);
     CHECK_TRUE(err.text, strstr(err.text, "cannot make run.dir ") && strstr(err.text, "set run.dir to a writable directory"));
     SC_AUTO_FREE char *file = sc_printf("%s/health", below);
     unlink(file);
     rmdir(below);
+    done_place(&place);
+}
+
+static void test_health_cause(void **state)
+{
+    (void)state;
+    struct place place;
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_heartbeat beat = {.ok = true, .nats = "connected", .detail = "d", .cause = "since 10:15:02Z stream_unread: nobody reads"};
+    make_place(&place);
+    CHECK_INT("written", sc_health_write(place.dir, &beat, &err), 0);
+    check_read("still healthy, and said", &place, 0, "healthy: ", "; d; since 10:15:02Z stream_unread: nobody reads");
+    beat = (struct sc_heartbeat){.ok = true, .stopped = true};
+    CHECK_INT("written", sc_health_write(place.dir, &beat, &err), 0);
+    check_read("stopped by itself", &place, 1, "unhealthy: the agent was stopped ", "; start it");
+    done_place(&place);
+}
+
+static void test_health_previous(void **state)
+{
+    (void)state;
+    static const uint64_t mib = 1 << 20;
+    static const struct {
+        const char *why;
+        struct sc_previous_run run;
+        const char *want;
+        bool memory;
+    } rows[] = {
+        {"nothing known", {0}, "", false},
+        {"stopped", {.known = true, .stopped = true, .same_boot = true}, "", false},
+        {"for its memory", {.known = true, .same_boot = true, .at_ms = 0, .resident = 490 * mib, .limit = 512 * mib},
+         "the previous run ended without stopping after 1970-01-01T00:00:00.000Z, 490 of 512 MiB in use: probably killed for its memory", true},
+        {"with room", {.known = true, .same_boot = true, .resident = 40 * mib, .limit = 512 * mib},
+         "the previous run ended without stopping after 1970-01-01T00:00:00.000Z, 40 of 512 MiB in use: it was killed or crashed; it goes on where its "
+         "checkpoints stand, nothing is lost", false},
+        {"no limit", {.known = true, .same_boot = true, .resident = 40 * mib},
+         "the previous run ended without stopping after 1970-01-01T00:00:00.000Z, 40 MiB in use, no limit is set: it was killed or crashed; it goes on "
+         "where its checkpoints stand, nothing is lost", false},
+        {"another boot", {.known = true, .resident = 490 * mib, .limit = 512 * mib},
+         "the previous run ended without stopping after 1970-01-01T00:00:00.000Z, 490 of 512 MiB in use: the machine was restarted", false},
+    };
+    char text[400];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK_INT(rows[i].why, sc_previous_run_text(&rows[i].run, text, sizeof text), rows[i].memory);
+        CHECK_TEXT(rows[i].why, text, rows[i].want);
+    }
+    struct place place;
+    struct sc_previous_run run;
+    struct sc_error err = SC_ERROR_INIT;
+    make_place(&place);
+    sc_health_previous(place.dir, &run);
+    CHECK_INT("no file", run.known, false);
+    struct sc_heartbeat beat = {.ok = true, .resident = 7 * mib, .limit = 9 * mib};
+    CHECK_INT("written", sc_health_write(place.dir, &beat, &err), 0);
+    sc_health_previous(place.dir, &run);
+    CHECK_TRUE("read back", run.known && !run.stopped && run.same_boot && run.resident == 7 * mib && run.limit == 9 * mib);
+    beat.stopped = true;
+    CHECK_INT("written", sc_health_write(place.dir, &beat, &err), 0);
+    sc_health_previous(place.dir, &run);
+    CHECK_TRUE("stopped", run.known && run.stopped);
+    put_file(place.file, "{\"at\":\"2026-01-01T00:00:00Z\",\"ok\":true}");
+    sc_health_previous(place.dir, &run);
+    CHECK_INT("of a version that said nothing of it", run.known, false);
     done_place(&place);
 }
 
@@ -166,6 +234,8 @@ int main(void)
         cmocka_unit_test(test_health_link),
         cmocka_unit_test(test_health_old),
         cmocka_unit_test(test_health_directory),
+        cmocka_unit_test(test_health_cause),
+        cmocka_unit_test(test_health_previous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
