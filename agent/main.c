@@ -46,6 +46,7 @@ struct agent {
     struct sc_watch *watch;
     struct sc_admin *admin;
     struct sc_board *board; /* NULL: nobody would look */
+    uint64_t hours_said;
     char create_subject[300];
 };
 
@@ -229,6 +230,7 @@ static int supervise(struct agent *a, const sigset_t *signals)
         struct timespec step = {.tv_sec = 5};
         heartbeat(a);
         sc_log_turn();
+        sc_io_hour_say(a->ios, a->io_count, &a->hours_said);
         int got = sigtimedwait(signals, NULL, &step);
         if (got == SIGTERM || got == SIGINT)
             return got;

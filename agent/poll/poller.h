@@ -329,7 +329,7 @@ struct sc_poller {
     struct sc_http_timing timing;
     int64_t budget_wait_ms, nats_wait_ms, pause_began;
     int64_t budget_counted; /* the wait for the budget is counted up to here, monotonic */
-    struct sc_poll_counts counts;
+    struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
 };
 
 struct sc_instance {
@@ -367,6 +367,9 @@ struct sc_io {
     int64_t now;            /* monotonic, once a turn */
     int64_t shown_at;       /* newest page on the board, monotonic */
     uint64_t dead_letters;
+    struct sc_timer hour_timer;
+    pthread_mutex_t hour_lock; /* of hour */
+    struct sc_io_hour hour;
 };
 
 /* poller.c: phases and steps */
@@ -541,6 +544,10 @@ void sc_judge_told(void *poller, const struct sc_notice *notice, enum sc_notice_
 void sc_judge_told_instance(void *instance, const struct sc_notice *notice, enum sc_notice_event event);
 /* Who else reads the same as this one, which came, changed or goes: all of its source are told. */
 void sc_judge_doubles(const struct sc_instance *inst);
+
+/* hourly.c */
+void sc_hour_begin(struct sc_io *io);
+void sc_hour_fire(struct sc_timer *timer, void *io);
 
 /* status.c */
 enum sc_poll_state sc_poller_state(const struct sc_poller *p);
