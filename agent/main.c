@@ -51,6 +51,7 @@ struct agent {
     struct sc_board *board; /* NULL: nobody would look */
     struct sc_memory memory;
     struct sc_self *self;
+    uint64_t hours_said;
     char create_subject[300];
     bool on_request; /* nothing is polled but what a command asks for */
 };
@@ -263,6 +264,7 @@ static int supervise(struct agent *a, const sigset_t *signals)
         if (a->self)
             sc_self_turn(a->self);
         sc_log_turn();
+        sc_io_hour_say(a->ios, a->io_count, &a->hours_said);
         int got = sigtimedwait(signals, NULL, &step);
         if (got == SIGTERM || got == SIGINT)
             return got;

@@ -64,9 +64,9 @@ void sc_log_write_each(enum sc_level level, const struct sc_log_cx *cx, const ch
             sc_log_write((level), &(const struct sc_log_cx){.component = (comp)}, NULL, __VA_ARGS__);                  \
     } while (0)
 
-/* What was wrong with this component, integration and data type is over: the same line is news again, six times in an hour at the most (as it is after
- * another line with a reason of the same component, integration and data type). true:
- * it was told of, so its end is to be, and how often it came for the reason of cx. */
+/* What was wrong with this component, integration and data type (for the reason of cx, if it has one) is over: the same line is news again, six
+ * times in an hour at the most (as it is after another line with a reason of the same source). true: it was told of, so its end is to be, and how
+ * often it came. */
 bool sc_log_over(const struct sc_log_cx *cx, uint64_t *ret_count);
 /* Somebody has changed something: whatever is wrong now is told anew, however often; counts are written. */
 void sc_log_anew(const struct sc_log_cx *cx);

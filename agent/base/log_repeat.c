@@ -306,10 +306,11 @@ bool sc_log_repeat_over(const struct sc_log_cx *cx, uint64_t *ret_count)
     bool told = false;
     *ret_count = 0;
     for (struct repeat *row = oldest; row; row = row->newer) {
-        if (row->key.source != source || row->level < SC_WARN || (row->over && row->shown >= SHOWN_MOST))
+        bool meant = row->key.source == source && (cx->reason == SC_REASON_OK || row->reason == cx->reason);
+        if (!meant || row->level < SC_WARN || (row->over && row->shown >= SHOWN_MOST))
             continue;
         told = told || !row->over;
-        *ret_count += row->reason == cx->reason ? row->times : 0;
+        *ret_count += row->times;
         row->times = 0;
         forget_count(row);
         row->over = true;

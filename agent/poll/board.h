@@ -39,6 +39,7 @@ struct sc_poll_counts {
     uint64_t failures[SC_CLASS_LOCAL + 1]; /* by enum sc_class */
     uint64_t gaps, dead_letters;
     uint64_t nats_wait_ms;
+    uint64_t throttled_ms; /* that the vendor let it wait */
 };
 
 enum sc_reply_class {

@@ -668,6 +668,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
     sc_http_free(io->http);
     sc_heap_done(&io->heap);
     sc_mailbox_done(&io->box);
+    pthread_mutex_destroy(&io->hour_lock);
     free(io);
     return NULL;
 }
@@ -705,6 +706,7 @@ struct sc_io *sc_io_new(const struct sc_io_config *config, struct sc_error *err)
         return NULL;
     }
     sc_http_set_done(io->http, sc_reply_done);
+    sc_hour_begin(io);
     return io;
 }
 

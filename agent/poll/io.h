@@ -46,5 +46,12 @@ void sc_io_apply(struct sc_io *io, struct sc_integration *integration);
 void sc_io_remove(struct sc_io *io, const char *name, bool forget_status);
 /* A put that was refused: shown in status and log, nothing else changes. Any thread. */
 void sc_io_refused(struct sc_io *io, const char *name, uint64_t rev, const char *why);
+/* What one hour was like; number counts the hours, 0: the first is not over yet. */
+struct sc_io_hour {
+    uint64_t number, integrations, idle, bad, polls, records;
+    char names[400]; /* of those in error, with their reasons */
+};
+/* The hourly line of the agent, when the hour *said + 1 is over on all io threads; true: it was written. */
+bool sc_io_hour_say(struct sc_io *const *ios, unsigned count, uint64_t *said);
 /* Monotonic ms of the last turn. Any thread. */
 int64_t sc_io_turned_at(const struct sc_io *io);

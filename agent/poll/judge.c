@@ -5,14 +5,16 @@
 
 /* ---- telling ------------------------------------------------------------------------------------------------------------------------ */
 
-static void say(const struct sc_log_cx *cx, const struct sc_notice *n, enum sc_notice_event event)
+static void say(struct sc_log_cx *cx, const struct sc_notice *n, enum sc_notice_event event)
 {
     char lasted[SC_TIME_TEXT];
+    uint64_t times;
+    cx->reason = n->reason;
     const char *code = sc_reason_code(n->reason);
     if (event == SC_NOTICE_BEGINS)
         SC_LOG(sc_reason_row(n->reason)->level, cx, NULL, "%s: %s%s%s", code, n->detail, n->advice[0] ? "; " : "", n->advice);
-    else if (event == SC_NOTICE_ENDS)
-        SC_LOG(SC_INFO, cx, NULL, "%s is over, after %s", code, sc_duration_text(sc_real_ms() - n->since_ms, lasted));
+    else if (event == SC_NOTICE_ENDS && sc_log_over(cx, &times)) /* where its beginning was only counted, so is its end */
+        SC_LOG_EACH(SC_INFO, cx, NULL, "%s is over, after %s", code, sc_duration_text(sc_real_ms() - n->since_ms, lasted));
 }
 
 void sc_judge_told(void *poller, const struct sc_notice *notice, enum sc_notice_event event)

@@ -84,9 +84,10 @@ static void tell_over(struct sc_poller *p)
     const struct sc_status_facts *f = &p->facts;
     struct sc_log_cx cx = sc_poller_cx(p);
     char took[SC_TIME_TEXT];
-    uint64_t times;
+    uint64_t times, all;
     cx.reason = f->reason;
     bool told = sc_log_over(&cx, &times);
+    sc_log_over(&(struct sc_log_cx){cx.component, cx.integration, cx.data_type}, &all); /* what else there was */
     if (!told || (!is_failure(f->reason) && times < 2)) /* a wait that the vendor named ends by itself */
         return;
     SC_LOG_EACH(SC_INFO, &cx, NULL, "good again after %s (%llu time%s)", sc_duration_text(sc_real_ms() - f->since_real, took),

@@ -336,7 +336,6 @@ struct sc_poller {
     struct sc_http_timing timing;
     int64_t budget_wait_ms, nats_wait_ms, pause_began;
     int64_t budget_counted; /* the wait for the budget is counted up to here, monotonic */
-    struct sc_poll_counts counts;
 
     /* asked for by hand (errand.h) */
     struct sc_listener *listeners;
@@ -346,6 +345,7 @@ struct sc_poller {
     struct sc_errand *errand; /* NULL: this is the live walk */
     char *label;            /* of an errand: in the log in the data type's place */
     bool limited;           /* the walk ends here, as a listener wanted */
+    struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
 };
 
 struct sc_instance {
@@ -388,6 +388,9 @@ struct sc_io {
     bool short_of_memory;   /* a transfer pauses for it */
     int64_t room_at;        /* when those were let on last, monotonic */
     uint64_t dead_letters;
+    struct sc_timer hour_timer;
+    pthread_mutex_t hour_lock; /* of hour */
+    struct sc_io_hour hour;
 };
 
 /* poller.c: phases and steps */
@@ -594,6 +597,10 @@ void sc_judge_told(void *poller, const struct sc_notice *notice, enum sc_notice_
 void sc_judge_told_instance(void *instance, const struct sc_notice *notice, enum sc_notice_event event);
 /* Who else reads the same as this one, which came, changed or goes: all of its source are told. */
 void sc_judge_doubles(const struct sc_instance *inst);
+
+/* hourly.c */
+void sc_hour_begin(struct sc_io *io);
+void sc_hour_fire(struct sc_timer *timer, void *io);
 
 /* status.c */
 enum sc_poll_state sc_poller_state(const struct sc_poller *p);

@@ -375,6 +375,14 @@ static void test_log_over(void **state)
         CHECK_INT("told once", sc_log_over(&okta, &more), false);
         check_lines("by the caller", "");
     }
+    struct sc_log_cx one = okta;
+    one.reason = SC_REASON_DNS_FAILURE;
+    SC_LOG(SC_WARN, &one, NULL, "no name");
+    struct sc_log_cx another = okta;
+    another.reason = SC_REASON_SILENT;
+    CHECK_INT("another reason", sc_log_over(&another, &more), false);
+    CHECK_INT("the reason itself", sc_log_over(&one, &more), true);
+    lines[0] = '\0';
     at(61 * MINUTE);
     sc_log_turn();
     CHECK_TRUE("nothing of it is lost", strstr(lines, "down (repeated 8 times since 10:16:02Z, last at 10:25:02Z)") != NULL);
