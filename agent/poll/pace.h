@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "poll/meter.h"
-#include "poll/times.h"
+#include "operate/times.h"
 
 struct sc_pace {
     struct sc_poll_times now, last; /* of the walk under way; of the last poll that ended well */

@@ -1,4 +1,4 @@
-#include "poll/times.h"
+#include "operate/times.h"
 
 #include <stdio.h>
 #include <string.h>
