@@ -282,6 +282,7 @@ static void compose(enum sc_level level, const struct sc_log_cx *cx, const char 
         .integration = part(&parts, &parts.integration, cx->integration),
         .data_type = part(&parts, &parts.data_type, cx->data_type),
         .reason = cx->reason,
+        .beside = cx->beside,
         .text = sc_buf_str(&parts.text),
     };
     if (fields && *fields)

@@ -32,6 +32,7 @@ struct sc_log_cx {
     const char *data_type;   /* may be NULL */
     enum sc_reason reason;   /* OK: none */
     const char *same;        /* what makes two lines the same, instead of the message, without the figures in it; NULL: the message */
+    bool beside;             /* with a reason: a notice, which holds beside the state that other lines with a reason tell */
 };
 
 void sc_log_init(enum sc_level level, int fd);

@@ -10,6 +10,7 @@ struct sc_log_entry {
     enum sc_level level;
     const char *component, *integration, *data_type; /* the latter two may be NULL */
     enum sc_reason reason;
+    bool beside;
     struct sc_str text, fields; /* redacted, without control characters */
 };
 

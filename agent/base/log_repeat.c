@@ -24,6 +24,7 @@ struct repeat {
     uint64_t count;                          /* not written since */
     uint64_t times;                          /* since the condition began */
     unsigned shown;
+    bool beside;                             /* sc_log_cx.beside */
     bool over;                               /* the condition has ended, or was not told of when it came again */
     enum sc_level level;
     enum sc_reason reason;
@@ -250,8 +251,8 @@ static void keep_texts(struct repeat *row, const struct sc_log_entry *e)
 /* The state of the source is another one (lines with a reason tell states): what it was before is news when it comes again. */
 static void others_are_over(const struct repeat *row)
 {
-    for (struct repeat *other = oldest; other && row->reason != SC_REASON_OK; other = other->newer) {
-        if (other != row && other->reason != SC_REASON_OK && other->key.source == row->key.source)
+    for (struct repeat *other = oldest; other && row->reason != SC_REASON_OK && !row->beside; other = other->newer) {
+        if (other != row && !other->beside && other->reason != SC_REASON_OK && other->key.source == row->key.source)
             other->over = true;
     }
 }
@@ -269,6 +270,7 @@ bool sc_log_repeat_hold(struct sc_log_key key, const struct sc_log_entry *e, boo
         row->times = 1;
         row->level = e->level;
         row->reason = e->reason;
+        row->beside = e->beside;
         begin_hour(row, now_ms, real_ms);
         others_are_over(row);
         return false;
@@ -303,11 +305,12 @@ void sc_log_repeat_expire(int64_t now_ms, int64_t real_ms)
 bool sc_log_repeat_over(const struct sc_log_cx *cx, uint64_t *ret_count)
 {
     uint64_t source = hash_source(cx);
-    bool told = false;
+    bool told = false, known = false;
     *ret_count = 0;
     for (struct repeat *row = oldest; row; row = row->newer) {
-        bool meant = row->key.source == source && (cx->reason == SC_REASON_OK || row->reason == cx->reason);
-        if (!meant || row->level < SC_WARN || (row->over && row->shown >= SHOWN_MOST))
+        bool meant = row->key.source == source && row->beside == cx->beside && (cx->reason == SC_REASON_OK || row->reason == cx->reason);
+        known = known || meant;
+        if (!meant || (row->level < SC_WARN && !row->beside) || (row->over && row->shown >= SHOWN_MOST))
             continue;
         told = told || !row->over;
         *ret_count += row->times;
@@ -315,7 +318,7 @@ bool sc_log_repeat_over(const struct sc_log_cx *cx, uint64_t *ret_count)
         forget_count(row);
         row->over = true;
     }
-    return told;
+    return told || (cx->beside && !known); /* a notice that lasted for hours */
 }
 
 void sc_log_repeat_anew(const struct sc_log_cx *cx)

@@ -134,6 +134,7 @@ void sc_budget_override(struct sc_budget *b, uint32_t requests, uint32_t per_s, 
             b->log_known = false;
         }
         b->overridden = true;
+        b->learned = false;
     }
     if (reserve_percent > b->reserve_percent || !b->reserve_named)
         b->reserve_percent = reserve_percent;
@@ -200,6 +201,8 @@ void sc_budget_learn(struct sc_budget *b, int64_t limit, int64_t remaining, int6
         b->requests = (uint32_t)limit;
         resize(b, now_ms);
     }
+    if (limit > 0 && limit <= UINT32_MAX)
+        b->learned = (uint32_t)limit == b->requests;
     if (remaining < 0)
         return;
     /* The reply counts itself; of those still in flight the vendor may know nothing yet. */
@@ -216,4 +219,69 @@ void sc_budget_wait(struct sc_budget *b, int64_t until_ms, int64_t until_real_ms
         return;
     b->wait_until = until_ms;
     b->wait_until_real = until_real_ms;
+}
+
+/* ---- for people ------------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t sent_since(const struct sc_budget *b, int64_t from_ms)
+{
+    uint32_t entries = 0;
+    for (uint32_t i = b->log_guessed; i < b->log_count; i++)
+        entries += b->sent[(b->log_head + i) % b->log_size] >= from_ms;
+    bool probe = b->used && b->slot_fill; /* requests that fill an entry yet to be written */
+    uint64_t all = (uint64_t)entries * b->per_slot + (probe && b->per_slot > 1 ? b->slot_fill : 0);
+    return all < b->used ? (uint32_t)all : (uint32_t)b->used;
+}
+
+uint32_t sc_budget_used(const struct sc_budget *budget, int64_t now_ms)
+{
+    return budget->log_size ? sent_since(budget, now_ms - budget->window_ms + 1) : 0;
+}
+
+int sc_budget_outside(const struct sc_budget *budget, int64_t now_ms)
+{
+    if (!budget->requests || budget->vendor_left < 0 || now_ms >= budget->vendor_reset)
+        return -1;
+    int64_t own = sent_since(budget, budget->vendor_reset - budget->window_ms), others = budget->requests - budget->vendor_left - own;
+    return others > 0 ? (int)(others * 100 / budget->requests) : 0;
+}
+
+uint64_t sc_budget_hourly(const struct sc_budget *budget)
+{
+    return (uint64_t)sc_budget_allowed(budget) * 3600000 / budget->window_ms;
+}
+
+void sc_budget_window(const struct sc_budget *budget, struct sc_buf *out)
+{
+    static const struct {
+        uint32_t ms;
+        const char *words;
+    } known[] = {{1000, "a second"}, {60000, "a minute"}, {3600000, "an hour"}, {86400000, "a day"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].ms == budget->window_ms) {
+            sc_buf_add_str(out, known[i].words);
+            return;
+        }
+    }
+    sc_buf_addf(out, budget->window_ms % 60000 ? "in %u s" : "in %u min", budget->window_ms / (budget->window_ms % 60000 ? 1000 : 60000));
+}
+
+void sc_budget_describe(const struct sc_budget *budget, int64_t now_ms, struct sc_buf *out)
+{
+    sc_buf_addf(out, "%s: ", budget->pool->name);
+    if (!budget->requests) {
+        sc_buf_addf(out, "no limit in time%s", budget->concurrency ? "" : " is known");
+    } else {
+        sc_buf_addf(out, "%u of %u ", sc_budget_allowed(budget), budget->requests);
+        sc_budget_window(budget, out);
+        sc_buf_addf(out, " (%s), %u used, %u kept for others",
+                    budget->learned      ? budget->pool->limit_header
+                    : budget->overridden ? "rate_limit of the integration"
+                                         : "as the connector knows it",
+                    sc_budget_used(budget, now_ms), budget->requests - sc_budget_allowed(budget));
+        if (sc_budget_outside(budget, now_ms) > 0)
+            sc_buf_addf(out, ", others have used %d %%", sc_budget_outside(budget, now_ms));
+    }
+    if (budget->concurrency)
+        sc_buf_addf(out, ", %u at once", budget->concurrency);
 }

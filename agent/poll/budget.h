@@ -3,6 +3,7 @@
  * (one probe request, then the rate), because the time before this start is unknown. */
 #pragma once
 
+#include "base/buf.h"
 #include <signal/connector.h>
 
 #define SC_BUDGET_LOG 4096u /* requests remembered in a window; larger limits are kept per slice of the window */
@@ -15,6 +16,7 @@ struct sc_budget {
     uint32_t reserve_percent;
     bool reserve_named;     /* by the operator */
     bool overridden;        /* the operator's rate_limit: headers may lower it, not raise it */
+    bool learned;           /* the limit in force is what the vendor's header said */
     uint32_t in_flight, concurrency;
     /* sliding log of what was sent, oldest first */
     int64_t *sent;          /* monotonic ms */
@@ -45,5 +47,15 @@ void sc_budget_take(struct sc_budget *budget, int64_t now_ms);
 void sc_budget_release(struct sc_budget *budget);
 /* Reply headers: limit, remaining (-1: absent) and when it resets (monotonic ms; SC_TIME_NONE: absent). */
 void sc_budget_learn(struct sc_budget *budget, int64_t limit, int64_t remaining, int64_t reset_ms, int64_t now_ms);
+/* Requests of ours in the window that ends now. */
+uint32_t sc_budget_used(const struct sc_budget *budget, int64_t now_ms);
+/* How much of the limit others have used in the vendor's window, as far as its headers tell: per cent; -1: not known. */
+int sc_budget_outside(const struct sc_budget *budget, int64_t now_ms);
+/* Requests allowed in an hour after the reserve; 0: unlimited. */
+uint64_t sc_budget_hourly(const struct sc_budget *budget);
+/* "a minute", "an hour", "in 90 s": the window behind a number of requests. */
+void sc_budget_window(const struct sc_budget *budget, struct sc_buf *out);
+/* "okta_logs: 54 of 60 a minute (X-Rate-Limit-Limit), 12 used, 6 kept for others" */
+void sc_budget_describe(const struct sc_budget *budget, int64_t now_ms, struct sc_buf *out);
 /* The vendor named a time (429, Retry-After) or the back-off did. Never shortens one that is later. */
 void sc_budget_wait(struct sc_budget *budget, int64_t until_ms, int64_t until_real_ms);

@@ -227,6 +227,7 @@ struct sc_poller *sc_poller_new(struct sc_instance *inst, unsigned index)
     p->covered_ms = p->newest_ms = SC_TIME_NONE;
     p->first_poll = true;
     p->notices = (struct sc_notices){.owner = p, .told = sc_judge_told};
+    p->pace = (struct sc_pace){.good_ms = inst->io->now};
     p->facts = (struct sc_status_facts){.reason = SC_REASON_STARTING, .since_real = sc_real_ms()};
     sc_checkpoint_init(&p->cp);
     sc_buf_init(&p->spill, (size_t)inst->io->config.settings->http_max_record_bytes + 65536);
@@ -707,6 +708,8 @@ struct sc_io *sc_io_new(const struct sc_io_config *config, struct sc_error *err)
     }
     sc_http_set_done(io->http, sc_reply_done);
     sc_hour_begin(io);
+    io->judge_timer = (struct sc_timer){.fire = sc_judge_fire, .arg = io};
+    sc_heap_set(&io->heap, &io->judge_timer, io->now + SC_JUDGE_STEP_MS);
     return io;
 }
 

@@ -31,10 +31,9 @@ void sc_poller_unpause(struct sc_poller *p)
     struct sc_io *io = p->inst->io;
     if (!p->paused)
         return;
+    sc_pace_paused(p);
     p->paused = false;
     io->waiting--;
-    p->nats_wait_ms += io->now - p->pause_began;
-    p->counts.nats_wait_ms += (uint64_t)(io->now - p->pause_began);
     if (p->transfer)
         sc_http_resume(p->transfer);
     else if (p->finishing)
@@ -139,7 +138,7 @@ static void begin_walk(struct sc_poller *p)
     p->left = p->limited = false;
     if (sc_is_dry(p)) /* nothing is saved before anything */
         p->anchored = true;
-    p->budget_wait_ms = p->nats_wait_ms = 0;
+    sc_pace_begin(p);
     sc_poller_phase(p, SC_WALKING);
     if (p->traced)
         sc_trace_begin(p);
@@ -153,8 +152,10 @@ static bool gap_under_way(struct sc_poller *p)
     if (p->page) /* it will not be read on: what comes after the gap is asked anew */
         sc_poller_give_up_page(p);
     sc_poller_cover_pages(p);
-    if (p->page_count) /* handed over: its outcome comes */
+    if (p->page_count) { /* handed over: its outcome comes */
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
         return true;
+    }
     if (!p->anchored) { /* everything before is covered: what the connector froze stands with the gap, so that a restart makes no second one */
         json_decref(p->cp.position);
         p->cp.position = json_deep_copy(p->position);
@@ -248,6 +249,8 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     if (reached > p->covered_ms)
         p->covered_ms = reached;
     mark_floor(p, page);
+    if (page->published > page->gaps)
+        sc_judge_came(p, page->published - page->gaps);
     sc_children_keep(p, page);
     sc_whole_keep(p, page);
     *page = (struct sc_open_page){0};
@@ -267,6 +270,8 @@ bool sc_poller_cover_pages(struct sc_poller *p)
     }
     if (covered && p->type->shape == SC_SHAPE_LOG)
         sc_save_want(p);
+    if (covered)
+        sc_status_touch(p->inst, false);
     return covered;
 }
 
@@ -352,12 +357,14 @@ static void log_walk(struct sc_poller *p)
 
 static void note_promise(struct sc_poller *p)
 {
-    if ((p->seen.overflowed || p->whole.overflowed) && p->overflows == 0) {
-        struct sc_log_cx cx = sc_poller_cx(p);
-        p->overflows++;
-        SC_LOG(SC_WARN, &cx, NULL, "identity_overflow: more than %llu identities would have to be kept: older ones are forgotten, the promise is \"at least once\"",
-               (unsigned long long)p->seen.max);
+    char detail[200], most[SC_CLOCK_TEXT];
+    if (!p->seen.overflowed && !p->whole.overflowed) {
+        sc_notice_clear(&p->notices, SC_REASON_IDENTITY_OVERFLOW);
+        return;
     }
+    snprintf(detail, sizeof detail, "more than %s identities would have to be kept: older ones are forgotten, the promise is \"at least once\"",
+             sc_count_text(p->seen.max, most));
+    sc_notice_set(&p->notices, SC_REASON_IDENTITY_OVERFLOW, detail, NULL, sc_real_ms());
 }
 
 /* The state after a good walk, with what an operator should know all the same. */
@@ -397,6 +404,8 @@ static void end_walk(struct sc_poller *p)
         }
         log_walk(p);
         say_good(p);
+        sc_pace_end(p);
+        sc_judge_walk(p);
     }
     if (p->covered_ms != SC_TIME_NONE)
         p->facts.last_record = p->covered_ms;
@@ -448,15 +457,30 @@ static bool name_is_retiring(const struct sc_poller *p)
     return found;
 }
 
+static void say_paused(struct sc_poller *p)
+{
+    const struct sc_integration *config = p->inst->config;
+    char detail[300], at[SC_TIME_TEXT] = "";
+    if (p->inst->io->config.settings->offline_mode) {
+        sc_poller_say(p, SC_REASON_OFFLINE, SC_TIME_NONE, "offline_mode: no vendor is polled", NULL);
+        return;
+    }
+    bool newest = p->covered_ms != SC_TIME_NONE;
+    if (newest)
+        sc_time_rfc3339(p->covered_ms / 1000 * 1000, at);
+    snprintf(detail, sizeof detail, "paused by revision %llu (%s\"enabled\": false%s); the position is kept%s%.19s%s", (unsigned long long)config->rev,
+             config->enabled ? "data type " : "", config->enabled && p->type->off_by_default ? " or not set, which is its default" : "",
+             newest ? ", newest record of " : "", at, newest ? "Z" : "");
+    sc_poller_say(p, SC_REASON_DISABLED, SC_TIME_NONE, detail, NULL);
+}
+
 static void step_off(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
     if (!sc_poller_should_run(p)) {
         if (p->retired || io->stopping || (io->config.on_request && sc_poller_is_enabled(p)))
             return;
-        bool offline = io->config.settings->offline_mode;
-        sc_poller_say(p, offline ? SC_REASON_OFFLINE : SC_REASON_DISABLED, SC_TIME_NONE,
-                      offline ? "offline_mode: no vendor is polled" : "paused by \"enabled\": false; the position is kept", NULL);
+        say_paused(p);
         return;
     }
     if (!broker_ready(p)) {
@@ -525,7 +549,10 @@ static void step_idle(struct sc_poller *p)
     }
     uint32_t most = (uint32_t)io->config.settings->poll_max_concurrent / io->config.threads;
     if (io->walking >= (most ? most : 1) && !p->errand) {
-        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, "due, waits for one of the polls that are under way to end (poll.max_concurrent)", NULL);
+        p->pace.due_since = p->pace.due_since ? p->pace.due_since : sc_real_ms() - (io->now - p->due_ms);
+        char detail[160];
+        snprintf(detail, sizeof detail, "due, waits for one of the %u polls that are under way to end (poll.max_concurrent)", io->walking);
+        sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, detail, NULL);
         return;
     }
     if (!sc_room_to_begin(p))
@@ -577,8 +604,10 @@ static void step_walking(struct sc_poller *p)
         close_walk(p);
         return;
     }
-    if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES)
+    if (!broker_ready(p) || p->page_count == SC_OPEN_PAGES) {
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
         return;
+    }
     if (!p->page && (limit_reached(p) || sc_poller_capped(p)))
         return;
     if (p->child.passing) {
@@ -591,6 +620,7 @@ static void step_walking(struct sc_poller *p)
     if (until > io->now) {
         if (hold && hold != &p->hold && p->facts.reason != hold->reason)
             sc_poller_say(p, hold->reason, hold->until_real, "another data type of the same source or credential met it; waits with it", NULL);
+        sc_pace_wait(p, hold && sc_reason_class(hold->reason) == SC_CLASS_THROTTLED ? SC_SPENT_BUDGET_WAIT : SC_SPENT_BACK_OFF);
         sc_heap_set(&io->heap, &p->timer, until);
         return;
     }
@@ -607,18 +637,23 @@ static void step_closing(struct sc_poller *p)
     if (p->page)
         sc_poller_give_up_page(p);
     sc_poller_cover_pages(p);
-    if (p->page_count) /* the acknowledgements wake it */
+    if (p->page_count) { /* the acknowledgements wake it */
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
         return;
+    }
     if (!p->leaving && sc_leave_due(p))
         sc_leave_send(p);
     sc_save_step(p);
     if (!p->leaving && sc_save_settled(p))
         end_walk(p);
+    else
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
 }
 
 void sc_poller_step(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
+    sc_pace_step(p);
     if (io->stopping)
         sc_leave_cancel(p);
     if (p->errand && sc_errand_step(p))

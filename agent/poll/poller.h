@@ -25,6 +25,7 @@
 #include "poll/identity.h"
 #include "poll/io.h"
 #include "poll/notice.h"
+#include "poll/pace.h"
 #include "poll/recover.h"
 #include "poll/twins.h"
 
@@ -34,6 +35,9 @@
 #define SC_ID_ROOM       1536u /* bytes kept free behind a body for message id, ids and times */
 #define SC_BOUNDED_ACKS  1000u /* exactness.md 5: streams whose past cannot be read */
 #define SC_MAX_AGAIN     8
+#define SC_JUDGE_STEP_MS 60000
+#define SC_FUTURE_MS     300000 /* a record dated further ahead is worth a word */
+#define SC_FUTURE_DATE_MS 86400000 /* where it bears a date alone: it may be tomorrow somewhere */
 #define SC_ID_SUFFIX_MAX 60
 #define SC_TOKEN_REFUSALS 12u  /* in a minute: vendors count requests with a bad token, and some allow 15 */
 
@@ -124,6 +128,7 @@ struct sc_source {
     bool offset_known;
     int64_t offset_ms;      /* vendor's Date minus sc_boot_ms() when it came */
     struct sc_source_counts counts;
+    struct sc_samples first_bytes, lookups; /* of the newest requests; lookups: of those that looked up a name */
     const char *connector;  /* its slug, of the module */
 };
 
@@ -332,9 +337,9 @@ struct sc_poller {
     /* told */
     struct sc_status_facts facts;
     struct sc_notices notices;
-    uint64_t collisions, overflows;
-    struct sc_http_timing timing;
-    int64_t budget_wait_ms, nats_wait_ms, pause_began;
+    uint64_t collisions;
+    struct sc_pace pace;
+    int64_t pause_began;
     int64_t budget_counted; /* the wait for the budget is counted up to here, monotonic */
 
     /* asked for by hand (errand.h) */
@@ -387,6 +392,7 @@ struct sc_io {
     int64_t shown_at;       /* newest page on the board, monotonic */
     bool short_of_memory;   /* a transfer pauses for it */
     int64_t room_at;        /* when those were let on last, monotonic */
+    struct sc_timer judge_timer;
     uint64_t dead_letters;
     struct sc_timer hour_timer;
     pthread_mutex_t hour_lock; /* of hour */
@@ -592,7 +598,25 @@ void sc_show_budget_wait(struct sc_poller *p, int64_t until_ms);
 void sc_show_dead_letter(struct sc_poller *p);
 void sc_show_turn(struct sc_io *io); /* puts a page up when it is time */
 
+/* pace.c: what a poll spends its time on */
+void sc_pace_begin(struct sc_poller *p);  /* a walk begins */
+void sc_pace_end(struct sc_poller *p);    /* it has ended well */
+void sc_pace_wait(struct sc_poller *p, enum sc_spent what); /* from now on until the next step */
+void sc_pace_fold(struct sc_poller *p);   /* what it has waited until now is counted; it goes on to wait */
+void sc_pace_step(struct sc_poller *p);   /* a step: what it waited for until now is counted */
+void sc_pace_paused(struct sc_poller *p); /* a pause of ours is over; no pause: nothing */
+void sc_pace_request(struct sc_poller *p, const struct sc_http_result *result); /* a reply has ended */
+void sc_pace_failed(struct sc_poller *p, enum sc_reason reason);
+void sc_pace_good(struct sc_poller *p);   /* no longer failing */
+/* Of a walk, as far as what it reads goes by time: hundredths, 0: not known; *ret_left_ms: about how long it will take, 0: not known. */
+unsigned sc_pace_percent(const struct sc_poller *p, int64_t *ret_left_ms);
+
 /* judge.c: notices: what follows from what is known */
+void sc_judge_walk(struct sc_poller *p);      /* a poll has ended well */
+void sc_judge_came(struct sc_poller *p, uint64_t records); /* new ones are covered */
+/* judge_pace.c */
+void sc_judge_pace(struct sc_poller *p, bool walk_ended);
+void sc_judge_fire(struct sc_timer *timer, void *io); /* each minute: what time alone makes true */
 void sc_judge_told(void *poller, const struct sc_notice *notice, enum sc_notice_event event);
 void sc_judge_told_instance(void *instance, const struct sc_notice *notice, enum sc_notice_event event);
 /* Who else reads the same as this one, which came, changed or goes: all of its source are told. */

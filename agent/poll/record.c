@@ -242,6 +242,10 @@ static void note_time(struct sc_poller *p, const struct sc_cut_value *value, int
 {
     if (p->remember_as > p->page->newest_ms && p->remember_as)
         p->page->newest_ms = p->remember_as;
+    if (ms != SC_TIME_NONE && ms > sc_source_now(p->inst->source) + (p->type->time_format == SC_TIME_DATE ? SC_FUTURE_DATE_MS : SC_FUTURE_MS)) {
+        p->pace.future++;
+        p->pace.future_newest = ms > p->pace.future_newest ? ms : p->pace.future_newest;
+    }
     if (ms == SC_TIME_NONE || ms > sc_source_now(p->inst->source)) /* dated in the future: published, not used for the position */
         return;
     if (ms > p->page->newest_ms && !p->remember_as) /* how far a fall-back by time must reach to read it again */

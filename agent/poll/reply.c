@@ -180,6 +180,7 @@ ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *byt
         return -1;
     if (p->traced)
         sc_trace_body(p, bytes, len);
+    p->pace.byte_ms = p->inst->io->now;
     for (size_t i = 0; i < len && !p->body_begun; i++)
         p->body_begun = !strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0';
     int rc = sc_room_to_read(p) ? sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error) : SC_CUT_PAUSE;
@@ -246,6 +247,7 @@ static void answered_well(struct sc_poller *p)
 {
     enum sc_reason told = p->facts.reason;
     p->attempts = p->again = p->throttles = 0;
+    sc_pace_good(p);
     p->renewed = false;
     if (sc_is_dry(p)) /* what holds others is theirs to try */
         return;
@@ -675,12 +677,12 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
         sc_poller_wake(p);
         return;
     }
+    sc_pace_request(p, result);
     if (p->paused) {
         p->paused = false;
         io->waiting--;
     }
     learn_budgets(p, result);
-    p->timing = result->timing;
     if (p->traced)
         sc_trace_response(p, transfer, result);
     if (is_success(result->status) && p->asked_with && !sc_is_dry(p)) {

@@ -212,27 +212,51 @@ static bool too_early(struct sc_poller *p, const struct sc_request *rq)
              rq->waits_for ? rq->waits_for : "");
     if (left > 1000)
         sc_poller_say(p, SC_REASON_WAITS_FOR_VENDOR, real, detail, NULL);
+    sc_pace_wait(p, SC_SPENT_VENDOR_WAIT);
     left = left < cap_left ? left : cap_left;
     sc_heap_set(&io->heap, &p->timer, io->now + (left < 3600000 ? left : 3600000));
     return true;
 }
 
+/* Of the pools, the one that makes it wait longest; who shares it, and what others have used. */
+static void say_over_budget(struct sc_poller *p, const struct sc_request *rq, int64_t when)
+{
+    struct sc_io *io = p->inst->io;
+    struct sc_budget *latest = NULL;
+    struct sc_buf detail SC_AUTO_BUF = {0};
+    char until[SC_TIME_TEXT];
+    int64_t real = when == INT64_MAX ? SC_TIME_NONE : sc_real_ms() + (when - io->now);
+    unsigned sharing = 0;
+    for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && rq->pools[i]; i++) {
+        struct sc_budget *b = sc_budget_of(p, rq->pools[i]);
+        if (b && (!latest || sc_budget_when(b, io->now) > sc_budget_when(latest, io->now)))
+            latest = b;
+    }
+    for (const struct sc_instance *i = io->instances; i; i = i->next)
+        sharing += i->source == p->inst->source && !i->retired && i->config->enabled;
+    if (when == INT64_MAX)
+        sc_buf_add_str(&detail, "waits until another request of this source has ended");
+    else
+        sc_buf_addf(&detail, "waits for the request budget until %s", sc_time_short(real, sc_real_ms(), until));
+    if (latest) {
+        sc_buf_add_str(&detail, "; ");
+        sc_budget_describe(latest, io->now, &detail);
+    }
+    if (sharing > 1)
+        sc_buf_addf(&detail, "; %u integrations share it", sharing);
+    sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, sc_buf_str(&detail).ptr, NULL);
+}
+
 static bool over_budget(struct sc_poller *p, const struct sc_request *rq)
 {
     struct sc_io *io = p->inst->io;
-    char until[SC_TIME_TEXT], detail[200];
     int64_t when = sc_request_when(p, rq);
     if (when <= io->now)
         return false;
-    int64_t real = when == INT64_MAX ? SC_TIME_NONE : sc_real_ms() + (when - io->now);
-    if (when == INT64_MAX)
-        snprintf(detail, sizeof detail, "waits until another request of this source has ended");
-    else
-        snprintf(detail, sizeof detail, "waits for the request budget until %s", sc_time_short(real, sc_real_ms(), until));
     if (when - io->now > 1000)
-        sc_poller_say(p, SC_REASON_BUDGET_WAIT, real, detail, NULL);
+        say_over_budget(p, rq, when);
     int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
-    p->budget_wait_ms += look_again - io->now;
+    sc_pace_wait(p, SC_SPENT_BUDGET_WAIT);
     sc_show_budget_wait(p, look_again);
     sc_heap_set(&io->heap, &p->timer, look_again);
     return true;
@@ -264,6 +288,7 @@ void sc_request_send(struct sc_poller *p)
     }
     if (!p->exists && !p->anchored) { /* the very first walk: what it froze stands before anything is asked */
         sc_save_anchor(p);
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
         return;
     }
     if (sc_is_dry(p) && rq.after_save) {
@@ -274,6 +299,7 @@ void sc_request_send(struct sc_poller *p)
         return;
     if (rq.after_save && !sc_save_holds_walk(p)) {
         sc_save_walk(p);
+        sc_pace_wait(p, SC_SPENT_NATS_WAIT);
         return;
     }
     if (over_budget(p, &rq))

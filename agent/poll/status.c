@@ -90,6 +90,58 @@ static void add_notices(struct sc_buf *out, const struct sc_notices *set)
     sc_notices_json(set, out);
 }
 
+static void add_number(struct sc_buf *out, const char *name, uint64_t n)
+{
+    sc_buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
+}
+
+/* A poll that goes on for a while: how far it is. */
+static void add_progress(struct sc_buf *out, const struct sc_poller *p)
+{
+    int64_t left = 0;
+    char since[SC_TIME_TEXT];
+    if (sc_poller_state(p) != SC_STATE_PROCESSING)
+        return;
+    unsigned percent = sc_pace_percent(p, &left);
+    sc_buf_addf(out, ",\"progress\":{\"since\":\"%s\"", sc_time_rfc3339(p->pace.began_real, since));
+    add_number(out, "page", p->walk_page + 1);
+    add_number(out, "records", p->walk_read);
+    if (p->pace.byte_ms)
+        add_number(out, "last_byte_seconds", (uint64_t)(p->inst->io->now - p->pace.byte_ms) / 1000);
+    if (p->newest_ms != SC_TIME_NONE)
+        add_time(out, "reached", p->newest_ms);
+    if (percent)
+        add_number(out, "percent", percent);
+    if (left)
+        add_number(out, "left_seconds", (uint64_t)left / 1000);
+    sc_buf_add_char(out, '}');
+}
+
+/* What a poll spends its time on (the last one; before its end the first one), and what was asked lately. */
+static void add_pace(struct sc_buf *out, const struct sc_poller *p)
+{
+    const struct sc_poll_times *t = p->pace.last.total_ms ? &p->pace.last : &p->pace.now;
+    struct sc_meter_sum hour = sc_meter_hour(&p->pace.meter, p->inst->io->now), day = sc_meter_day(&p->pace.meter, p->inst->io->now);
+    sc_buf_add_str(out, ",\"timing_ms\":{");
+    for (unsigned i = 0; i < SC_SPENT_KINDS; i++)
+        sc_buf_addf(out, "%s\"%s\":%llu", i ? "," : "", sc_spent_name(i), (unsigned long long)t->ms[i]);
+    add_number(out, "total", t->total_ms);
+    sc_buf_addf(out, "},\"requests\":{\"last_poll\":%u", t->requests);
+    add_number(out, "hour", hour.requests);
+    add_number(out, "hour_throttled", hour.throttles);
+    add_number(out, "day", day.requests);
+    add_number(out, "day_throttled", day.throttles);
+    add_number(out, "hour_waiting_percent", hour.span_ms > 0 ? hour.waited_ms * 100 / (uint64_t)hour.span_ms : 0);
+    sc_buf_add_char(out, '}');
+}
+
+static void add_failures(struct sc_buf *out, const struct sc_poller *p)
+{
+    char since[SC_TIME_TEXT];
+    if (p->pace.failures)
+        sc_buf_addf(out, ",\"failures\":{\"count\":%u,\"since\":\"%s\"}", p->pace.failures, sc_time_rfc3339(p->pace.failing_since, since));
+}
+
 static void add_type(struct sc_buf *out, const struct sc_poller *p)
 {
     const struct sc_status_facts *f = &p->facts;
@@ -103,6 +155,8 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     add_time(out, "since", shown.since_real);
     add_time(out, "until", f->until_real);
     add_notices(out, &p->notices);
+    add_failures(out, p);
+    add_progress(out, p);
     add_time(out, "last_poll", f->last_poll);
     add_time(out, "last_success", f->last_success);
     if (p->covered_ms != SC_TIME_NONE) {
@@ -111,6 +165,7 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     }
     if (p->phase == SC_IDLE)
         add_time(out, "next_poll", now + (p->due_ms > p->inst->io->now ? p->due_ms - p->inst->io->now : 0));
+    add_number(out, "interval_seconds", (uint64_t)p->inst->config->types[p->index].interval_ms / 1000);
     checkpoint_words(p, words, sizeof words);
     sc_buf_addf(out, ",\"records\":%llu,\"pages\":%llu,\"bytes\":%llu", (unsigned long long)p->cp.records, (unsigned long long)p->cp.pages,
                 (unsigned long long)p->cp.bytes);
@@ -119,10 +174,8 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     sc_buf_addf(out, ",\"lag_declared_seconds\":%u", p->type->lag_s);
     if (p->collisions)
         sc_buf_addf(out, ",\"identity_collisions\":%llu", (unsigned long long)p->collisions);
-    sc_buf_addf(out,
-                ",\"timing_ms\":{\"dns\":%u,\"connect\":%u,\"tls\":%u,\"first_byte\":%u,\"transfer\":%u,\"budget_wait\":%lld,\"nats_wait\":%lld}}",
-                p->timing.dns, p->timing.connect, p->timing.tls, p->timing.first_byte, p->timing.transfer, (long long)p->budget_wait_ms,
-                (long long)p->nats_wait_ms);
+    add_pace(out, p);
+    sc_buf_add_char(out, '}');
 }
 
 /* Of equal states, the one that has something to say. */
@@ -146,6 +199,22 @@ static const struct sc_poller *most_urgent(const struct sc_instance *inst)
     return worst ? worst : inst->pollers[0];
 }
 
+/* Of the source: its budgets in words, and what its answers take. */
+static void add_source(struct sc_buf *out, const struct sc_source *source, int64_t now)
+{
+    struct sc_buf words SC_AUTO_BUF = {0};
+    sc_buf_add_str(out, ",\"budgets\":[");
+    for (uint32_t i = 0; i < source->budget_count; i++) {
+        sc_buf_clear(&words);
+        sc_budget_describe(source->budgets[i], now, &words);
+        sc_buf_add_str(out, i ? "," : "");
+        sc_buf_add_json(out, sc_buf_str(&words));
+    }
+    sc_buf_addf(out, "],\"latency_ms\":{\"first_byte_p50\":%u,\"first_byte_p95\":%u,\"lookup_p95\":%u}",
+                sc_samples_percentile(&source->first_bytes, 50), sc_samples_percentile(&source->first_bytes, 95),
+                sc_samples_percentile(&source->lookups, 95));
+}
+
 static void compose(const struct sc_instance *inst, struct sc_buf *out)
 {
     const struct sc_poller *worst = most_urgent(inst);
@@ -163,6 +232,7 @@ static void compose(const struct sc_instance *inst, struct sc_buf *out)
     add_time(out, "since", shown.since_real);
     add_time(out, "until", worst->facts.until_real);
     add_notices(out, &inst->notices);
+    add_source(out, inst->source, inst->io->now);
     sc_buf_add_str(out, ",\"data_types\":{");
     for (unsigned i = 0; i < inst->poller_count; i++) {
         if (i)

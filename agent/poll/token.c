@@ -99,6 +99,8 @@ static void wake_all(struct sc_token *t, bool good)
             struct sc_poller *p = i->pollers[k];
             if (p->phase != SC_WALKING || p->transfer)
                 continue;
+            if (!good)
+                sc_pace_failed(p, t->hold.reason);
             if (good && p->facts.reason == t->hold.reason && p->facts.reason != SC_REASON_OK)
                 sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
             sc_poller_wake(p);

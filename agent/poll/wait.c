@@ -157,6 +157,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         p->counts.failures[sc_reason_class(reason)]++;
     if (sc_reason_class(reason) == SC_CLASS_THROTTLED)
         p->counts.throttled_ms += (uint64_t)wait;
+    sc_pace_failed(p, reason);
     p->again = 0; /* the wait ends the row */
     bool until_put = sc_reason_class(reason) == SC_CLASS_AUTH || sc_reason_class(reason) == SC_CLASS_CONFIG; /* ends with a put, whoever named its time */
     struct sc_hold hold = {.until_ms = io->now + wait, .until_real = sc_real_ms() + wait, .reason = reason,

@@ -30,6 +30,7 @@ struct sc_transfer {
     bool has_reply, head_done, wants_body, paused, in_body, resume_asked, cancelled, ended;
     struct ex_reply reply;
     size_t offered;
+    int64_t began_ms, answered_ms; /* by the script's clock: what the request took */
     struct sc_http_result result;
 };
 
@@ -101,6 +102,7 @@ struct sc_transfer *sc_http_start(struct sc_http *http, const struct sc_http_req
         return NULL;
     }
     t->http = http;
+    t->began_ms = sc_mono_ms();
     t->request = *request;
     t->method = sc_dup(request->method ? request->method : "GET");
     t->url = sc_dup(request->url);
@@ -142,7 +144,8 @@ static void begin_reply(struct sc_transfer *t)
 {
     t->head_done = true;
     t->result.status = t->reply.status;
-    t->result.date_mono_ms = sc_mono_ms();
+    t->result.date_mono_ms = t->answered_ms = sc_mono_ms();
+    t->result.timing.first_byte = (uint32_t)(t->answered_ms - t->began_ms);
     struct sc_str date = sc_http_header(t, "Date", 0);
     t->result.date_ms = date.ptr ? sc_time_parse_http(date) : SC_TIME_NONE;
     if (t->reply.status)
@@ -192,6 +195,7 @@ static void advance(struct sc_transfer *t)
         t->ended = true;
     if (!t->ended || t->result.aborted)
         return;
+    t->result.timing.transfer = (uint32_t)(sc_mono_ms() - t->answered_ms);
     t->result.reason = t->reply.reason;
     snprintf(t->result.text, sizeof t->result.text, "%s", t->reply.reason ? t->reply.text : "");
     t->result.bytes_decoded = t->result.bytes_wire = t->reply.body_len;

@@ -231,6 +231,51 @@ static void test_budget_remaining(void **state)
     }
 }
 
+/* What people are told of it. */
+static void test_budget_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *why, *want;
+        uint32_t requests, per_s, concurrency, reserve, override, sent;
+        int64_t limit, remaining;
+        int outside;
+        uint64_t hourly;
+    } rows[] = {
+        {"the connector's", "api: 90 of 100 a minute (as the connector knows it), 0 used, 10 kept for others", 100, 60, 0, 10, 0, 0, -1, -1, -1, 5400},
+        {"the vendor's header", "api: 540 of 600 a minute (X-Limit), 30 used, 60 kept for others", 100, 60, 0, 10, 0, 30, 600, -1, -1, 32400},
+        {"what others have used", "api: 600 of 600 a minute (X-Limit), 30 used, 0 kept for others, others have used 35 %", 100, 60, 0, 0, 0, 30, 600, 360, 35, 36000},
+        {"nobody else", "api: 600 of 600 a minute (X-Limit), 30 used, 0 kept for others", 100, 60, 0, 0, 0, 30, 600, 570, 0, 36000},
+        {"the operator's, which is lower", "api: 50 of 50 a minute (rate_limit of the integration), 3 used, 0 kept for others", 100, 60, 0, 0, 50, 3, 600, -1, -1, 3000},
+        {"another window", "api: 5000 of 5000 an hour (as the connector knows it), 0 used, 0 kept for others", 5000, 3600, 0, 0, 0, 0, -1, -1, -1, 5000},
+        {"an odd one", "api: 3 of 3 in 90 s (as the connector knows it), 0 used, 0 kept for others, 2 at once", 3, 90, 2, 0, 0, 0, -1, -1, -1, 120},
+        {"a day", "api: 100 of 100 a day (as the connector knows it), 0 used, 0 kept for others", 100, 86400, 0, 0, 0, 0, -1, -1, -1, 4},
+        {"none", "api: no limit in time is known", 0, 60, 0, 0, 0, 5, -1, -1, -1, 0},
+        {"at once alone", "api: no limit in time, 4 at once", 0, 60, 4, 0, 0, 5, -1, -1, -1, 0},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct sc_budget b;
+        struct sc_buf words = {0};
+        const struct sc_pool pool = {.name = "api", .requests = rows[i].requests, .per_s = rows[i].per_s, .concurrency = rows[i].concurrency, .limit_header = "X-Limit"};
+        now = 1000;
+        CHECK_INT("begins", sc_budget_init(&b, "api", &pool, now), 0);
+        sc_budget_override(&b, rows[i].override, 60, rows[i].reserve, now);
+        now += 2 * (int64_t)rows[i].per_s * 1000;
+        sc_budget_learn(&b, rows[i].limit, -1, NONE, now);
+        for (uint32_t n = 0; n < rows[i].sent; n++) {
+            sc_budget_take(&b, now);
+            sc_budget_release(&b);
+        }
+        sc_budget_learn(&b, rows[i].limit, rows[i].remaining, now + 30000, now);
+        sc_budget_describe(&b, now, &words);
+        CHECK_TEXT(rows[i].why, sc_buf_str(&words).ptr, rows[i].want);
+        CHECK_INT(rows[i].why, sc_budget_outside(&b, now), rows[i].outside);
+        CHECK_INT(rows[i].why, sc_budget_hourly(&b), rows[i].hourly);
+        sc_buf_done(&words);
+        sc_budget_done(&b);
+    }
+}
+
 /* Replies that name what is left but not until when: the window is ours to keep, at every reply. */
 static void test_budget_remaining_without_reset(void **state)
 {
@@ -584,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_budget_concurrency),
         cmocka_unit_test(test_budget_wait),
         cmocka_unit_test(test_budget_remaining),
+        cmocka_unit_test(test_budget_words),
         cmocka_unit_test(test_budget_remaining_without_reset),
         cmocka_unit_test(test_budget_first_word),
         cmocka_unit_test(test_budget_limit_changes),
