@@ -66,33 +66,36 @@ static void add_figures(json_t *line, const struct sc_poller *p)
     add_time(line, "last_record_time", p->covered_ms);
 }
 
+static void add_losses(struct sc_buf *out, uint64_t letters, uint64_t gaps)
+{
+    if (letters)
+        sc_buf_addf(out, ", %llu dead letter%s", (unsigned long long)letters, letters == 1 ? "" : "s");
+    if (gaps)
+        sc_buf_addf(out, ", %llu gap%s", (unsigned long long)gaps, gaps == 1 ? "" : "s");
+}
+
 static void add_dry_words(const struct sc_poller *p, struct sc_buf *out)
 {
     const struct sc_errand *e = p->errand;
     char first[SC_TIME_TEXT], last[SC_TIME_TEXT];
-    sc_buf_addf(out, "read %llu %s in %llu pages", (unsigned long long)p->walk_read, p->type->noun, (unsigned long long)p->walk_pages);
+    sc_buf_addf(out, "read %llu %s in %llu page%s", (unsigned long long)p->walk_read, p->type->noun, (unsigned long long)p->walk_pages,
+                p->walk_pages == 1 ? "" : "s");
     if (e->oldest_ms != SC_TIME_NONE)
         sc_buf_addf(out, ", of %s to %s", sc_time_rfc3339(e->oldest_ms, first), sc_time_rfc3339(e->newest_ms, last));
     sc_buf_addf(out, "; would publish %llu", (unsigned long long)e->fresh);
-    if (e->live->loaded)
-        sc_buf_addf(out, ", the other %llu are published already or came twice", (unsigned long long)e->known);
-    else
+    if (e->live->loaded && e->known)
+        sc_buf_addf(out, ", %llu are known (published already, or twice in what was read)", (unsigned long long)e->known);
+    else if (!e->live->loaded)
         sc_buf_add_str(out, "; what of it was published before is not known, as this data type is not being polled");
-    if (e->letters)
-        sc_buf_addf(out, ", %llu dead letters", (unsigned long long)e->letters);
-    if (e->gaps)
-        sc_buf_addf(out, ", %llu gaps", (unsigned long long)e->gaps);
+    add_losses(out, e->letters, e->gaps);
 }
 
 static void add_live_words(const struct sc_poller *p, struct sc_buf *out)
 {
     char took[SC_TIME_TEXT];
-    sc_buf_addf(out, "fetched %llu %s (%llu read, %llu pages, %s)", (unsigned long long)p->walk_published, p->type->noun, (unsigned long long)p->walk_read,
-                (unsigned long long)p->walk_pages, sc_duration_text(p->inst->io->now - p->walk_began, took));
-    if (p->walk_dead)
-        sc_buf_addf(out, ", %llu dead letters", (unsigned long long)p->walk_dead);
-    if (p->walk_gaps)
-        sc_buf_addf(out, ", %llu gaps", (unsigned long long)p->walk_gaps);
+    sc_buf_addf(out, "fetched %llu %s (%llu read, %llu page%s, %s)", (unsigned long long)p->walk_published, p->type->noun, (unsigned long long)p->walk_read,
+                (unsigned long long)p->walk_pages, p->walk_pages == 1 ? "" : "s", sc_duration_text(p->inst->io->now - p->walk_began, took));
+    add_losses(out, p->walk_dead, p->walk_gaps);
 }
 
 static void say_ended(struct polled *t, const struct sc_poller *p, const struct sc_news *news)

@@ -165,7 +165,9 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
     t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
     if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
         sc_budget_wait(t->budget, t->hold.until_ms, real);
-    int n = snprintf(t->detail, sizeof t->detail, "%s %s %s: %s, ", sc_oauth2_call(t->table), is_login(t) ? "at" : "to", t->host, detail);
+    char plain[sizeof t->detail];
+    snprintf(plain, sizeof plain, "%s %s %s: %s", sc_oauth2_call(t->table), is_login(t) ? "at" : "to", t->host, detail);
+    int n = snprintf(t->detail, sizeof t->detail, "%s, ", plain);
     size_t used = n < 0 ? 0 : (size_t)n < sizeof t->detail ? (size_t)n : sizeof t->detail - 1;
     if (real == SC_TIME_NONE)
         snprintf(t->detail + used, sizeof t->detail - used, "not tried again before the integration is saved, so that the account is not locked");
@@ -173,8 +175,8 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
         snprintf(t->detail + used, sizeof t->detail - used, "next one at %s%s%s%s", sc_time_short(real, sc_real_ms(), at), named.header ? " (" : "",
                  named.header ? named.header : "", named.header ? ")" : "");
     snprintf(t->advice, sizeof t->advice, "%s", advice ? advice : "");
-    sc_trace_token(t, "%s", t->detail);
-    sc_dry_token_failed(t, reason, named.until_ms, t->detail, t->advice);
+    sc_trace_token(t, "%s", t->for_dry ? plain : t->detail);
+    sc_dry_token_failed(t, reason, named.until_ms, plain, t->advice);
     bool for_all = sc_reason_class(reason) == SC_CLASS_THROTTLED || t->hold.named || (is_login(t) && sc_reason_class(reason) == SC_CLASS_AUTH);
     if (t->for_dry && !for_all) { /* those who poll wait as long as before, and for what they waited for */
         t->hold = before.hold;
@@ -297,7 +299,7 @@ static void call(struct sc_poller *p, struct sc_token *t)
     if (rc == 0) {
         struct sc_log_cx cx = token_cx(t);
         SC_LOG(SC_DEBUG, &cx, NULL, "%s %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
-        SC_TRACE(p, "token", NULL, "%s: POST %s", sc_oauth2_call(t->table), shown);
+        SC_TRACE(p, "token", NULL, "%s: POST %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
         t->for_dry = sc_is_dry(p);
         t->overdue = false;
         sc_heap_set(&t->io->heap, &t->deadline, t->io->now + CALL_MS);

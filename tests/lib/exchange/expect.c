@@ -450,7 +450,7 @@ int ex_expect_end(struct ex_play *play)
     const char *unseen = play->io ? ex_vendor_unseen(play->io->http) : NULL;
     if (unseen)
         return ex_wrong(play, "a request was begun and given up that the script does not name\n  + %s", unseen);
-    if (ex_expect_no_more_records(play, "before the end") || ex_agent_stop(play) || ex_expect_no_more_records(play, "at the stop"))
+    if (ex_expect_nothing_asked(play) || ex_expect_no_more_records(play, "before the end") || ex_agent_stop(play) || ex_expect_no_more_records(play, "at the stop"))
         return -1;
     if (play->options->show) {
         ex_show_end(play);

@@ -63,6 +63,7 @@ static void remove_letters(const struct ex_play *play)
 static void done(struct ex_play *play)
 {
     ex_agent_crash(play);
+    ex_ask_done(play);
     sc_log_set_sink(NULL, NULL);
     if (play->settings.states)
         sc_settings_done(&play->settings);

@@ -28,6 +28,11 @@ struct ex_log_line {
     bool expected;
 };
 
+struct ex_said { /* a line that came back to who asked */
+    json_t *line;
+    bool named;
+};
+
 struct ex_play {
     const struct ex_options *options;
     const struct ex_script *script;
@@ -53,6 +58,11 @@ struct ex_play {
     int64_t since_ms;      /* monotonic: the last step that did something; waits count from it */
     uint64_t exchanges;
     bool setting_up, letters_used;
+    struct sc_sink *sink;  /* of what was asked last; NULL: nothing yet */
+    uint64_t ask_id, stored; /* stored: what a dry run must leave as it is */
+    struct ex_said said[512];
+    size_t said_count;
+    bool ask_ended;
 };
 
 /* Plays it whole. 0, or -1 with the reason in `report`. */
@@ -77,6 +87,15 @@ int ex_given_checkpoint(struct ex_play *play, const char *key, const char *json)
 /* steps.c: one step. 0 or -1. */
 int ex_step(struct ex_play *play);
 bool ex_has_request(struct ex_play *play);
+
+/* ask.c: polls by hand */
+int ex_step_ask(struct ex_play *play, bool dry);
+int ex_step_give_up(struct ex_play *play);
+int ex_expect_said(struct ex_play *play);
+int ex_expect_ended(struct ex_play *play);
+int ex_expect_untouched(struct ex_play *play);
+int ex_expect_nothing_asked(struct ex_play *play);
+void ex_ask_done(struct ex_play *play);
 
 /* expect.c: what must have come, and how it differs */
 int ex_expect_request(struct ex_play *play);

@@ -344,6 +344,12 @@ static int expect_step(struct ex_play *play)
         return ex_expect_log(play);
     case EX_LETTER:
         return ex_expect_letter(play);
+    case EX_SAID:
+        return ex_expect_said(play);
+    case EX_ENDED:
+        return ex_expect_ended(play);
+    case EX_UNTOUCHED:
+        return ex_expect_untouched(play);
     case EX_END:
         return ex_expect_end(play);
     default:
@@ -385,6 +391,11 @@ static int one_step(struct ex_play *play)
         return step_restart(play, false);
     case EX_HOST_CLOCK:
         return step_host_clock(play);
+    case EX_POLL:
+    case EX_DRY:
+        return ex_step_ask(play, step->word == EX_DRY);
+    case EX_GIVE_UP:
+        return ex_step_give_up(play);
     default:
         return expect_step(play);
     }
@@ -398,7 +409,7 @@ int ex_step(struct ex_play *play)
     if (play->options->show)
         ex_show_step(play);
     bool waits = step->word == EX_WAIT || step->word == EX_RECORD || step->word == EX_DUPLICATE || step->word == EX_CHECKPOINT ||
-                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER;
+                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_SAID || step->word == EX_ENDED || step->word == EX_UNTOUCHED;
     int rc = one_step(play);
     if (!waits)
         play->since_ms = ex_clock_mono();

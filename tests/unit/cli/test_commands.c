@@ -141,7 +141,10 @@ static const struct {
     {"tail --raw --headers", 2, "", "--raw prints the body alone: leave --headers out"},
     {"tail --raw --json", 2, "", "--raw prints the body alone: leave --json out"},
     {"tail --nats.url=nats://127.0.0.1:1", 1, "", "connection refused"},
-    {"poll x --trace", 2, "", "poll is not supported yet"},
+    {"poll", 2, "", "a name is missing"},
+    {"poll x --limit 0", 2, "", "--limit 0: give a number from 1"},
+    {"poll x --from yesterday --dry-run", 2, "", "--from yesterday: give a time such as 2026-11-22T10:15:00Z"},
+    {"poll x --from 2026-11-22T10:15:00Z", 2, "", "--from is for --dry-run: a live poll begins at its position"},
     {"checkpoint show x", 2, "", "checkpoint is not supported yet"},
     {"backfill x --from a --to b", 2, "", "backfill is not supported yet"},
     {"seal", 2, "", "say what is sealed: NAME of the integration and FIELD"},
@@ -166,7 +169,7 @@ static const struct {
     {"completion --list x", 2, "", "--list x: give connectors, integrations, data-types or settings"},
     {"completion --list settings", 0, "--nats.url\n", ""},
     {"completion --list connectors", 0, "", ""},
-    {"run extra", 2, "", "unknown argument \"extra\""},
+    {"run extra", 2, "", "unexpected argument \"extra\""},
 };
 
 static void test_commands_use(void **state)
