@@ -93,6 +93,7 @@ lane_programs() {
     program "demo" python3 tests/integration/test_demo.py
     program "agent" python3 tests/integration/test_agent.py
     program "metrics" python3 tests/integration/test_metrics.py
+    program "control subject" python3 tests/integration/test_control.py
     program "sealed credentials" python3 tests/integration/test_seal.py
     for file in tests/symptoms/test_*.py; do
         program "symptoms: $(basename "$file" .py)" python3 "$file"
