@@ -33,6 +33,12 @@ note() { # title, passed, failed, skipped
     echo "$2 $3 ${4:-0} $1" >>"$results"
 }
 
+# A slip in this file is a failure, not a part that is silently left out.
+command_not_found_handle() {
+    note "$1: no such command" 0 1
+    return 127
+}
+
 # What a part has to say is collected and said at once, so that lanes do not mix their lines.
 part() { # title, function, its arguments...
     local title=$1 said began=$SECONDS
@@ -72,6 +78,27 @@ run_ctest() { # directory, title, ctest options
 }
 
 run_program() { # title, command...
+    local title=$1 log rc n f
+    shift
+    log=$build/$(echo "$title" | tr -c 'A-Za-z0-9\n' '_').log
+    "$@" >"$log" 2>&1
+    rc=$?
+    n=$(sed -n 's/^.*: \([0-9]*\) passed, [0-9]* failed.*$/\1/p' "$log" | tail -n 1)
+    f=$(sed -n 's/^.*: [0-9]* passed, \([0-9]*\) failed.*$/\1/p' "$log" | tail -n 1)
+    if [ -z "$n" ]; then # a unittest program
+        n=$(sed -n 's/^Ran \([0-9]*\) tests* in .*$/\1/p' "$log" | tail -n 1)
+        f=0
+        [ $rc = 0 ] || f=1
+        [ -z "$n" ] && { n=0; f=1; }
+        n=$((n - f))
+    fi
+    [ $rc = 0 ] || [ "$f" != 0 ] || f=1
+    [ "$f" = 0 ] || tail -n 40 "$log"
+    note "$title" "$n" "$f"
+    echo "   $n passed, $f failed"
+}
+
+program() { # title, command...
     part "$1" run_program "$@"
 }
 

@@ -69,22 +69,23 @@ def gap_after_window(options, size):
 
 @scenario("interest_large_page", {"events": 20_000, "page": 20_000, "window": 1024})
 def interest_large_page(options, size):
-    """Interest stream whose consumer takes everything, one page of 20,000 records, killed in its middle after the
-    duplicate window: what was saved within the page counts. At most 1,000 and the window twice; status says bounded."""
+    """Interest stream whose consumer takes everything, one page of 20,000 records; the agent ends when a third of
+    it is handed over, and comes back after the duplicate window: what was saved within the page counts. At most 1,000
+    and the window twice; status says bounded."""
     with World("interest_page", options, {"okta": okta(size)}, stream={"retention": "interest", **BRIEF},
                acknowledge=True) as world:
         world.put(OKTA)
         wait_until(lambda: world.js.consumer_names(STREAM), SOON, "the witness's consumer")
-        agent = world.new_agent().start()
-        world.copier.wait_count(size.events // 3, SOON, "a third of the page")
-        agent.kill()
+        agent = world.new_agent().start(crash_at=f"publish.after:{size.events // 3}")
+        wait_until(lambda: not agent.alive, SOON, lambda: f"a third of the page\n{world.describe()}")
+        world.expect(agent.exit_status == agent.CRASHED, f"exit status {agent.exit_status} instead of a crash")
         forget(world)
         world.copier.catch_up()
         killed_at = world.copier.ours
         agent.start()
         verdict = end(world, 3 * SOON, allow=("doubled_by_id", "doubled_by_body"))
         doubles = sum(len(copies) - 1 for copies in verdict.doubles.values())
-        world.expect(killed_at < size.events, "the page was over before the kill: a larger one is needed")
+        world.expect(killed_at < size.events, f"{killed_at} records were there already: a window as large as the page?")
         world.expect(doubles <= 1000 + size.window, f"{doubles} doubles after a kill at {killed_at}")
         promise = world.promise()
         world.expect(promise == "bounded", f"status says {promise!r} of an interest stream, not 'bounded'")
