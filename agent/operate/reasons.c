@@ -175,6 +175,15 @@ struct sc_status_reading sc_read_status(int http_status, bool worked)
     return (struct sc_status_reading){row.reason, row.phrase};
 }
 
+bool sc_status_is_known(int http_status)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        if (statuses[i].status == http_status)
+            return true;
+    }
+    return false;
+}
+
 const char *sc_status_phrase(int http_status)
 {
     return find_status(http_status).phrase;
