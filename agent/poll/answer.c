@@ -109,9 +109,15 @@ static bool path_ends(struct sc_str url, const char *end)
     return len >= n && strncasecmp(url.ptr + len - n, end, n) == 0;
 }
 
-static void judge_redirect(const struct sc_poller *p, int status, struct sc_answer *a)
+static void judge_redirect(const struct sc_poller *p, int status, bool named, struct sc_answer *a)
 {
     struct sc_str location = header(p, "Location");
+    char to[120];
+    size_t n = 0;
+    while (n < location.len && !strchr("?#", location.ptr[n])) /* no query, which may hold anything */
+        n++;
+    if (named && sc_words_plain((struct sc_str){location.ptr, n}, to, sizeof to))
+        add(a, " to %s", to);
     if (path_ends(location, "/403")) {
         a->reason = SC_REASON_PERMISSION_DENIED;
         add(a, ": so the vendor hides what this credential may not read");
@@ -132,7 +138,7 @@ static void judge_silence(const struct sc_poller *p, const struct sc_http_result
         return;
     const struct sc_region *right = regions && regions->header ? sc_answer_region(p->inst->config, header(p, regions->header)) : NULL;
     if (!right) {
-        judge_redirect(p, result->redirect, a);
+        judge_redirect(p, result->redirect, false, a);
         return;
     }
     a->reason = SC_REASON_WRONG_HOST;
@@ -254,7 +260,7 @@ void sc_answer_judge(struct sc_poller *p, const struct sc_http_result *result, c
         snprintf(a->advice, sizeof a->advice, "%s", words.advice);
     bool open = verdict->action != SC_REFUSE;
     if (open && status > 300 && status < 309 && status != 304)
-        judge_redirect(p, status, a);
+        judge_redirect(p, status, true, a);
     if ((status == 404 || status == 410) && !p->child.asked)
         judge_missing(p, a, !open && a->reason != SC_REASON_NOT_FOUND && !verdict->by_status);
     if (is_about_credential(a->reason) && status == 401 && is_good_for_others(p)) {

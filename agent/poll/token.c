@@ -376,10 +376,9 @@ static void call(struct sc_poller *p, struct sc_token *t)
 static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, int64_t until_real, const char *detail, const char *advice)
 {
     char room[256], line[960], worked[240] = "";
-    if (sc_reason_class(reason) == SC_CLASS_AUTH) {
+    if (sc_reason_class(reason) == SC_CLASS_AUTH && reason != SC_REASON_PERMISSION_DENIED)
         sc_worked_refused(p, false);
-        sc_worked_words(p, reason, worked, sizeof worked);
-    }
+    sc_wait_known(p, reason, worked, sizeof worked);
     snprintf(line, sizeof line, "%s%s", detail, worked);
     sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
     if (reason != SC_REASON_BUDGET_WAIT)

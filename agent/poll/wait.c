@@ -234,6 +234,8 @@ static void tell(struct sc_poller *p, enum sc_reason reason, const struct sc_hol
     sc_answer_add_request_id(p, reason, line, sizeof line);
     if (reason == SC_REASON_RATE_LIMITED || reason == SC_REASON_QUOTA_EXHAUSTED)
         add_use(p, line, sizeof line);
+    if (less)
+        advice = "Nothing to do: less is asked for by itself, and more again after ten good pages.";
     sc_poller_say(p, reason, hold->until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
 }
 
