@@ -162,9 +162,16 @@ static const struct sc_field credentials[] = {
                 "it ends after the lifetime chosen with it",
         .required = true,
         .secret = true,
+        .forms = {{.begins = "eyJ"}},
     },
     {0},
 };
+
+static const struct sc_region hosts[] = {
+    {"US", "events.1password.com"}, {"CA", "events.1password.ca"}, {"EU", "events.1password.eu"}, {"Enterprise", "events.ent.1password.com"}, {0},
+};
+
+static const struct sc_regions regions = {.setting = "host", .rows = hosts};
 
 static const struct sc_pool pools[] = {
     {.name = "minute", .scope = SC_PER_CREDENTIAL, .requests = 200, .per_s = 60},
@@ -247,6 +254,7 @@ static const struct sc_connector onepassword_events = {
     .pools = pools,
     .data_types = data_types,
     .ops = &ops,
+    .regions = &regions,
 };
 
 SC_CONNECTOR_EXPORT(onepassword_events)

@@ -512,6 +512,7 @@ static const struct sc_field credentials[] = {
         .example = "AKIAIOSFODNN7EXAMPLE",
         .required = true,
         .secret = true,
+        .forms = {{.begins = "AKIA", .least = 16, .most = 128}, {.begins = "ASIA", .least = 16, .most = 128}},
     },
     {.name = "secret_access_key", .title = "Secret access key", .help = "Shown once, when the access key is made", .required = true, .secret = true},
     {.name = "session_token", .title = "Session token", .help = "Of temporary keys (ASIA...) alone; they end with it", .secret = true},

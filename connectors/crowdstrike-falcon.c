@@ -26,46 +26,20 @@
  * - Guides say "Detections: Read" where the Alerts API wants "Alerts: Read" (unverified): both are named. The old Detects API is gone. */
 #include "rest/rest.h"
 
-#include <stdio.h>
-#include <strings.h>
-
 #define NEW_CLIENT "Make an API client (Support and resources > API clients and keys) and save its id and secret."
 #define OVERLAP_S  (5 * 60)
 
 /* ---- the right cloud --------------------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *region, *host;
-} clouds[] = {
+static const struct sc_region clouds[] = {
     {"us-1", "api.crowdstrike.com"},
     {"us-2", "api.us-2.crowdstrike.com"},
     {"eu-1", "api.eu-1.crowdstrike.com"},
     {"us-gov-1", "api.laggar.gcw.crowdstrike.com"},
+    {0},
 };
 
-static const char *host_of(struct sc_str region)
-{
-    for (size_t i = 0; i < sizeof clouds / sizeof *clouds; i++) {
-        if (region.len == strlen(clouds[i].region) && strncasecmp(region.ptr, clouds[i].region, region.len) == 0)
-            return clouds[i].host;
-    }
-    return NULL;
-}
-
-static void refused(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
-{
-    if (in->status != 401 && in->status != 403)
-        return;
-    struct sc_str region = host->api->header(host, "X-Cs-Region", 0);
-    const char *right = region.len ? host_of(region) : NULL, *set = host->api->setting(host, "fqdn");
-    if (!right || (set && strcasecmp(right, set) == 0))
-        return;
-    out->action = SC_REFUSE;
-    out->reason = SC_REASON_WRONG_HOST;
-    snprintf(out->detail, sizeof out->detail, "the account is in another cloud: %.*s (X-Cs-Region), asked was %.80s", (int)region.len, region.ptr,
-             set ? set : "?");
-    snprintf(out->advice, sizeof out->advice, "Set fqdn to %s (and auth_url or base_url, where they are set).", right);
-}
+static const struct sc_regions regions = {.setting = "fqdn", .header = "X-Cs-Region", .rows = clouds};
 
 /* ---- tables ---------------------------------------------------------------------------------------------------------------- */
 
@@ -97,8 +71,10 @@ static const struct sc_field settings[] = {
 };
 
 static const struct sc_field credentials[] = {
-    {.name = "client_id", .title = "Client id", .help = "Of an API client of this account", .required = true, .secret = true},
-    {.name = "client_secret", .title = "Client secret", .help = "Shown once, when the API client is made", .required = true, .secret = true},
+    {.name = "client_id", .title = "Client id", .help = "Of an API client of this account", .required = true, .secret = true,
+     .forms = {{.least = 32, .most = 32, .hex = true}}},
+    {.name = "client_secret", .title = "Client secret", .help = "Shown once, when the API client is made", .required = true, .secret = true,
+     .forms = {{.least = 40, .most = 40}}},
     {0},
 };
 
@@ -159,7 +135,7 @@ static const struct rest_error host_errors[] = {
     {0},
 };
 
-#define ERRORS_OF(table) .error_list = "errors", .error_code = "code", .error_text = "message", .errors = (table), .refused = refused
+#define ERRORS_OF(table) .error_list = "errors", .error_code = "code", .error_text = "message", .errors = (table)
 #define DEVICE_FILTER    "filter=modified_timestamp%3A%3E%3D%27{since|rfc3339s}%27"
 
 static const struct rest_list alert_list = {
@@ -309,6 +285,7 @@ static const struct sc_connector crowdstrike_falcon = {
     .pools = pools,
     .data_types = data_types,
     .ops = &rest_ops,
+    .regions = &regions,
 };
 
 SC_CONNECTOR_EXPORT(crowdstrike_falcon)

@@ -38,6 +38,7 @@ static const struct sc_field credentials[] = {
         .help = "SSWS token, made by a Read-Only or Super Administrator",
         .required = true,
         .secret = true,
+        .forms = {{.begins = "00"}},
     },
     {0},
 };
@@ -63,7 +64,7 @@ static const struct rest_error errors[] = {
     {401, "E0000011", SC_REASON_AUTH_INVALID, NEW_TOKEN},
     {403, "E0000006", SC_REASON_PERMISSION_DENIED, "Use the API token of a Read-Only or Super Administrator."},
     {429, "E0000047", SC_REASON_RATE_LIMITED, NULL},
-    {500, "E0000009", SC_REASON_VENDOR_ERROR, "Okta gives up on a query after 30 s: set a smaller page_size if this lasts."},
+    {500, "E0000009", SC_REASON_VENDOR_ERROR, "Okta gives up on a query after 30 s: set a smaller page_size if this lasts.", .narrower = true},
     {0},
 };
 

@@ -100,9 +100,12 @@ static int check_item(const struct import *import, struct sc_import_item *item)
         return sc_fail(&item->err, SC_REASON_MEMORY_LIMIT, "out of memory");
     struct sc_integration *integration =
         sc_integration_parse(item->name, sc_str_of(text), 0, sc_find_connector, import->cli->plugins, &item->err);
+    int rc = integration ? 0 : -1;
+    char odd[400];
     if (integration)
         tell_warnings(item->name, integration->warnings);
-    int rc = integration ? 0 : -1;
+    if (integration && !sc_args_get(import->args, "as-is") && sc_integration_odd_form(integration, odd, sizeof odd))
+        rc = sc_fail(&item->err, SC_REASON_CONFIG_INVALID, "%s: copy it again; with --as-is it is saved as it stands", odd);
     sc_integration_unref(integration);
     sc_secret_free(text);
     return rc;

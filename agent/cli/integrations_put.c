@@ -192,6 +192,11 @@ static int validate(const struct put *put, struct sc_str value, bool tell_warnin
     struct sc_integration *integration = sc_integration_parse(put->name, value, 0, sc_find_connector, put->cli->plugins, err);
     if (!integration)
         return -1;
+    char odd[400];
+    if (!sc_args_get(put->args, "as-is") && sc_integration_odd_form(integration, odd, sizeof odd)) {
+        sc_integration_unref(integration);
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: copy it again; with --as-is it is saved as it stands", odd);
+    }
     const char *warning = tell_warnings && integration->warnings ? integration->warnings : "";
     while (*warning) {
         size_t len = strcspn(warning, "\n");
@@ -276,8 +281,8 @@ static int check_use(const struct sc_cli *cli, const struct sc_args *args)
                               name);
     if (args->option_count == 0)
         return sc_usage_error(cli, "say what %s shall be: --type with fields, the fields to change, or --file", name);
-    if (sc_args_get(args, "file") && args->option_count > 1 + (sc_args_get(args, "from-now") != NULL) + (sc_args_get(args, "plain") != NULL))
-        return sc_usage_error(cli, "--file holds everything: give no other option beside it but --from-now and --plain");
+    if (sc_args_get(args, "file") && args->option_count > 1 + (sc_args_get(args, "from-now") != NULL) + (sc_args_get(args, "plain") != NULL) + (sc_args_get(args, "as-is") != NULL))
+        return sc_usage_error(cli, "--file holds everything: give no other option beside it but --from-now, --plain and --as-is");
     return SC_EXIT_GOOD;
 }
 

@@ -83,7 +83,7 @@ static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(v
     to->enabled = true;
     if (read_type(parse, find, arg) || read_title(parse) || sc_parse_bool(parse, parse->root, "", "enabled", &to->enabled) ||
         sc_parse_fields(parse) || sc_parse_sign_in(parse) || sc_parse_data_types(parse) || sc_parse_rate_limit(parse) || sc_parse_tls_and_proxy(parse) ||
-        sc_parse_derived(parse))
+        sc_parse_derived(parse) || sc_parse_check(parse))
         return -1;
     sc_parse_unknown(parse, parse->root, "", "");
     sc_parse_tell_plain(parse);

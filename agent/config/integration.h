@@ -62,6 +62,8 @@ const char *sc_integration_value(const struct sc_integration *integration, const
 const struct sc_auth *sc_auth_of(const struct sc_integration *integration);
 /* What the connector's ways of signing in need: "auth_token, or username and password". */
 void sc_auth_describe(const struct sc_connector *connector, struct sc_buf *out);
+/* A credential or setting has none of the forms that its field declares: which one, and what is expected, without the value. False: all have. */
+bool sc_integration_odd_form(const struct sc_integration *integration, char *out, size_t cap);
 /* "SSWS {api_token}" with {names} filled in. -1 + err: unknown name. */
 int sc_integration_expand(const struct sc_integration *integration, const char *template_text, struct sc_buf *out, struct sc_error *err);
 

@@ -44,6 +44,8 @@ void sc_parse_unknown(struct sc_parse *parse, const json_t *object, const char *
 
 int sc_parse_fields(struct sc_parse *parse);
 /* base_url, origin, source and credential_key, once all fields are there. */
+/* The connector finds its settings good together (sc_connector.check). */
+int sc_parse_check(struct sc_parse *parse);
 int sc_parse_derived(struct sc_parse *parse);
 
 /* ---- sealed.c --------------------------------------------------------------------------------------------------------- */

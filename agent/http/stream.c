@@ -143,6 +143,7 @@ static void redirected(struct sc_transfer *t, struct sc_str location)
 {
     char here[300] = "", there[300] = "";
     char *url = sc_url_follow(t->url, location);
+    t->result.redirect = t->head.status;
     if (!url || sc_url_origin(url, there, sizeof(there)) != 0 ||
         sc_url_origin(t->url, here, sizeof(here)) != 0) {
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
@@ -164,6 +165,7 @@ static void redirected(struct sc_transfer *t, struct sc_str location)
                          t->place.host, t->head.status, t->max_redirects);
     } else {
         t->redirect = url;
+        t->result.redirect = 0;
         return;
     }
     free(url);

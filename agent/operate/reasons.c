@@ -51,7 +51,8 @@ static const struct sc_reason_row rows[] = {
     ROW(BUDGET_WAIT, SC_INFO, "Nothing to do: requests are spread so that the vendor's limit is kept."),
     ROW(VENDOR_BUSY, SC_WARN, "It is asked again by itself; if it goes on, end the other job or client at the vendor."),
     ROW(VENDOR_ERROR, SC_WARN,
-        "It is the vendor's side and is tried again by itself; if it lasts, open a case with the vendor. Nothing is lost."),
+        "It is the vendor's side and is tried again by itself, nothing is lost; if it lasts, open a case with the vendor: `signal-client doctor NAME --json` has "
+        "what it needs, without secrets."),
     ROW(BAD_RESPONSE, SC_WARN,
         "It is tried again by itself; if it goes on, look for a proxy's login page, a wrong host or port, or maintenance at the vendor."),
     ROW(RESPONSE_TOO_LARGE, SC_ERROR, "Set a smaller settings.page_size, or raise http.max_body_bytes."),
@@ -173,6 +174,15 @@ struct sc_status_reading sc_read_status(int http_status, bool worked)
     if (row.reason == SC_REASON_AUTH_INVALID && worked)
         row.reason = SC_REASON_AUTH_EXPIRED;
     return (struct sc_status_reading){row.reason, row.phrase};
+}
+
+bool sc_status_is_known(int http_status)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        if (statuses[i].status == http_status)
+            return true;
+    }
+    return false;
 }
 
 const char *sc_status_phrase(int http_status)

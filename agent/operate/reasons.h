@@ -20,6 +20,7 @@ struct sc_status_reading {
 };
 struct sc_status_reading sc_read_status(int http_status, bool worked);
 const char *sc_status_phrase(int http_status);
+bool sc_status_is_known(int http_status); /* by itself, not by its hundred alone */
 
 /* When the vendor wants the next request: Retry-After (seconds or date), else the pool's reset header in its unit. All against the
  * vendor's Date. A result before now or over 24 h ahead is not believed. */

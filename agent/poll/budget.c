@@ -27,6 +27,14 @@ uint32_t sc_budget_allowed(const struct sc_budget *b)
     return reserve < b->requests ? (uint32_t)(b->requests - reserve) : 1;
 }
 
+uint32_t sc_budget_sent(const struct sc_budget *b, int64_t now_ms)
+{
+    uint32_t entries = 0;
+    for (uint32_t i = b->log_guessed; i < b->log_count; i++)
+        entries += b->sent[(b->log_head + i) % b->log_size] + b->window_ms > now_ms;
+    return entries * b->per_slot;
+}
+
 /* As if the window before the start had been used evenly, but for one probe. Guesses are older than everything that was sent. */
 static void put_guesses(struct sc_budget *b, uint32_t most, int64_t now_ms)
 {

@@ -218,6 +218,25 @@ static void read_gaps(struct reading *r, struct sc_checkpoint *cp, json_t *gaps)
     cp->gaps = json_incref(gaps);
 }
 
+/* Words for people hang on it and no position, so what makes no sense counts as never. */
+static void read_worked(struct sc_checkpoint *cp, const json_t *worked)
+{
+    const struct {
+        const char *name;
+        int64_t *to;
+    } times[] = {{"since", &cp->worked.since_ms}, {"until", &cp->worked.until_ms}, {"refused", &cp->worked.refused_ms}};
+    json_int_t rev = json_integer_value(json_object_get(worked, "rev"));
+    if (rev <= 0)
+        return;
+    cp->worked.rev = (uint64_t)rev;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        int64_t ms = sc_time_parse_rfc3339(sc_str_of(json_string_value(json_object_get(worked, times[i].name))));
+        *times[i].to = ms == SC_TIME_NONE || ms < 0 ? 0 : ms;
+    }
+    if (!cp->worked.since_ms || cp->worked.until_ms < cp->worked.since_ms)
+        cp->worked.since_ms = cp->worked.until_ms = 0;
+}
+
 static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *root)
 {
     read_seen(r, cp, json_object_get(root, "seen"));
@@ -230,6 +249,7 @@ static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *
     if (json_object_get(root, "waits"))
         cp->waits = read_texts(r, root, "waits");
     sc_habit_read(&cp->habit, json_object_get(root, "habit"));
+    read_worked(cp, json_object_get(root, "credential"));
     const json_t *count = json_object_get(root, "count");
     if (count) {
         if (!json_is_object(count))
@@ -405,6 +425,21 @@ static void add_walk(struct sc_buf *out, const struct sc_checkpoint *cp)
     sc_buf_add_str(out, "},");
 }
 
+static void add_worked(struct sc_buf *out, const struct sc_worked *worked)
+{
+    char time[SC_TIME_TEXT];
+    if (!worked->rev || (!worked->since_ms && !worked->refused_ms))
+        return;
+    sc_buf_addf(out, "\"credential\":{\"rev\":%llu", (unsigned long long)worked->rev);
+    if (worked->since_ms) {
+        sc_buf_addf(out, ",\"since\":\"%s\"", sc_time_rfc3339(worked->since_ms, time));
+        sc_buf_addf(out, ",\"until\":\"%s\"", sc_time_rfc3339(worked->until_ms, time));
+    }
+    if (worked->refused_ms)
+        sc_buf_addf(out, ",\"refused\":\"%s\"", sc_time_rfc3339(worked->refused_ms, time));
+    sc_buf_add_str(out, "},");
+}
+
 static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
 {
     if (cp->seen_end) /* none as well: numbers go on, so that an old segment is never taken for a new one */
@@ -434,6 +469,7 @@ static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
         sc_habit_write(&cp->habit, out);
         sc_buf_add_char(out, ',');
     }
+    add_worked(out, &cp->worked);
     sc_buf_addf(out, "\"count\":{\"records\":%llu,\"pages\":%llu,\"bytes\":%llu},", (unsigned long long)cp->records,
                 (unsigned long long)cp->pages, (unsigned long long)cp->bytes);
 }

@@ -1,7 +1,7 @@
 /* The checkpoint of one data type (exactness.md 3) and its JSON form. Owned by one io thread; pure but for memory.
  * Beside the members of the schema: "seen" and "whole" (segments in bucket SEEN that belong to it), "map" (number of the snapshot map), "gaps" (frozen gap
- * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "habit" (how often something comes: habit.h), "count" (since the
- * checkpoint began). Unknown members are
+ * artifacts that are not acknowledged yet), "waits" (waits that the vendor named), "habit" (how often something comes: habit.h), "credential" (since
+ * when and until when the vendor took it), "count" (since the checkpoint began). Unknown members are
  * kept out; a value whose "v" is not 1 is refused. */
 #pragma once
 
@@ -28,6 +28,13 @@ struct sc_trail_entry {
     uint32_t map;
 };
 
+/* What was seen of the credential: no trace of the credential itself. Real time, ms; 0: never. */
+struct sc_worked {
+    uint64_t rev;           /* of the integration, whose credential this is */
+    int64_t since_ms, until_ms; /* the first and the newest good answer to it */
+    int64_t refused_ms;     /* a login that was refused and is not to be tried again with this revision */
+};
+
 struct sc_checkpoint {
     char *connector, *source;
     uint32_t recipe;
@@ -52,6 +59,7 @@ struct sc_checkpoint {
     json_t *gaps;                  /* array, may be NULL */
     json_t *waits;                 /* object: pool name -> RFC 3339 until; may be NULL */
     struct sc_habit habit;
+    struct sc_worked worked;
     uint64_t records, pages, bytes;
     char *agent; /* writer */
     uint64_t epoch, n;

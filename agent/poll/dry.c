@@ -52,7 +52,7 @@ int64_t sc_dry_not_before(struct sc_poller *p)
 /* Holds of the live walk stay as they are; what the vendor names is kept by all who use the pool. */
 void sc_dry_failed(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *wait_header, const char *detail, const char *advice)
 {
-    char line[640], at[SC_TIME_TEXT], room[256];
+    char line[1100], at[SC_TIME_TEXT], room[256], known[280];
     bool throttled = sc_reason_class(reason) == SC_CLASS_THROTTLED;
     if (reason == SC_REASON_AUTH_INVALID && p->asked_with && p->asked_with->worked)
         reason = SC_REASON_AUTH_EXPIRED;
@@ -61,7 +61,8 @@ void sc_dry_failed(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     bool named = until_real != SC_TIME_NONE && (throttled || sc_reason_class(reason) == SC_CLASS_RETRY);
     if (named)
         sc_poller_hold_pools(p, until_real);
-    snprintf(line, sizeof line, "%s%s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason), named ? ", may be asked again at " : "",
+    sc_wait_known(p, reason, known, sizeof known);
+    snprintf(line, sizeof line, "%.700s%s%s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason), known, named ? ", may be asked again at " : "",
              named ? sc_time_short(until_real, sc_real_ms(), at) : "", wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "");
     if (!advice || !advice[0])
         advice = sc_poller_advice(p, reason, room);
@@ -77,7 +78,7 @@ bool sc_dry_kept_by_token(struct sc_poller *p, const struct sc_token *t, bool lo
     struct sc_io *io = p->inst->io;
     bool by_vendor = t->hold.named || sc_reason_class(t->hold.reason) == SC_CLASS_THROTTLED;
     if (login_refused) {
-        char detail[520];
+        char detail[760];
         snprintf(detail, sizeof detail, "%s; a dry run does not try it either", t->detail);
         sc_dry_failed(p, t->hold.reason, SC_TIME_NONE, NULL, detail, t->advice);
         return true;

@@ -47,11 +47,18 @@ static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
 {
     const char *text = host_setting(host, "page_size");
     int64_t n;
+    poller(host)->sized = true;
     if (!text || !sc_parse_int(sc_str_of(text), &n) || n < 1 || n > def)
         n = def;
     for (uint32_t i = 0; i < poller(host)->page_halvings && n > 1; i++)
         n /= 2;
     return (uint32_t)n;
+}
+
+static uint32_t host_narrowed(const struct sc_host *host)
+{
+    poller(host)->sized = true;
+    return poller(host)->page_halvings;
 }
 
 static json_t **keep(struct sc_poller *p, enum sc_keep which)
@@ -294,4 +301,5 @@ const struct sc_host_api sc_host_services = {
     .base64 = host_base64,
     .hex = host_hex,
     .past = host_past,
+    .narrowed = host_narrowed,
 };

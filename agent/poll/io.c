@@ -186,6 +186,7 @@ void sc_poller_free(struct sc_poller *p)
         sc_whole_forget(&p->pages[(p->page_head + i) % SC_OPEN_PAGES].readings);
     }
     free(p->walk_urls);
+    sc_secret_free(p->asked_url);
     free(p->part_revs);
     free(p->whole_revs);
     free(p->key);
@@ -395,6 +396,8 @@ void sc_poller_end_waits(struct sc_poller *p, bool at_once, const char *said)
         p->hold = (struct sc_hold){0};
         p->attempts = 0;
     }
+    p->scopes_told = false;
+    sc_poller_waited(p); /* for somebody to write */
     if (p->phase == SC_IDLE && (at_once || p->due_ms > p->inst->io->now))
         p->due_ms = p->inst->io->now;
     enum sc_class told = sc_reason_class(p->facts.reason);
@@ -424,6 +427,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     bool changed = credential && credential != inst->credential;
     sc_errands_end(inst, "the integration was saved meanwhile: ask again");
     struct sc_integration *old = inst->config;
+    uint64_t old_rev = old->rev;
     for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
         sc_poller_ask_anew(inst->pollers[i]);
     inst->config = config;
@@ -437,8 +441,10 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     sc_integration_unref(old);
     override_budgets(inst);
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
-    for (unsigned i = 0; i < inst->poller_count; i++)
+    for (unsigned i = 0; i < inst->poller_count; i++) {
+        sc_worked_put(inst->pollers[i], old_rev, !changed);
         sc_poller_end_waits(inst->pollers[i], changed, "asks again with what was just saved");
+    }
     sc_status_touch(inst, true);
 }
 

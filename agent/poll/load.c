@@ -191,6 +191,7 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
         if (job->gap_from[0])
             sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, false);
         restore_waits(p);
+        sc_worked_loaded(p);
         p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
         sc_poller_phase(p, SC_IDLE);

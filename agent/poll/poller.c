@@ -127,6 +127,7 @@ static void begin_walk(struct sc_poller *p)
     p->cp.walk = json_deep_copy(p->walk);
     p->walk_page = p->cp.walk_page;
     p->walk_began = io->now;
+    p->waits_until = 0;
     p->anchored = p->disk_open && p->disk_walk; /* an anchor of the same walk stands already */
     p->walk_failed = p->walk_whole = p->want_readback = p->finish = p->commit_map = p->last_page_hashed = false;
     p->scan_only = p->second_pass = p->version_known = p->older = false;
@@ -618,8 +619,12 @@ static void step_walking(struct sc_poller *p)
         return;
     int64_t until = sc_is_dry(p) ? sc_dry_not_before(p) : sc_poller_not_before(p, &hold);
     if (until > io->now) {
-        if (hold && hold != &p->hold && p->facts.reason != hold->reason)
+        bool told = !hold || hold == &p->hold || p->facts.reason == hold->reason;
+        if (!told && hold == &p->inst->credential->hold && p->inst->credential->refused_real)
+            sc_worked_tell_refused(p);
+        else if (!told)
             sc_poller_say(p, hold->reason, hold->until_real, "another data type of the same source or credential met it; waits with it", NULL);
+        sc_poller_waits(p, until);
         sc_pace_wait(p, hold && sc_reason_class(hold->reason) == SC_CLASS_THROTTLED ? SC_SPENT_BUDGET_WAIT : SC_SPENT_BACK_OFF);
         sc_heap_set(&io->heap, &p->timer, until);
         return;

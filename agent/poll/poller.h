@@ -39,6 +39,7 @@
 #define SC_FUTURE_MS     300000 /* a record dated further ahead is worth a word */
 #define SC_FUTURE_DATE_MS 86400000 /* where it bears a date alone: it may be tomorrow somewhere */
 #define SC_ID_SUFFIX_MAX 60
+#define SC_NEVER_MS      (100ll * 365 * 86400 * 1000) /* until somebody writes */
 #define SC_TOKEN_REFUSALS 12u  /* in a minute: vendors count requests with a bad token, and some allow 15 */
 
 enum sc_phase {
@@ -65,6 +66,7 @@ struct sc_token {
     char *value;            /* NULL: none, or no longer to be used */
     char *old;              /* the one before: an answer may still quote it */
     uint64_t serial;        /* counts what came */
+    char grants[512];       /* scopes and roles by its own claims; "": it does not say */
     int64_t renew_ms, expires_ms; /* monotonic */
     struct sc_transfer *transfer; /* the call under way */
     const struct sc_oauth2 *table;
@@ -79,7 +81,7 @@ struct sc_token {
     uint32_t refusal_head;
     uint32_t attempts, throttles;
     struct sc_hold hold;
-    char detail[420], advice[256]; /* of the hold */
+    char detail[700], advice[320]; /* of the hold */
 };
 
 struct sc_listener; /* errand.h */
@@ -90,7 +92,9 @@ struct sc_credential {
     struct sc_credential *next;
     struct sc_source *source;
     char key[33];
-    bool worked;            /* a good reply since this start */
+    bool worked;            /* a good reply since this start, or before with the same revision (worked.c) */
+    int64_t since_real, until_real; /* the first and the newest good reply; 0: none */
+    int64_t refused_real;   /* a login was refused, which may lock the account: not tried again before a put; 0: none */
     int64_t good_at;        /* the newest one, and whose */
     const void *good_by;
     struct sc_hold hold;    /* authentication */
@@ -184,7 +188,7 @@ struct sc_dead_letter; /* deadletter.c */
 
 struct sc_status_facts {
     enum sc_reason reason;
-    char detail[320], advice[256];
+    char detail[900], advice[320];
     int64_t since_real, until_real;
     int64_t last_poll, last_success, last_record;
 };
@@ -257,7 +261,8 @@ struct sc_poller {
     struct sc_open_page pages[SC_OPEN_PAGES];
     uint32_t page_head, page_count;
     struct sc_open_page *page; /* being read; NULL between pages */
-    int64_t walk_began;     /* monotonic */
+    int64_t walk_began;     /* monotonic; moves with the time that the walk waits after a failure, which is not its own */
+    int64_t waits_until;    /* counted up to here */
     int64_t due_ms;         /* next poll, monotonic */
     bool no_room;           /* due, held back while memory is short */
     bool first_poll;        /* since start or put: its line is INFO even with 0 */
@@ -282,7 +287,15 @@ struct sc_poller {
     uint64_t asked_serial;  /* of the token it was asked with */
     int64_t signed_ms, signed_mono; /* the time that the request under way was signed with, and when; signed_mono 0: not signed */
     bool sign_again, signed_again;  /* the next one, this one is the second try after a refusal by the vendor's clock */
+    uint64_t denied_serial; /* of the token that lacked a right: a probe takes another one, as a token carries the rights of its day; 0: none */
     bool renewed;           /* the token was renewed for a 401, and no good reply came since */
+    int64_t refused_at;     /* the first 401 since a good reply, monotonic; 0: none */
+    char *asked_url;        /* of the request under way */
+    bool sized;             /* how much it asks for is the agent's to say: page_size() or narrowed() was asked */
+    bool too_slow, too_slow_said; /* the vendor gave up on its size, as it seems; as it says itself */
+    uint32_t large_tries;   /* for less, since a page was read */
+    bool disbelieved;       /* a wait that makes no sense was told; once until one does */
+    bool scopes_told;       /* the token lacks a right by its claims: waited for once, then asked all the same */
     const struct sc_reply *reply; /* of the request under way; NULL: records */
     bool may_repeat;
     int64_t remember_as;    /* sc_request.remember_as */
@@ -290,6 +303,7 @@ struct sc_poller {
     char id_suffix[SC_ID_SUFFIX_MAX + 1]; /* sc_request.id_suffix; empty: none */
     int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;
+    int64_t failing_real;   /* the first failure in a row */
     bool failing_child;     /* while sc_poller_fail() tells of one */
     uint32_t throttles;
     struct sc_hold hold;
@@ -426,6 +440,15 @@ void sc_poller_phase(struct sc_poller *p, enum sc_phase phase);
 /* What to do, where the reply does not say better: the connector's word on new credentials, the permission that the data type needs, or NULL (the
  * reason's own). `room` holds 256 bytes. */
 const char *sc_poller_advice(const struct sc_poller *p, enum sc_reason reason, char *room);
+/* worked.c: since when and until when the vendor took the credential */
+bool sc_worked_locks(const struct sc_instance *inst); /* refused logins may lock the account */
+void sc_worked_loaded(struct sc_poller *p);           /* the checkpoint is read */
+void sc_worked_good(struct sc_poller *p);             /* the vendor took what was asked with */
+void sc_worked_refused(struct sc_poller *p, bool login); /* it did not: what is known is kept; login: and is not to be tried again */
+void sc_worked_tell_refused(struct sc_poller *p);     /* waits for a put, since then */
+void sc_worked_fill(struct sc_poller *p);             /* a checkpoint is composed */
+void sc_worked_put(struct sc_poller *p, uint64_t old_rev, bool same_credential);
+void sc_worked_words(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* behind a sentence; "": nothing is known */
 /* A wait that the vendor named outlives a restart. */
 void sc_poller_keep_wait(struct sc_poller *p, const char *pool, int64_t until_real);
 void sc_poller_hold_pools(struct sc_poller *p, int64_t until_real); /* those of the request that was answered: nobody asks before */
@@ -435,6 +458,9 @@ int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the sav
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
+void sc_wait_known(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* goes behind the sentence of a failure; may be "" */
+void sc_poller_waits(struct sc_poller *p, int64_t until); /* the walk stands still until then; no part of the time that a walk may take */
+void sc_poller_waited(struct sc_poller *p);               /* or until now */
 int64_t sc_poller_not_before(const struct sc_poller *p, const struct sc_hold **ret);
 
 /* room.c: while memory is short */
@@ -481,6 +507,8 @@ void sc_reply_forget_page(struct sc_poller *p); /* SC_PAGE and items: the page e
 /* token.c: tokens of the OAuth2 kind; one call at a time for each, whoever needs it */
 bool sc_token_ready(struct sc_poller *p);   /* false: the poller waits, has been told why and is woken */
 bool sc_token_refused(struct sc_poller *p); /* a 401: true: there is, or will be, another token: ask again */
+/* By its claims the token under way lacks what the data type needs: `out` says which. False: it does not say so, or nothing is known to be needed. */
+bool sc_token_lacks(const struct sc_poller *p, char *out, size_t cap);
 void sc_token_put(struct sc_instance *inst); /* the operator wrote: what was refused is asked anew */
 void sc_tokens_free(struct sc_credential *credential);
 

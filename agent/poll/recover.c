@@ -216,6 +216,7 @@ static void begin_anew(struct sc_recover *r)
     fresh.map = 0;
     fresh.gaps = json_incref(r->cp.gaps);
     fresh.waits = json_incref(r->cp.waits);
+    fresh.worked = r->cp.worked;
     fresh.open = true; /* the lookback may reach anything that is in the stream: all of it is read back */
     sc_checkpoint_done(&r->cp);
     r->cp = fresh;

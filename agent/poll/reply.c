@@ -1,6 +1,7 @@
 /* The reply to one request: what its headers say of budgets, judging the head, cutting the body, judging the end.
  * io thread of the poller. */
-#include "poll/poller.h"
+#include "operate/words.h"
+#include "poll/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,23 @@ static void learn_budgets(struct sc_poller *p, const struct sc_http_result *resu
 
 /* When throttled: Retry-After, else the reset header of one of the request's pools. After a failure of the vendor's: Retry-After alone. A refused
  * credential or a wrong setting does not get better by waiting. */
+#define QUOTA_MS 900000 /* who names a later time has a long window that is used up */
+
+struct wait {
+    struct sc_wait wait;
+    char said[96]; /* "Retry-After: 7"; "": nobody named a time */
+};
+
+/* As it came: a wait that looks odd can be compared with what the vendor sent. */
+static void quote(struct sc_transfer *transfer, const char *name, char *out, size_t cap)
+{
+    char value[48];
+    struct sc_str text = name ? sc_http_header(transfer, name, 0) : (struct sc_str){0};
+    out[0] = '\0';
+    if (name)
+        snprintf(out, cap, sc_words_plain(text, value, sizeof value) ? "%.40s: %s" : "%.40s", name, value);
+}
+
 static struct sc_wait named_wait(struct sc_poller *p, struct sc_transfer *transfer, const struct sc_http_result *result, enum sc_class cls)
 {
     if (cls != SC_CLASS_THROTTLED && cls != SC_CLASS_RETRY)
@@ -248,7 +266,9 @@ static void answered_well(struct sc_poller *p)
     enum sc_reason told = p->facts.reason;
     p->attempts = p->again = p->throttles = 0;
     sc_pace_good(p);
-    p->renewed = false;
+    p->renewed = p->disbelieved = p->scopes_told = false;
+    p->large_tries = 0;
+    p->refused_at = 0;
     if (sc_is_dry(p)) /* what holds others is theirs to try */
         return;
     p->hold = (struct sc_hold){0};
@@ -372,17 +392,19 @@ static bool lists_the_same(struct sc_poller *p)
 }
 
 /* The request has failed; when that is its child's own fault, it is the child that is given up one day. */
-static void fail(struct sc_poller *p, enum sc_reason reason, int status, struct sc_wait wait, const char *detail, const char *advice)
+static void fail(struct sc_poller *p, enum sc_reason reason, int status, const struct wait *named, const char *detail, const char *advice)
 {
+    static const struct wait none = {.wait = {.until_ms = SC_TIME_NONE}};
+    const struct wait *w = named ? named : &none;
     if (p->asked_with != p->inst->credential && sc_reason_class(reason) == SC_CLASS_AUTH) {
         sc_poller_wake(p); /* the old credential's refusal does not count against the new one */
         return;
     }
     enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
-    if (child == SC_CHILD_GONE && wait.until_ms == SC_TIME_NONE) /* a wait that the vendor named comes first */
+    if (child == SC_CHILD_GONE && w->wait.until_ms == SC_TIME_NONE) /* a wait that the vendor named comes first */
         return;
     p->failing_child = child != SC_CHILD_NONE;
-    sc_poller_fail(p, reason, wait.until_ms, wait.header, detail, advice[0] ? advice : p->failing_child ? sc_child_advice() : NULL);
+    sc_poller_fail(p, reason, w->wait.until_ms, w->said[0] ? w->said : NULL, detail, advice[0] ? advice : p->failing_child ? sc_child_advice() : NULL);
     p->failing_child = false;
 }
 
@@ -396,10 +418,12 @@ static void broken(struct sc_poller *p, const struct sc_verdict *verdict)
 {
     enum sc_reason reason = verdict->reason ? verdict->reason : SC_REASON_BAD_RESPONSE;
     bool token = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED;
+    p->too_slow = p->too_slow_said = verdict->narrower;
     if (token && sc_token_refused(p))
         sc_poller_wake(p);
     else
-        fail(p, reason, 200, (struct sc_wait){.until_ms = own_time(p, verdict->wait_until)}, verdict->detail[0] ? verdict->detail : p->cut_error.text, verdict->advice);
+        fail(p, reason, 200, &(struct wait){.wait = {.until_ms = own_time(p, verdict->wait_until)}}, verdict->detail[0] ? verdict->detail : p->cut_error.text,
+             verdict->advice);
 }
 
 enum heard {
@@ -559,7 +583,7 @@ static void page_failed(struct sc_poller *p, enum sc_reason transport, const cha
     if (p->line_broken)
         broken(p, &p->line_verdict);
     else if (!has_another_way(p, reason))
-        fail(p, reason, reason == SC_REASON_BAD_RESPONSE ? 200 : 0, (struct sc_wait){.until_ms = SC_TIME_NONE}, ours ? e->text : text, "");
+        fail(p, reason, reason == SC_REASON_BAD_RESPONSE ? 200 : 0, NULL, ours ? e->text : text, "");
 }
 
 /* All of the body has come. */
@@ -609,6 +633,48 @@ void sc_reply_finish(struct sc_poller *p)
     sc_poller_wake(p);
 }
 
+static void disbelieve(struct sc_poller *p, const struct wait *named)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    if (!p->disbelieved)
+        SC_LOG(SC_WARN, &cx, NULL, "the vendor sent \"%s\", which is not believed (in the past, or over 24 h ahead): waits 30 s, doubling, instead",
+               named->said[0] ? named->said : "Retry-After");
+    p->disbelieved = true;
+}
+
+static struct wait wait_of(struct sc_poller *p, const struct sc_http_result *result, const struct sc_verdict *verdict, enum sc_reason reason)
+{
+    struct wait named = {.wait = named_wait(p, p->transfer, result, sc_reason_class(reason))};
+    quote(p->transfer, named.wait.header, named.said, sizeof named.said);
+    if (verdict->wait_until != SC_TIME_NONE) {
+        named.wait.until_ms = own_time(p, verdict->wait_until);
+        if (!named.wait.header)
+            named.said[0] = '\0';
+    } else if (named.wait.disbelieved) {
+        disbelieve(p, &named);
+        named.said[0] = '\0';
+    }
+    return named;
+}
+
+static void refuse(struct sc_poller *p, const struct sc_http_result *result, const struct sc_verdict *verdict, struct sc_str body)
+{
+    struct sc_answer answer;
+    struct wait named = {.wait = {.until_ms = SC_TIME_NONE}};
+    sc_answer_judge(p, result, verdict, body, &answer);
+    if (result->status == 401 && !p->refused_at)
+        p->refused_at = p->inst->io->now ? p->inst->io->now : 1;
+    if (result->status)
+        named = wait_of(p, result, verdict, answer.reason);
+    else if (verdict->wait_until != SC_TIME_NONE)
+        named.wait.until_ms = own_time(p, verdict->wait_until);
+    if (answer.reason == SC_REASON_RATE_LIMITED && named.wait.until_ms != SC_TIME_NONE && named.wait.until_ms - sc_real_ms() > QUOTA_MS)
+        answer.reason = SC_REASON_QUOTA_EXHAUSTED;
+    p->too_slow_said = verdict->narrower;
+    p->too_slow = verdict->narrower || result->status == 504 || result->status == 408 || answer.reason == SC_REASON_READ_TIMEOUT;
+    fail(p, answer.reason, result->status, &named, answer.detail, answer.advice);
+}
+
 static void judge_refusal(struct sc_poller *p, const struct sc_http_result *result)
 {
     struct sc_verdict verdict = {.wait_until = SC_TIME_NONE};
@@ -616,7 +682,6 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
     sc_buf_add(&body, result->prefix.ptr ? result->prefix.ptr : "", result->prefix.len);
     sc_redact_buf(&body); /* before anybody cuts it: half a secret is not recognised */
     struct sc_response response = {.status = result->status, .transport = result->reason, .body_prefix = sc_buf_str(&body), .body_complete = true};
-    struct sc_wait wait = {.until_ms = SC_TIME_NONE};
     char detail[640];
     sc_host_release(p);
     if (p->asked_with != p->inst->credential && (result->status == 401 || result->status == 403)) {
@@ -649,22 +714,7 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
         sc_poller_wake(p);
         return;
     }
-    if (result->status == 0) {
-        reason = reason ? reason : result->reason ? result->reason : SC_REASON_CONNECTION_LOST;
-        snprintf(detail, sizeof detail, "%s%s%s", verdict.detail, verdict.detail[0] ? "; " : "", result->text);
-    } else {
-        struct sc_status_reading reading = sc_read_status(result->status, p->asked_with && p->asked_with->worked);
-        reason = reason ? reason : reading.reason ? reading.reason : SC_REASON_BAD_RESPONSE;
-        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, verdict.detail[0] ? ": " : "", verdict.detail);
-        wait = named_wait(p, p->transfer, result, sc_reason_class(reason));
-    }
-    if (verdict.wait_until != SC_TIME_NONE)
-        wait.until_ms = own_time(p, verdict.wait_until);
-    if (wait.disbelieved) {
-        struct sc_log_cx cx = sc_poller_cx(p);
-        SC_LOG(SC_WARN, &cx, NULL, "the vendor's %s is not believed (in the past, or over 24 h ahead)", wait.header ? wait.header : "Retry-After");
-    }
-    fail(p, reason, result->status, wait, detail, verdict.advice);
+    refuse(p, result, &verdict, sc_buf_str(&body));
 }
 
 void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *result)
@@ -686,7 +736,6 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     if (p->traced)
         sc_trace_response(p, transfer, result);
     if (is_success(result->status) && p->asked_with && !sc_is_dry(p)) {
-        p->asked_with->worked = true;
         p->asked_with->good_at = io->now;
         p->asked_with->good_by = p;
     }
@@ -696,6 +745,9 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
         page_failed(p, result->reason, result->text);
     else
         body_over(p);
+    bool refused = p->hold.until_ms > io->now && sc_reason_class(p->hold.reason) == SC_CLASS_AUTH; /* an error inside a success */
+    if (is_success(result->status) && p->asked_with && !refused && !sc_is_dry(p))
+        sc_worked_good(p);
     if (p->finishing) {
         sc_buf_clear(&p->kept_head);
         sc_http_headers(transfer, &p->kept_head);

@@ -151,12 +151,15 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         rc = sc_authorize(p, rq, url.ptr, headers, &err);
     if (rc == 0)
         p->request_hash = request_hash(url.ptr, rq);
+    sc_secret_free(p->asked_url);
+    p->asked_url = rc == 0 ? sc_dup(url.ptr) : NULL; /* without memory for it a sentence says less */
     bool loop = rc == 0 && !rq->may_repeat && asked_before(p);
     if (rc == 0 && !loop && sc_child_ask(p, rq))
         rc = sc_fail(&err, SC_REASON_MEMORY_LIMIT, "out of memory for a request");
     if (rc == 0 && !loop)
         rc = take_suffix(p, rq->id_suffix, &err);
     if (rc == 0 && !loop) {
+        sc_poller_waited(p);
         sc_request_take(p, rq);
         p->asked_with = p->inst->credential;
         p->asked_serial = p->asked_token ? p->asked_token->serial : 0;
@@ -266,6 +269,7 @@ void sc_request_send(struct sc_poller *p)
 {
     struct sc_request rq = {0};
     sc_host_release(p);
+    p->sized = false;
     enum sc_next next = p->inst->config->connector->ops->request(&p->host, &rq);
     if (next == SC_SEND && !rq.url) {
         sc_poller_fail(p, SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, "out of memory for a request", NULL);

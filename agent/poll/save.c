@@ -209,6 +209,7 @@ static int compose_checkpoint(struct sc_poller *p)
     cp->agent = sc_dup(io->config.agent);
     cp->epoch = io->broker.epoch;
     cp->n++;
+    sc_worked_fill(p);
     cp->saved_ms = sc_real_ms();
     sc_checkpoint_trail(cp, cp->saved_ms, p->type->shape == SC_SHAPE_SNAPSHOT ? SC_MAP_SLOTS - 2 : SC_TRAIL_MAX);
     struct sc_kv_write *w = write_new(p, "CHECKPOINTS", WRITE_CHECKPOINT, p->rev);

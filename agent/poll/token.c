@@ -2,6 +2,9 @@
  * once when the vendor refuses one. One call at a time for each, with its own time limit, back-off and budget. It lives in memory alone.
  * A login that is refused is not tried again before the integration is saved: vendors lock accounts after a few.
  * io thread of the source. */
+#include "auth/claims.h"
+#include "operate/words.h"
+#include "poll/answer.h"
 #include "poll/errand.h"
 
 #include <stdio.h>
@@ -10,7 +13,7 @@
 #define FIRST_BYTE_S 30
 #define CALL_MS      60000 /* for the whole of a call */
 #define LAST_MS      1000  /* a token that has less left is not used while a new one is on its way */
-#define NEVER_MS     (100ll * 365 * 86400 * 1000) /* until somebody writes */
+#define SKEW_MS      30000
 
 static struct sc_log_cx token_cx(const struct sc_token *t)
 {
@@ -120,6 +123,9 @@ static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
     t->value = reply->token;
     reply->token = NULL;
     t->serial++;
+    t->credential->refused_real = 0;
+    if (is_login(t) || sc_claims_scopes(sc_str_of(t->value), t->grants, sizeof t->grants))
+        t->grants[0] = '\0';
     t->expires_ms = now + reply->lifetime_ms;
     t->renew_ms = t->expires_ms - (ahead < 60000 ? ahead : 60000);
     t->attempts = t->throttles = 0;
@@ -139,7 +145,7 @@ static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_
         wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, pool ? pool->throttle_s : 0, pool ? pool->throttle_max_s : 0);
         return wait < 3600000 ? wait : 3600000; /* one probe an hour */
     case SC_CLASS_AUTH:
-        return is_login(t) ? NEVER_MS : 900000;
+        return is_login(t) ? SC_NEVER_MS : 900000;
     case SC_CLASS_CONFIG:
         return 3600000;
     case SC_CLASS_LOCAL:
@@ -158,10 +164,12 @@ static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_
 static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wait named, const char *detail, const char *advice)
 {
     char at[SC_TIME_TEXT];
-    if (is_login(t) && reason == SC_REASON_AUTH_INVALID && t->serial)
+    if (is_login(t) && reason == SC_REASON_AUTH_INVALID && (t->serial || t->credential->worked))
         reason = SC_REASON_AUTH_EXPIRED;
+    if (is_login(t) && sc_reason_class(reason) == SC_CLASS_AUTH && !t->credential->refused_real)
+        t->credential->refused_real = sc_real_ms();
     const struct sc_token before = *t;
-    int64_t wait = hold_ms(t, reason, named.until_ms), real = wait < NEVER_MS ? sc_real_ms() + wait : SC_TIME_NONE;
+    int64_t wait = hold_ms(t, reason, named.until_ms), real = wait < SC_NEVER_MS ? sc_real_ms() + wait : SC_TIME_NONE;
     t->hold = (struct sc_hold){t->io->now + wait, real, reason, named.until_ms != SC_TIME_NONE};
     if (t->budget && sc_reason_class(reason) == SC_CLASS_THROTTLED)
         sc_budget_wait(t->budget, t->hold.until_ms, real);
@@ -201,6 +209,55 @@ static struct sc_wait named_wait(const struct sc_token *t, const struct sc_http_
     return sc_read_wait(sc_http_header(t->transfer, "Retry-After", 0), reset, name, pool ? pool->reset_unit : SC_RESET_NONE, sc_real_ms(), result->date_ms);
 }
 
+/* Some integration that uses the token. */
+static const struct sc_integration *config_of(const struct sc_token *t)
+{
+    for (const struct sc_instance *i = t->io->instances; i; i = i->next) {
+        if (i->credential == t->credential && !i->retired)
+            return i->config;
+    }
+    return NULL;
+}
+
+/* The endpoint says that the account lives elsewhere. */
+static bool is_wrong_region(struct sc_token *t, const struct sc_http_result *result)
+{
+    const struct sc_integration *config = config_of(t);
+    const struct sc_regions *regions = config ? config->connector->regions : NULL;
+    int status = result->status ? result->status : result->redirect;
+    bool refused = status == 400 || status == 401 || status == 403 || (status > 300 && status < 309);
+    const struct sc_region *right = refused && regions && regions->header ? sc_answer_region(config, sc_http_header(t->transfer, regions->header, 0)) : NULL;
+    char detail[340], advice[256];
+    if (!right)
+        return false;
+    snprintf(detail, sizeof detail, "%d %s", status, sc_status_phrase(status));
+    sc_answer_tell_region(config, right, detail, sizeof detail, advice, sizeof advice);
+    call_failed(t, SC_REASON_WRONG_HOST, (struct sc_wait){.until_ms = SC_TIME_NONE}, detail, advice);
+    return true;
+}
+
+/* What the endpoint's code or status leaves open. */
+static enum sc_reason sharpen(const struct sc_token *t, const struct sc_http_result *result, struct sc_str body, enum sc_reason reason, char *detail, size_t cap,
+                              const char **advice)
+{
+    char differs[SC_TIME_TEXT];
+    int64_t off = result->date_ms == SC_TIME_NONE ? 0 : result->date_ms + 500 - sc_real_ms();
+    size_t used = strlen(detail);
+    if (reason == SC_REASON_OAUTH_INVALID_GRANT && (off > SKEW_MS || off < -SKEW_MS)) {
+        snprintf(detail + used, cap - used, "; this host's clock is %s %s the endpoint's, so an assertion of it is not valid", sc_duration_text(off < 0 ? -off : off, differs),
+                 off < 0 ? "ahead of" : "behind");
+        *advice = NULL;
+        return SC_REASON_CLOCK_SKEW;
+    }
+    struct sc_words words = sc_read_words(result->status, body);
+    bool open = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_OAUTH_INVALID_CLIENT;
+    bool sharper = words.reason == SC_REASON_ACCOUNT_SUSPENDED || words.reason == SC_REASON_RATE_LIMITED || (is_login(t) && words.reason == SC_REASON_AUTH_EXPIRED);
+    if (!open || !sharper)
+        return reason;
+    *advice = words.advice;
+    return words.reason;
+}
+
 static void on_done(struct sc_transfer *transfer, const struct sc_http_result *result)
 {
     struct sc_token *t = result->arg;
@@ -213,6 +270,10 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     if (t->overdue) {
         t->transfer = NULL;
         call_failed(t, SC_REASON_READ_TIMEOUT, (struct sc_wait){.until_ms = SC_TIME_NONE}, "no complete answer within 60 s", NULL);
+        return;
+    }
+    if (is_wrong_region(t, result)) {
+        t->transfer = NULL;
         return;
     }
     if (result->reason != SC_REASON_OK || result->aborted || result->status == 0) {
@@ -230,10 +291,11 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     if (reply.reason == SC_REASON_OK) {
         take_token(t, &reply);
     } else {
-        char detail[340];
-        struct sc_status_reading reading = sc_read_status(result->status, false);
-        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, reading.phrase, reply.detail[0] ? ": " : "", reply.detail);
-        call_failed(t, reply.reason, named_wait(t, result, sc_reason_class(reply.reason)), detail, reply.advice[0] ? reply.advice : NULL);
+        char detail[440];
+        const char *advice = reply.advice[0] ? reply.advice : NULL;
+        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, sc_status_phrase(result->status), reply.detail[0] ? ": " : "", reply.detail);
+        enum sc_reason reason = sharpen(t, result, sc_buf_str(&body), reply.reason, detail, sizeof detail, &advice);
+        call_failed(t, reason, named_wait(t, result, sc_reason_class(reason)), detail, advice);
     }
     t->transfer = NULL;
     sc_secret_free(reply.token);
@@ -313,8 +375,14 @@ static void call(struct sc_poller *p, struct sc_token *t)
 
 static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, int64_t until_real, const char *detail, const char *advice)
 {
-    char room[256];
-    sc_poller_say(p, reason, until_real, detail, advice ? advice : sc_poller_advice(p, reason, room));
+    char room[256], line[960], worked[240] = "";
+    if (sc_reason_class(reason) == SC_CLASS_AUTH && reason != SC_REASON_PERMISSION_DENIED)
+        sc_worked_refused(p, false);
+    sc_wait_known(p, reason, worked, sizeof worked);
+    snprintf(line, sizeof line, "%s%s", detail, worked);
+    sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
+    if (reason != SC_REASON_BUDGET_WAIT)
+        sc_poller_waits(p, until);
     sc_heap_set(&p->inst->io->heap, &p->timer, until);
 }
 
@@ -328,6 +396,33 @@ static const struct sc_token *refused_client(const struct sc_token *t)
     return NULL;
 }
 
+bool sc_token_lacks(const struct sc_poller *p, char *out, size_t cap)
+{
+    const struct sc_token *t = p->asked_token;
+    const char *missing = NULL;
+    for (unsigned i = 0; t && t->grants[0] && i < SC_MAX_GRANTS && p->type->grants[i] && !missing; i++)
+        missing = sc_claims_has(t->grants, p->type->grants[i]) ? NULL : p->type->grants[i];
+    if (missing)
+        snprintf(out, cap, "the token has %.100s; %s also needs %.60s", t->grants, p->type->name, missing);
+    return missing != NULL;
+}
+
+/* Told before the vendor refuses it. Once: should the table be wrong, the vendor's word is asked for after the wait. */
+static bool lacks_scope(struct sc_poller *p)
+{
+    char lacks[260], detail[400], advice[256], at[SC_TIME_TEXT];
+    struct sc_io *io = p->inst->io;
+    if (p->scopes_told || !sc_token_lacks(p, lacks, sizeof lacks))
+        return false;
+    p->scopes_told = true;
+    p->hold = (struct sc_hold){.until_ms = io->now + 900000, .until_real = sc_real_ms() + 900000, .reason = SC_REASON_PERMISSION_DENIED};
+    snprintf(detail, sizeof detail, "%s (by its own claims, the vendor was not asked), next request at %s", lacks,
+             sc_time_short(p->hold.until_real, sc_real_ms(), at));
+    wait_for(p, SC_REASON_PERMISSION_DENIED, p->hold.until_ms, p->hold.until_real, detail, sc_poller_advice(p, SC_REASON_PERMISSION_DENIED, advice));
+    drop_value(p->asked_token); /* a token carries the rights of its day */
+    return true;
+}
+
 bool sc_token_ready(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -337,9 +432,12 @@ bool sc_token_ready(struct sc_poller *p)
         return false;
     }
     p->asked_token = t;
+    if (p->denied_serial && p->denied_serial == t->serial && !t->transfer)
+        drop_value(t);
+    p->denied_serial = 0;
     bool usable = t->value && io->now < t->expires_ms;
     if (usable && io->now < t->renew_ms)
-        return true;
+        return !lacks_scope(p);
     if (t->transfer) {
         if (!usable && (p->facts.reason == SC_REASON_OK || p->facts.reason == SC_REASON_STARTING))
             snprintf(p->facts.detail, sizeof p->facts.detail, "waits for a %s from %s", is_login(t) ? "session" : "token", t->host);
@@ -418,8 +516,6 @@ void sc_token_put(struct sc_instance *inst)
         const struct sc_hold *hold = &inst->pollers[i]->hold;
         refused = refused || (hold->until_ms && sc_reason_class(hold->reason) == SC_CLASS_AUTH);
         inst->pollers[i]->renewed = false;
-        if (inst->pollers[i]->phase == SC_WALKING && !inst->pollers[i]->transfer)
-            inst->pollers[i]->walk_began = inst->io->now; /* the time that it waited for somebody to write is not the poll's own */
     }
     for (struct sc_token *t = credential->tokens; t; t = t->next) {
         if (refused && !t->transfer) /* rights may have changed, and a token carries those of its day */

@@ -111,11 +111,11 @@ static bool is_wanted(const struct sc_host *host)
 }
 
 /* The first of them that is none of the five; absent: all are. */
-static struct sc_str unknown_type(const struct sc_host *host)
+static struct sc_str unknown_type(const char *content_types)
 {
     static const char *const known[] = {"Audit.AzureActiveDirectory", "Audit.Exchange", "Audit.SharePoint", "Audit.General", "DLP.All",
                                         "azure_ad", "exchange", "sharepoint", "general", "dlp"};
-    struct sc_str name, rest = sc_str_of(host->api->setting(host, "content_types"));
+    struct sc_str name, rest = sc_str_of(content_types);
     while (next_name(&rest, &name)) {
         size_t i = 0, count = sizeof known / sizeof *known;
         while (i < count && !is_called(name, known[i]))
@@ -126,11 +126,19 @@ static struct sc_str unknown_type(const struct sc_host *host)
     return (struct sc_str){0};
 }
 
+static bool check(const struct sc_settings_view *saved, char *why)
+{
+    struct sc_str odd = unknown_type(saved->value(saved, "content_types"));
+    if (odd.len)
+        snprintf(why, SC_CHECK_TEXT, "settings.content_types names \"%.*s\", which is none of " ALL_TYPES, odd.len < 60 ? (int)odd.len : 60, odd.ptr);
+    return !odd.len;
+}
+
 /* The engine is asked first in any case: it freezes the window before anything is sent. */
 static enum sc_next request(struct sc_host *host, struct sc_request *out)
 {
     if (!is_wanted(host)) { /* or it was meant, and is written otherwise */
-        struct sc_str odd = unknown_type(host);
+        struct sc_str odd = unknown_type(host->api->setting(host, "content_types"));
         if (!odd.len)
             return SC_DONE;
         out->why = host->api->text(host, "settings.content_types names \"%.*s\", which is none of " ALL_TYPES ", and not this one: correct it",
@@ -321,6 +329,7 @@ static const struct sc_data_type data_types[] = {
         .noun = "Azure AD events",
         .help = "Audit.AzureActiveDirectory: sign-ins and changes in Entra ID, as the unified audit log has them",
         .permission = READ,
+        .grants = {"ActivityFeed.Read"},
         EVENTS,
         .engine = FEED("Audit.AzureActiveDirectory"),
     },
@@ -330,6 +339,7 @@ static const struct sc_data_type data_types[] = {
         .noun = "Exchange events",
         .help = "Audit.Exchange: mailboxes and the administration of Exchange Online",
         .permission = READ,
+        .grants = {"ActivityFeed.Read"},
         EVENTS,
         .engine = FEED("Audit.Exchange"),
     },
@@ -339,6 +349,7 @@ static const struct sc_data_type data_types[] = {
         .noun = "SharePoint events",
         .help = "Audit.SharePoint: SharePoint and OneDrive",
         .permission = READ,
+        .grants = {"ActivityFeed.Read"},
         EVENTS,
         .engine = FEED("Audit.SharePoint"),
     },
@@ -348,6 +359,7 @@ static const struct sc_data_type data_types[] = {
         .noun = "general events",
         .help = "Audit.General: everything else, Teams among it",
         .permission = READ,
+        .grants = {"ActivityFeed.Read"},
         EVENTS,
         .engine = FEED("Audit.General"),
     },
@@ -357,6 +369,7 @@ static const struct sc_data_type data_types[] = {
         .noun = "DLP events",
         .help = "DLP.All: matches of data loss prevention policies in all services",
         .permission = "ActivityFeed.Read and ActivityFeed.ReadDlp (of Office 365 Management APIs), with admin consent",
+        .grants = {"ActivityFeed.Read", "ActivityFeed.ReadDlp"},
         EVENTS,
         .engine = FEED("DLP.All"),
     },
@@ -380,6 +393,7 @@ static const struct sc_connector office_365 = {
     .pools = pools,
     .data_types = data_types,
     .ops = &ops,
+    .check = check,
 };
 
 SC_CONNECTOR_EXPORT(office_365)

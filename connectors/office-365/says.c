@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #define GUIDS     "tenant_id and publisher_id have to be GUIDs."
-#define RE_ENABLE "Ask who disabled it, and have auditing of this content type enabled again, or disable the data type. It is looked at again each hour."
-#define AUDIT_OFF "Turn on auditing (Microsoft Purview portal > Audit > Start recording user and admin activity); it takes up to 60 minutes."
+#define RE_ENABLE "Ask who disabled it, and have auditing of this content type enabled again, or disable the data type. It is looked at again each day, and when the integration is saved."
+#define AUDIT_OFF "Turn on auditing (Microsoft Purview portal > Audit > Start recording user and admin activity); it takes up to 60 minutes. Then save the integration; by itself it is looked at each day."
 #define CLOCK     "If it stays, compare this machine's clock with the vendor's."
 
 static const struct {

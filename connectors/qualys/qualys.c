@@ -24,7 +24,7 @@
  *   time-out 5 minutes pass, and there is never more than one call.
  * - 300 calls an hour for a subscription and API function; half is taken. Old subscriptions have 300 a day: where the headers tell of a window of
  *   more than an hour and half of it is used, pages come no faster than the window allows.
- * - A 401 counts towards a lock of the account (unverified): asked again every 6 hours at most, and after a put.
+ * - A 401 counts towards a lock of the account (unverified): the agent does not ask again before a put.
  * - The header X-Requested-With is mandatory, its text is free.
  * - settings.extra_params goes into the query as it is, and takes the place of the connector's own show_igs, show_reopened_info and status.
  *   What would break paging or the window is refused at the first reply, before anything of it is read.
@@ -41,7 +41,6 @@
 #define HOSTS     1000 /* a page */
 #define MINUTES   60
 #define MINUTE_MS INT64_C(60000)
-#define AUTH_WAIT (6 * 60) /* minutes */
 
 #define LIST_OUTPUT   "HOST_LIST_VM_DETECTION_OUTPUT.RESPONSE"
 #define NEXT_URL      LIST_OUTPUT ".WARNING.URL"
@@ -179,8 +178,6 @@ static bool judge_code(struct sc_host *host, const char *code, struct sc_verdict
     judge(out, codes[i].reason, codes[i].advice);
     if (out->reason == SC_REASON_VENDOR_BUSY)
         wait_at_least(host, out, 1);
-    if (out->reason == SC_REASON_AUTH_INVALID)
-        wait_at_least(host, out, AUTH_WAIT);
     if (out->reason == SC_REASON_RATE_LIMITED && to_wait(host) > 15 * MINUTES)
         judge(out, SC_REASON_QUOTA_EXHAUSTED,
               "If it comes each day: old subscriptions have 300 calls a day. Poll less often, or set rate_limit {requests, per_seconds}.");
@@ -226,8 +223,6 @@ static void refused(struct sc_host *host, const struct sc_response *in, struct s
         judge(out, worked ? SC_REASON_BAD_RESPONSE : SC_REASON_WRONG_HOST, worked ? NULL : RIGHT_PLACE);
         snprintf(out->detail, sizeof out->detail, "a web page instead of XML");
     }
-    if (out->reason == SC_REASON_AUTH_INVALID)
-        wait_at_least(host, out, AUTH_WAIT);
 }
 
 static void response(struct sc_host *host, const struct sc_response *in, struct sc_verdict *out)
@@ -479,6 +474,30 @@ static const struct sc_data_type data_types[] = {
     {0},
 };
 
+static const struct sc_region platforms[] = {
+    {"US1", "qualysapi.qualys.com"},
+    {"US2", "qualysapi.qg2.apps.qualys.com"},
+    {"US3", "qualysapi.qg3.apps.qualys.com"},
+    {"EU1", "qualysapi.qualys.eu"},
+    {"EU2", "qualysapi.qg2.apps.qualys.eu"},
+    {"IN", "qualysapi.qg1.apps.qualys.in"},
+    {"CA", "qualysapi.qg1.apps.qualys.ca"},
+    {"AE", "qualysapi.qg1.apps.qualys.ae"},
+    {0},
+};
+
+static const struct sc_regions regions = {.setting = "host", .rows = platforms};
+
+static bool check(const struct sc_settings_view *saved, char *why)
+{
+    char wrong[200];
+    const char *extra = saved->value(saved, "extra_params");
+    if (!extra || !qualys_params_wrong(extra + strspn(extra, "&"), wrong, sizeof wrong))
+        return true;
+    snprintf(why, SC_CHECK_TEXT, "%.190s: take it out of extra_params", wrong);
+    return false;
+}
+
 static const struct sc_connector qualys = {
     .abi = SC_CONNECTOR_ABI,
     .size = sizeof(struct sc_connector),
@@ -495,6 +514,8 @@ static const struct sc_connector qualys = {
     .pools = pools,
     .data_types = data_types,
     .ops = &ops,
+    .regions = &regions,
+    .check = check,
 };
 
 SC_CONNECTOR_EXPORT(qualys)

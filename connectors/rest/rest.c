@@ -245,6 +245,8 @@ static bool judge_by_table(const struct rest_data_type *row, int status, const c
         if (e->status != status || (e->code && strcmp(e->code, code) != 0))
             continue;
         out->reason = e->reason;
+        out->by_status = !e->code;
+        out->narrower = e->narrower;
         snprintf(out->advice, sizeof out->advice, "%s", e->advice ? e->advice : "");
         return true;
     }

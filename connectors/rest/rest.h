@@ -60,6 +60,7 @@ struct rest_error {
     const char *code; /* NULL: any */
     enum sc_reason reason;
     const char *advice; /* NULL: the reason's own */
+    bool narrower;      /* sc_verdict.narrower */
 };
 
 /* Where to ask. {0}: `path` below the base URL. */

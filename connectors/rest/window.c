@@ -74,11 +74,21 @@ bool rest_window_is_behind(const struct sc_host *host, int64_t now)
     return covered != SC_TIME_NONE && now - (int64_t)host->type->lag_s * 1000 < covered - BEHIND_MS;
 }
 
+#define LEAST_MS 60000
+
+/* How long a window may be now: halved after the vendor gave up on longer ones. Of one that may be cut. */
+static int64_t longest_ms(const struct sc_host *host)
+{
+    const struct rest_window *window = row_of(host)->window;
+    int64_t ms = ((int64_t)window->longest_s * 1000) >> host->api->narrowed(host);
+    return floored(window, ms > LEAST_MS ? ms : LEAST_MS);
+}
+
 static enum rest_opened freeze(struct sc_host *host, int64_t from)
 {
     const struct rest_window *window = row_of(host)->window;
-    int64_t to = present(host), most = from + (int64_t)window->longest_s * 1000;
-    bool cut = window->longest_s && to > most;
+    int64_t to = present(host), most = window->longest_s ? from + longest_ms(host) : to;
+    bool cut = to > most;
     if (cut)
         to = most;
     if (rest_window_is_behind(host, host->api->now(host))) { /* only a reply can tell what time it is */
@@ -104,7 +114,12 @@ enum rest_opened rest_window_open(struct sc_host *host)
     int64_t from = time_of(host, SC_WALK, "from"), to = time_of(host, SC_WALK, "to"), now = present(host);
     if (from == SC_TIME_NONE || to == SC_TIME_NONE)
         return freeze(host, begin_of(host));
-    if (host->api->get(host, SC_WALK, "top") || to <= now)
+    if (host->api->get(host, SC_WALK, "top"))
+        return REST_WINDOW;
+    bool begun = host->api->get(host, SC_WALK, "cursor") || host->api->get(host, SC_WALK, "next");
+    if (to <= now && !begun && row_of(host)->window->longest_s && to - from > longest_ms(host)) /* nothing of it was read: its end may still move down */
+        return set_time(host, SC_WALK, "to", from + longest_ms(host)) && host->api->set(host, SC_WALK, "cut", "1") ? REST_WINDOW : REST_WINDOW_FAILED;
+    if (to <= now)
         return REST_WINDOW;
     if (now <= from) { /* nothing of it lies in the vendor's past */
         forget_window(host);

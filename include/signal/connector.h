@@ -37,6 +37,16 @@ enum sc_field_kind {
     SC_CHOICE
 };
 
+/* What a credential of this kind looks like. Only what is sure: `integrations put` and `import` refuse what has none of a field's forms (--as-is
+ * takes it), the agent never does, and names the form when the vendor refuses the credential. */
+struct sc_form {
+    const char *begins; /* NULL: with anything */
+    uint32_t least, most; /* characters in all; 0: any number */
+    bool hex;           /* all of them, 0-9 a-f A-F */
+};
+
+#define SC_MAX_FORMS 3
+
 struct sc_field {
     const char *name;    /* key under settings or credentials; NULL ends a table */
     const char *title;   /* for people */
@@ -49,6 +59,8 @@ struct sc_field {
     const char *const *choices; /* SC_CHOICE: NULL-terminated */
     int64_t min, max;           /* SC_INTEGER */
     const char *alias;          /* another name that is taken for it; NULL: none */
+    /* ---- since ABI 4 */
+    struct sc_form forms[SC_MAX_FORMS]; /* the value has one of these; all zero ends: none is known */
 };
 
 /* ---- tables: the vendor's budget ---------------------------------------------------------------------------------- */
@@ -111,6 +123,7 @@ enum sc_time_format {
 
 #define SC_MAX_ID_PARTS 8
 #define SC_MAX_ENVELOPE 8
+#define SC_MAX_GRANTS   4
 
 struct sc_host; /* one walk of one data type of one integration */
 
@@ -186,7 +199,10 @@ struct sc_data_type {
      * thing, not for each record. Records with one identity on one page are then different ones, and counted as with SC_CONTENT ("#2"). NULL: none */
     const char *whole;
     bool may_lack_records; /* an empty page may come without the member at `records`; page() tells it from an error inside a success */
-    const struct sc_history *history; /* since ABI 4; NULL: the position can be shown and begun anew, nothing else */
+    const struct sc_history *history; /* since ABI 4, as what follows; NULL: the position can be shown and begun anew, nothing else */
+    /* Scopes or roles that the access token has to carry, as the vendor names them in its claims (scope, scp, roles); NULL ends. Looked at where the
+     * token is a JWT with such claims: what lacks is told before the vendor refuses it. */
+    const char *grants[SC_MAX_GRANTS];
 };
 
 /* ---- authentication ------------------------------------------------------------------------------------------------- */
@@ -267,6 +283,7 @@ struct sc_auth {
     /* This way counts where that setting or credential is given (a bool: is true), else `otherwise`. NULL: always. */
     const char *when;
     const struct sc_auth *otherwise;
+    bool password_is_key; /* SC_AUTH_BASIC: an API key stands in the password's place: no account is locked by refusals (since ABI 4) */
 };
 
 /* ---- one call ------------------------------------------------------------------------------------------------------- */
@@ -366,6 +383,9 @@ struct sc_verdict {
     int64_t wait_until;    /* SC_REFUSE: vendor's own time, ms; SC_TIME_NONE: none given */
     char detail[256];      /* SC_REFUSE, SC_AGAIN: what happened, for people; no secrets */
     char advice[256];      /* what to do; empty: the reason's own */
+    /* ---- since ABI 4 */
+    bool by_status;        /* the reason is what the status stands for alone: common words in the body may tell more */
+    bool narrower;         /* the vendor gave up on the size of what was asked: asked again for less (page_size(), narrowed()) */
 };
 
 struct sc_page {
@@ -464,6 +484,9 @@ struct sc_host_api {
     /* since 3 ends here */
     /* The walk is over a closed window of the past: its bounds, ms; records from `from` on and before `to` are wanted. False: it is not. */
     bool (*past)(const struct sc_host *, int64_t *ret_from, int64_t *ret_to);
+    /* How many times what is asked for in one request is to be halved: the vendor gave up on more. page_size() is halved already; this is for windows
+     * of time. 0: ask for all. */
+    uint32_t (*narrowed)(const struct sc_host *);
     /* since 4 ends here */
 };
 
@@ -474,6 +497,24 @@ struct sc_host {
 };
 
 /* ---- the connector ---------------------------------------------------------------------------------------------------- */
+
+/* Hosts of which one is the customer's: regions, clouds, platforms. */
+struct sc_region {
+    const char *name, *host; /* as the vendor calls it; the host to set. name NULL ends a table */
+};
+
+struct sc_regions {
+    const char *setting; /* that names the host */
+    const char *header;  /* of a refusal (of the token endpoint's too), that names the right region; NULL: none */
+    const struct sc_region *rows;
+};
+
+/* The settings as they were saved, for sc_connector.check. value() gives NULL for what is not set; never call it for a credential. */
+struct sc_settings_view {
+    const char *(*value)(const struct sc_settings_view *, const char *name);
+};
+
+#define SC_CHECK_TEXT 256
 
 struct sc_connector_ops {
     enum sc_next (*request)(struct sc_host *, struct sc_request *out);
@@ -509,7 +550,12 @@ struct sc_connector {
     const struct sc_connector_ops *ops;
     const char *auth_advice; /* where to make a new credential, for people */
     /* since 2 ends here */
-    /* since 3, 4: nothing new; rows of tables, requests and services grew */
+    /* since 3: nothing new; rows of tables, requests and services grew */
+    const struct sc_regions *regions; /* NULL: there is one host for all, or the operator's own */
+    /* Pure: false: the settings cannot be used together; `why` (SC_CHECK_TEXT bytes) names the setting and what to write there. Asked by `integrations
+     * put` and `import` before anything is stored, and by the agent before anything is used. NULL: the tables say it all. */
+    bool (*check)(const struct sc_settings_view *settings, char *why);
+    /* since 4 ends here */
 };
 
 /* The one exported symbol. host_abi is the newest ABI that the agent knows; NULL when the module needs a newer one. */

@@ -121,7 +121,7 @@ static const struct {
     {"integrations put", 2, "", "a name is missing"},
     {"integrations put a..b --type x", 2, "", "\"a..b\" cannot be a name"},
     {"integrations put a", 2, "", "say what a shall be: --type with fields, the fields to change, or --file"},
-    {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it but --from-now and --plain"},
+    {"integrations put a --file x --type okta", 2, "", "--file holds everything: give no other option beside it but --from-now, --plain and --as-is"},
     {"integrations put a --type", 2, "", "--type needs a value: TYPE\n"},
     {"integrations put a --disabled=1", 2, "", "--disabled takes no value"},
     {"integrations put a --file /nowhere.json", 1, "", "cannot read /nowhere.json: No such file or directory"},

@@ -150,6 +150,11 @@ static uint32_t host_lookback_s(const struct sc_host *host)
     return fake_of(host)->lookback_s;
 }
 
+static uint32_t host_narrowed(const struct sc_host *host)
+{
+    return fake_of(host)->halvings;
+}
+
 static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
 {
     return def >> fake_of(host)->halvings;
@@ -338,6 +343,7 @@ static const struct sc_host_api services = {
     .hmac = host_hmac,
     .base64 = host_base64,
     .hex = host_hex,
+    .narrowed = host_narrowed,
     .past = host_past,
 };
 
