@@ -164,6 +164,8 @@ int sc_command_doctor(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
+    if (args.word_count)
+        return sc_command_not_yet(cli);
     struct sc_doctor d = {.cli = cli, .checks = json_array(), .width = WIDTH};
     d.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (!d.checks)
