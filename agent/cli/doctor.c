@@ -164,16 +164,19 @@ int sc_command_doctor(struct sc_cli *cli)
     struct sc_args args SC_AUTO_ARGS = {0};
     if (sc_args_read(cli, &args))
         return SC_EXIT_USAGE;
-    if (args.word_count)
-        return sc_command_not_yet(cli);
     struct sc_doctor d = {.cli = cli, .checks = json_array(), .width = WIDTH};
     d.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (!d.checks)
         return sc_say(SC_EXIT_BAD, "out of memory");
+    if (args.word_count) {
+        sc_doctor_integration(&d, &args);
+        return finish(&d);
+    }
     sc_doctor_local(&d);
     sc_doctor_nats(&d);
     if (d.session) {
         sc_doctor_lease(&d);
+        sc_doctor_agent(&d);
         sc_doctor_stream(&d);
         sc_doctor_permissions(&d);
         sc_doctor_buckets(&d);

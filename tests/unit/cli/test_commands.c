@@ -131,7 +131,6 @@ static const struct {
     {"integrations list --nats.url=nats://127.0.0.1:1", 1, "", "NATS"},
     {"demo --for x", 2, "", "usage: signal-client demo [--for TIME] [--keep]"},
     {"status --watch", 2, "", "status is not supported yet"},
-    {"doctor x", 2, "", "doctor is not supported yet"},
     {"tail a b", 2, "", "unexpected argument \"b\""},
     {"tail --last 0", 2, "", "--last 0: give a number from 1 to 1000000"},
     {"tail --last 1000001", 2, "", "--last 1000001: give a number from 1 to 1000000"},
