@@ -91,19 +91,21 @@ static void export_proxies(const struct sc_settings *s)
     }
 }
 
-static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
+static void on_lease(void *arg, enum sc_lease_state state, uint64_t epoch, enum sc_reason reason, const char *detail)
 {
     struct agent *a = arg;
     const struct sc_log_cx cx = {.component = "lease"};
     if (state == SC_LEASE_HELD) {
         SC_FAULT("lease.taken");
         SC_LOG_EACH(SC_INFO, &cx, NULL, "held (epoch %llu): this agent polls", (unsigned long long)epoch);
-    } else {
+    } else if (reason == SC_REASON_LEASE_HELD) {
         SC_LOG_EACH(SC_INFO, &cx, NULL, "standby: %s", detail ? detail : "not held");
+    } else {
+        SC_SAY(SC_WARN, "lease", "%s: %s; nothing is polled, and nothing is lost", sc_reason_code(reason), detail ? detail : "not held");
     }
     pthread_mutex_lock(&a->lease_lock);
     if (a->publisher)
-        sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, detail);
+        sc_publisher_lease(a->publisher, state == SC_LEASE_HELD, epoch, reason, detail);
     sc_control_poke(a->control);
     pthread_mutex_unlock(&a->lease_lock);
 }

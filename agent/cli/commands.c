@@ -61,6 +61,11 @@ static const struct sc_option_row tail_options[] = {
     {0},
 };
 
+static const struct sc_option_row doctor_options[] = {
+    {"data-type", "TYPE", "with NAME: examine this data type, be it enabled or not", "all that are enabled", SC_COMPLETE_DATA_TYPES, true},
+    {0},
+};
+
 static const struct sc_option_row version_options[] = {
     {"crash-points", NULL, "the crash points of a build for fault tests"},
     {0},
@@ -306,11 +311,14 @@ const struct sc_command sc_commands[] = {
         .group = SC_GROUP_LOOK,
         .words = "[NAME]",
         .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = doctor_options,
         .summary = "One check after another, each with result and cure",
-        .notes = "Without NAME: everything that all integrations share, by this process, so that it works while the agent is down: settings and files,\n"
+        .notes = "With NAME: the integration's way to its vendor, its credential, and one page of each data type, asked by the agent that holds the lease.\n"
+                 "Without NAME: everything that all integrations share, by this process, so that it works while the agent is down: settings and files,\n"
                  "NATS (address, connection, permissions, account, clock), the stream with its limits and readers, buckets, lease, positions, and the\n"
                  "agent's last word on each integration. It publishes nothing and moves nothing.\n",
         .examples = "  signal-client doctor\n"
+                    "  signal-client doctor okta-prod\n"
                     "  signal-client doctor --json | jq -r '.checks[] | select(.result == \"bad\") | .check, .value, .cure'\n",
         .bad = "something is bad",
         .json = true,

@@ -168,10 +168,15 @@ int sc_command_doctor(struct sc_cli *cli)
     d.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (!d.checks)
         return sc_say(SC_EXIT_BAD, "out of memory");
+    if (args.word_count) {
+        sc_doctor_integration(&d, &args);
+        return finish(&d);
+    }
     sc_doctor_local(&d);
     sc_doctor_nats(&d);
     if (d.session) {
         sc_doctor_lease(&d);
+        sc_doctor_agent(&d);
         sc_doctor_stream(&d);
         sc_doctor_permissions(&d);
         sc_doctor_buckets(&d);

@@ -41,6 +41,8 @@ void sc_doctor_permissions(struct sc_doctor *d); /* doctor_nats.c: after stream 
 void sc_doctor_lease(struct sc_doctor *d);    /* doctor_buckets.c: who polls */
 void sc_doctor_stream(struct sc_doctor *d);   /* doctor_stream.c: the stream, who reads it, where its message ids go */
 void sc_doctor_buckets(struct sc_doctor *d);  /* doctor_buckets.c: buckets, lease, positions, the agent's word on each integration */
+void sc_doctor_agent(struct sc_doctor *d);    /* doctor_ask.c: what the running agent says of itself */
+void sc_doctor_integration(struct sc_doctor *d, const struct sc_args *args); /* doctor_ask.c: the checks that the agent makes of one */
 
 /* A JetStream API request: parsed reply, the caller's; NULL + err. */
 json_t *sc_doctor_ask(struct sc_doctor *d, const char *api, const char *body, int *ret_code, struct sc_error *err);

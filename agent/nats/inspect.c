@@ -221,7 +221,8 @@ int sc_nats_may_ask(struct sc_session *session, const char *subject, const char 
     char quoted[600];
     natsConnection *conn = sc_session_conn(session);
     snprintf(quoted, sizeof quoted, "\"%.500s\"", subject);
-    if (natsConnection_PublishRequestString(conn, subject, "_INBOX.signal-client.none", body) != NATS_OK ||
+    if (natsConnection_PublishRequestString(conn, subject, "_INBOX.signal-client.none", body) !=
+            NATS_OK ||
         natsConnection_FlushTimeout(conn, sc_session_timeout_ms(session)) != NATS_OK)
         return -1;
     natsConnection_GetLastError(conn, &last);
@@ -251,12 +252,15 @@ static bool listed(const json_t *list, const char *subject)
 int sc_user_may(struct sc_str user_info, const char *subject, bool publish)
 {
     json_t *reply = json_loadb(user_info.ptr, user_info.len, 0, NULL);
-    const json_t *data = json_object_get(reply, "data"), *rights = json_object_get(data, "permissions");
-    const json_t *side = json_object_get(rights, publish ? "publish" : "subscribe"), *allow = json_object_get(side, "allow");
+    const json_t *data = json_object_get(reply, "data"),
+                 *rights = json_object_get(data, "permissions");
+    const json_t *side = json_object_get(rights, publish ? "publish" : "subscribe"),
+                 *allow = json_object_get(side, "allow");
     int may = 1;
     if (!json_is_object(data))
         may = -1;
-    else if (listed(json_object_get(side, "deny"), subject) || (json_array_size(allow) && !listed(allow, subject)))
+    else if (listed(json_object_get(side, "deny"), subject) ||
+             (json_array_size(allow) && !listed(allow, subject)))
         may = 0;
     json_decref(reply);
     return may;

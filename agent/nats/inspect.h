@@ -45,12 +45,16 @@ struct sc_clock_info {
 int sc_nats_clock(struct sc_session *session, const char *bucket, struct sc_clock_info *ret,
                   struct sc_error *err) SC_WARN_UNUSED;
 
-/* Sends `body` to the subject, without waiting for an answer: 1 that is allowed, 0 permission denied, -1 the connection is gone. */
+/* Sends `body` to the subject, without waiting for an answer: 1 that is allowed, 0 permission
+ * denied, -1 the connection is gone. */
 int sc_nats_may_ask(struct sc_session *session, const char *subject, const char *body);
 
-/* What the server says of our user (JSON text); from 2.10 on, and where that may be asked. -1 + err. */
-int sc_user_info(struct sc_session *session, struct sc_buf *ret, struct sc_error *err) SC_WARN_UNUSED;
-/* By such a text: 1 the user may publish there (subscribe, when !publish), 0 may not, -1 the text does not say. Pure. */
+/* What the server says of our user (JSON text); from 2.10 on, and where that may be asked. -1 +
+ * err. */
+int sc_user_info(struct sc_session *session, struct sc_buf *ret,
+                 struct sc_error *err) SC_WARN_UNUSED;
+/* By such a text: 1 the user may publish there (subscribe, when !publish), 0 may not, -1 the text
+ * does not say. Pure. */
 int sc_user_may(struct sc_str user_info, const char *subject, bool publish);
 
 /* Pure parts. -1: not such a reply. */

@@ -152,7 +152,8 @@ static void parse(struct sc_str text, struct value *ret)
 
 /* ---- telling ------------------------------------------------------------------------------ */
 
-static void tell(struct sc_lease *lease, enum sc_lease_state state, const char *detail)
+static void tell(struct sc_lease *lease, enum sc_lease_state state, enum sc_reason reason,
+                 const char *detail)
 {
     if (sc_worker_stopping(&lease->worker))
         return;
@@ -163,7 +164,7 @@ static void tell(struct sc_lease *lease, enum sc_lease_state state, const char *
     lease->told = state;
     lease->told_epoch = lease->epoch;
     snprintf(lease->told_detail, sizeof lease->told_detail, "%s", detail);
-    lease->config.changed(lease->config.arg, state, lease->epoch, detail);
+    lease->config.changed(lease->config.arg, state, lease->epoch, reason, detail);
 }
 
 /* The fence is its owner's again once we are told to stop, so it is written under the lock. */
@@ -178,14 +179,14 @@ static void set_fence(struct sc_lease *lease, uint64_t epoch, int64_t valid_unti
     pthread_mutex_unlock(&lease->worker.lock);
 }
 
-static void lose(struct sc_lease *lease, const char *detail)
+static void lose(struct sc_lease *lease, enum sc_reason reason, const char *detail)
 {
     set_fence(lease, lease->epoch, 0);
     lease->held = lease->unsure = false;
     lease->valid_until = 0;
     lease->other_rev = 0;
     lease->same_since = 0;
-    tell(lease, SC_LEASE_SEEKING, detail);
+    tell(lease, SC_LEASE_SEEKING, reason, detail);
 }
 
 static bool expired(const struct sc_lease *lease)
@@ -194,14 +195,14 @@ static bool expired(const struct sc_lease *lease)
 }
 
 /* True when it was ours and its time has passed. */
-static bool lose_expired(struct sc_lease *lease, const char *why)
+static bool lose_expired(struct sc_lease *lease, enum sc_reason reason, const char *why)
 {
     if (!lease->held || !expired(lease))
         return false;
     char detail[400], valid[SC_TIME_TEXT];
     snprintf(detail, sizeof detail, "lease not renewed for %s: %s",
              sc_duration_text(lease->config.valid_ms, valid), why);
-    lose(lease, detail);
+    lose(lease, reason, detail);
     return true;
 }
 
@@ -255,7 +256,7 @@ static int take(struct sc_lease *lease, uint64_t old_epoch, uint64_t rev, struct
     char detail[64];
     snprintf(detail, sizeof detail, "lease held, epoch %llu", (unsigned long long)epoch);
     lease->stands_by = false;
-    tell(lease, SC_LEASE_HELD, detail);
+    tell(lease, SC_LEASE_HELD, SC_REASON_OK, detail);
     return 0;
 }
 
@@ -298,7 +299,7 @@ static int seek_entry(struct sc_lease *lease, const struct sc_kv_entry *entry, i
     lease->stands_by = true;
     snprintf(detail, sizeof detail, "lease held by agent %s, instance %s, epoch %llu", value.agent,
              value.holder, (unsigned long long)value.epoch);
-    tell(lease, SC_LEASE_SEEKING, detail);
+    tell(lease, SC_LEASE_SEEKING, SC_REASON_LEASE_HELD, detail);
     return 0;
 }
 
@@ -330,14 +331,15 @@ static void lose_to(struct sc_lease *lease, const struct sc_kv_entry *entry)
     parse(sc_buf_str(&entry->value), &value);
     if (strcmp(value.holder, lease->id) == 0) {
         fresh_id(lease);
-        lose(lease, "lease lost to an agent with the same instance id: the run directory was "
-                    "copied; a new id is used until the next start");
+        lose(lease, SC_REASON_LEASE_HELD,
+             "lease lost to an agent with the same instance id: the run directory was "
+             "copied; a new id is used until the next start");
         return;
     }
     lease->stands_by = true;
     snprintf(detail, sizeof detail, "lease lost: taken by agent %s, instance %s, epoch %llu",
              value.agent, value.holder, (unsigned long long)value.epoch);
-    lose(lease, detail);
+    lose(lease, SC_REASON_LEASE_HELD, detail);
 }
 
 /* What stands there, after a write of which the end is unknown, or after a conflict. 0: ours still
@@ -349,7 +351,7 @@ static int look(struct sc_lease *lease, bool conflict, struct sc_error *err)
     int rc = sc_kv_get(lease->worker.session, BUCKET, KEY, &entry, err);
     if (rc == 1 || (rc < 0 && err->reason == SC_REASON_NO_STREAM) || (rc == 0 && entry.deleted)) {
         sc_error_clear(err);
-        lose(lease, "lease lost: its key was deleted");
+        lose(lease, SC_REASON_STARTING, "lease lost: its key was deleted");
         rc = 0;
     } else if (rc == 0) {
         parse(sc_buf_str(&entry.value), &value);
@@ -361,7 +363,7 @@ static int look(struct sc_lease *lease, bool conflict, struct sc_error *err)
             lose_to(lease, &entry);
         }
     } else if (conflict) {
-        lose(lease, "lease lost to another agent");
+        lose(lease, SC_REASON_LEASE_HELD, "lease lost to another agent");
     }
     sc_kv_entry_done(&entry);
     return rc;
@@ -409,7 +411,7 @@ static void release_lease(struct sc_lease *lease)
 /* One turn with a connection. 0, or -1 + err: the connection is no good. */
 static int turn(struct sc_lease *lease, struct sc_error *err)
 {
-    if (lose_expired(lease, "the process or its connection stood still"))
+    if (lose_expired(lease, SC_REASON_BROKER_STALLED, "the process or its connection stood still"))
         return 0;
     if (!lease->held) {
         bound_requests(lease);
@@ -441,10 +443,10 @@ static void failed(struct sc_lease *lease, const struct sc_error *err)
     sc_worker_disconnect(worker);
     lease->same_since = 0;
     lease->stands_by = false;
-    if (!lose_expired(lease, err->text) && !lease->held)
-        tell(lease, SC_LEASE_SEEKING, err->text);
+    if (!lose_expired(lease, err->reason, err->text) && !lease->held)
+        tell(lease, SC_LEASE_SEEKING, err->reason, err->text);
     sc_worker_back_off(worker, lease->held ? lease->valid_until - sc_boot_ms() : INT64_MAX);
-    lose_expired(lease, err->text);
+    lose_expired(lease, err->reason, err->text);
 }
 
 static void run(void *arg)

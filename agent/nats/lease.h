@@ -26,8 +26,9 @@ struct sc_lease_config {
     const char *run_dir;               /* instance id and its lock: run_dir/instance */
     const char *agent;                 /* appliance id, shown to others */
     uint32_t renew_ms, take_after_ms, valid_ms; /* 5000, 15000, 10000 */
-    /* On the lease thread. `detail` names the holder on standby, or the error. */
-    void (*changed)(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail);
+    /* On the lease thread. reason: lease_held on standby, and `detail` names the holder; what NATS does (broker_unavailable, broker_stalled …)
+     * where it cannot be had, and `detail` is the error; ok when it is held. */
+    void (*changed)(void *arg, enum sc_lease_state state, uint64_t epoch, enum sc_reason reason, const char *detail);
     void *arg;
 };
 

@@ -193,11 +193,12 @@ bool sc_pub_interrupted(struct sc_publisher *p)
  * generation goes on. */
 void sc_pub_fence_closed(struct sc_publisher *p)
 {
-    static const char what[] = "the lease was not renewed in time";
+    static const char what[] =
+        "the lease was not renewed in time: NATS does not answer, or this process stood still";
     if (p->session)
-        sc_pub_lose(p, SC_REASON_LEASE_HELD, "%s", what);
+        sc_pub_lose(p, SC_REASON_BROKER_STALLED, "%s", what);
     p->phase = SC_PUB_FENCED;
-    say_down(p, SC_REASON_LEASE_HELD, what);
+    say_down(p, SC_REASON_BROKER_STALLED, what);
 }
 
 static void take_lease_news(struct sc_publisher *p)
@@ -207,6 +208,7 @@ static void take_lease_news(struct sc_publisher *p)
     pthread_mutex_lock(&p->lock);
     bool held = p->lease.held;
     uint64_t epoch = p->lease.epoch;
+    enum sc_reason reason = p->lease.reason;
     memcpy(detail, p->lease.detail, sizeof detail);
     pthread_mutex_unlock(&p->lock);
 
@@ -225,7 +227,7 @@ static void take_lease_news(struct sc_publisher *p)
     } else if (!held) {
         p->phase = SC_PUB_HOLD;
         p->outage.on = false;
-        sc_pub_state(p, SC_BROKER_DOWN, SC_REASON_LEASE_HELD, "%s",
+        sc_pub_state(p, SC_BROKER_DOWN, reason ? reason : SC_REASON_LEASE_HELD, "%s",
                      detail[0] ? detail : "another agent holds the lease");
     }
 }
@@ -255,11 +257,11 @@ static void on_lost(void *arg)
 
 static void connect_failed(struct sc_publisher *p, const struct sc_error *err)
 {
-    begin_outage(p, SC_REASON_BROKER_UNAVAILABLE);
-    say_down(p,
-             p->outage.reason == SC_REASON_BROKER_STALLED ? SC_REASON_BROKER_STALLED
-                                                          : SC_REASON_BROKER_UNAVAILABLE,
-             err->text);
+    enum sc_reason reason = sc_reason_class(err->reason) == SC_CLASS_BROKER
+                                ? err->reason
+                                : SC_REASON_BROKER_UNAVAILABLE;
+    begin_outage(p, reason);
+    say_down(p, reason, err->text);
     SC_SAY(SC_WARN, "nats", "%s", err->text);
     p->backoff_ms =
         p->backoff_ms < CONNECT_BACKOFF_MIN_MS ? CONNECT_BACKOFF_MIN_MS : p->backoff_ms * 2;
@@ -374,7 +376,8 @@ static void watch_connection(struct sc_publisher *p)
 {
     char words[200];
     p->acks_last = p->link ? sc_pub_take_acks(p) : 0;
-    atomic_store_explicit(&p->counts.waits_since_ms, p->flying ? p->progress_ms : 0, memory_order_relaxed);
+    atomic_store_explicit(&p->counts.waits_since_ms, p->flying ? p->progress_ms : 0,
+                          memory_order_relaxed);
     if (!p->session)
         return;
     if (p->flying && sc_session_denied(p->session, words, sizeof words))

@@ -145,8 +145,8 @@ struct sc_publisher;
 struct sc_publisher *sc_publisher_start(const struct sc_publisher_config *config, struct sc_error *err);
 /* Waits up to timeout_ms for what is in flight (batches and KV writes), then ends the thread. Returns NULL. */
 struct sc_publisher *sc_publisher_stop(struct sc_publisher *publisher, int64_t timeout_ms);
-/* Lease thread: held with this epoch / lost. */
-void sc_publisher_lease(struct sc_publisher *publisher, bool held, uint64_t epoch, const char *detail);
+/* Lease thread: held with this epoch / lost, and why (lease_held: another agent holds it). */
+void sc_publisher_lease(struct sc_publisher *publisher, bool held, uint64_t epoch, enum sc_reason reason, const char *detail);
 /* An io thread makes itself known before anything else and gets SC_MAIL_BROKER at once and at every change (the mail is owned by the
  * receiver: free()). */
 void sc_publisher_subscribe(struct sc_publisher *publisher, struct sc_mailbox *box);

@@ -267,11 +267,13 @@ void sc_pub_post_credits(struct sc_publisher *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-void sc_publisher_lease(struct sc_publisher *p, bool held, uint64_t epoch, const char *detail)
+void sc_publisher_lease(struct sc_publisher *p, bool held, uint64_t epoch, enum sc_reason reason,
+                        const char *detail)
 {
     pthread_mutex_lock(&p->lock);
     p->lease.held = held;
     p->lease.epoch = epoch;
+    p->lease.reason = reason;
     snprintf(p->lease.detail, sizeof p->lease.detail, "%s", detail ? detail : "");
     pthread_mutex_unlock(&p->lock);
     atomic_fetch_add(&p->lease_news, 1);

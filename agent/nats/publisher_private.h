@@ -106,6 +106,7 @@ struct sc_publisher {
     struct {
         bool held;
         uint64_t epoch;
+        enum sc_reason reason; /* why it is not held */
         char detail[256];
     } lease;
     struct sc_broker_facts facts;

@@ -28,7 +28,8 @@ static void cannot(struct sc_publisher *p, const struct sc_error *err)
         return;
     }
     later(p);
-    bool stalled = p->outage.on && p->outage.reason == SC_REASON_BROKER_STALLED;
+    bool stalled = err->reason == SC_REASON_BROKER_STALLED ||
+                   (p->outage.on && p->outage.reason == SC_REASON_BROKER_STALLED);
     sc_pub_state(p, SC_BROKER_DOWN,
                  stalled ? SC_REASON_BROKER_STALLED : SC_REASON_BROKER_UNAVAILABLE, "%s",
                  err->text);
@@ -51,7 +52,8 @@ static int find_stream(struct sc_publisher *p, struct sc_stream_info *ret, struc
 
 /* 0: what was acknowledged is there, as far as can be known; 1: it is not; -1 + err. A sequence
  * that holds no message is a deletion (consumed, purged, limits), not a loss. */
-void sc_publisher_prove(struct sc_publisher *p, uint64_t generation, uint64_t seq, const char *msg_id)
+void sc_publisher_prove(struct sc_publisher *p, uint64_t generation, uint64_t seq,
+                        const char *msg_id)
 {
     size_t len = strlen(msg_id);
     pthread_mutex_lock(&p->lock);

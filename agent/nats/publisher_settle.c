@@ -163,12 +163,9 @@ static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *ga
     const struct sc_stream_info *s = &p->stream;
     char size[SC_SIZE_TEXT];
     int n = snprintf(out, cap, "%s", gate->text);
-    if (n < 0 || (size_t)n >= cap)
+    if (n < 0 || (size_t)n >= cap || gate->reason != SC_REASON_STREAM_FULL ||
+        gate != &p->gates[SC_PUB_RECORD])
         return;
-    if (gate->reason != SC_REASON_STREAM_FULL || gate != &p->gates[SC_PUB_RECORD]) {
-        snprintf(out + n, cap - (size_t)n, "; tried again until it is accepted");
-        return;
-    }
     if (s->max_bytes > 0)
         n += snprintf(out + n, cap - (size_t)n, ", %s",
                       sc_size_pair(s->bytes, (uint64_t)s->max_bytes, size));
@@ -181,7 +178,7 @@ static void add_usage(const struct sc_publisher *p, const struct sc_pub_gate *ga
                       "the server's storage is reached",
                       sc_size_text(s->bytes, size));
     if ((size_t)n < cap)
-        snprintf(out + n, cap - (size_t)n, "; nothing is lost, it is tried again by itself");
+        snprintf(out + n, cap - (size_t)n, "; nothing is lost");
 }
 
 static void tell_gate(struct sc_publisher *p, struct sc_pub_gate *gate)
@@ -192,7 +189,8 @@ static void tell_gate(struct sc_publisher *p, struct sc_pub_gate *gate)
     if (gate->told)
         return;
     gate->told = true;
-    SC_SAY(SC_WARN, "nats", "%s: %s", sc_reason_code(gate->reason), text);
+    SC_SAY(SC_WARN, "nats", "%s: %s; tried again until it is accepted", sc_reason_code(gate->reason),
+           text);
 }
 
 void sc_pub_shut(struct sc_publisher *p, enum sc_pub_kind kind, const char *why, int64_t backoff_ms)

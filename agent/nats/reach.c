@@ -197,7 +197,9 @@ bool sc_reach_explain(const char *urls, uint32_t timeout_ms, char *out, size_t c
             break;
         sc_reach_try(urls, len, timeout_ms, NULL, &reach);
         good |= reach.result == SC_REACH_GOOD;
-        int put = n < cap ? snprintf(out + n, cap - n, "%s%s", n ? "; " : "", several ? reach.text : reach.what) : 0;
+        int put = n < cap ? snprintf(out + n, cap - n, "%s%s", n ? "; " : "",
+                                     several ? reach.text : reach.what)
+                          : 0;
         n += put > 0 ? (size_t)put : 0;
         urls += len;
     }

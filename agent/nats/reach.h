@@ -22,7 +22,7 @@ struct sc_reach {
     char host[256], address[64]; /* address: that was tried last; empty: none */
     char port[8];
     int64_t resolve_ms, connect_ms; /* -1: did not come so far */
-    char what[110];              /* "the name does not resolve (no such name)" */
+    char what[110];                 /* "the name does not resolve (no such name)" */
     char text[200];                 /* "x:4222: the name does not resolve (no such name)" */
 };
 
@@ -31,6 +31,6 @@ struct sc_reach {
  * told apart from GOOD. */
 void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_buf *greeting,
                   struct sc_reach *ret);
-/* All of a comma-separated list, as one text: what is wrong with each, by name where there are several. True: at least one takes
- * connections. */
+/* All of a comma-separated list, as one text: what is wrong with each, by name where there are
+ * several. True: at least one takes connections. */
 bool sc_reach_explain(const char *urls, uint32_t timeout_ms, char *out, size_t cap);

@@ -49,7 +49,9 @@ static void run_one(struct sc_reader *reader, struct sc_read_job *job)
     struct sc_worker *worker = &reader->worker;
     sc_error_clear(&job->error);
     int rc = job->run(job, worker->session, &job->error);
-    bool broken = !sc_worker_connected(worker) || job->error.reason == SC_REASON_BROKER_UNAVAILABLE;
+    bool broken = !sc_worker_connected(worker) ||
+                  job->error.reason == SC_REASON_BROKER_UNAVAILABLE ||
+                  job->error.reason == SC_REASON_BROKER_STALLED;
     if (rc && broken && !sc_worker_stopping(worker)) {
         sc_worker_disconnect(worker);
         sc_worker_back_off(worker, INT64_MAX);

@@ -8,7 +8,7 @@
 struct sc_read_job {
     struct sc_mail mail;         /* comes back to `home` with kind `mail.kind` as set by the poster */
     struct sc_mailbox *home;
-    /* On the reader's thread. 0 done; -1 + err. broker_unavailable: run again after a new connection, with back-off. */
+    /* On the reader's thread. 0 done; -1 + err. broker_unavailable, broker_stalled: run again after a new connection, with back-off. */
     int (*run)(struct sc_read_job *job, struct sc_session *session, struct sc_error *err);
     struct sc_error error;       /* when it did not succeed */
     bool cancelled;              /* the reader ended before it ran */

@@ -304,7 +304,7 @@ static int fail_reach(const struct sc_session *session, const struct sc_nats_con
     bool open = sc_reach_explain(config->url, most, why, sizeof why);
     if (open && s == NATS_TIMEOUT)
         return sc_fail(
-            err, SC_REASON_BROKER_UNAVAILABLE,
+            err, SC_REASON_BROKER_STALLED,
             "NATS %s: timeout, takes connections but says nothing within %u ms: it hangs "
             "or is stopped; look at the server",
             session->url, session->timeout_ms);
@@ -553,7 +553,7 @@ int sc_session_fail(struct sc_session *session, natsStatus status, const char *w
                        "(docs/nats.md lists what is needed)",
                        url, what);
     if (status == NATS_TIMEOUT)
-        return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE,
+        return sc_fail(err, SC_REASON_BROKER_STALLED,
                        "NATS %s: %s: no answer within %u ms; the server is overloaded, frozen, or "
                        "its disk is full",
                        url, what, session->timeout_ms);

@@ -21,7 +21,7 @@ struct sc_nats_config {
 struct sc_session;
 
 /* lost() is called once on a library thread when the connection breaks after a good connect; it must only post or set a flag.
- * NULL + err (broker_unavailable, text says refused / authentication / TLS / timeout and the URL without password). */
+ * NULL + err (broker_unavailable, or broker_stalled where connections are taken and nothing is answered; text says refused / authentication / TLS / timeout and the URL without password). */
 struct sc_session *sc_session_open(const struct sc_nats_config *config, const char *role, void (*lost)(void *arg), void *arg,
                                    struct sc_error *err);
 struct sc_session *sc_session_close(struct sc_session *session); /* buffers are thrown away; NULL is fine; returns NULL */
@@ -32,7 +32,7 @@ const char *sc_session_api(const struct sc_session *session);      /* "$JS.API" 
 int sc_session_kv_subject(const struct sc_session *session, const char *bucket, const char *key, struct sc_buf *out);
 int64_t sc_session_max_payload(const struct sc_session *session);
 
-/* One JetStream API request; the reply's JSON text in *ret (cleared first). -1 + err on timeout, loss, or an "error" member: then
+/* One JetStream API request; the reply's JSON text in *ret (cleared first). -1 + err on timeout (broker_stalled), loss, or an "error" member: then
  * *ret_code (may be NULL) is its err_code (0 otherwise). */
 int sc_session_request(struct sc_session *session, const char *api_subject, const char *json, struct sc_buf *ret, int *ret_code,
                        struct sc_error *err) SC_WARN_UNUSED;

@@ -240,7 +240,7 @@ static struct sc_publisher *start_ours(const struct sc_nats_config *nats)
         exit(2);
     }
     sc_publisher_subscribe(p, &home);
-    sc_publisher_lease(p, true, 1, "bench");
+    sc_publisher_lease(p, true, 1, SC_REASON_OK, "bench");
     while (!ready)
         take_mail(p, sc_mailbox_wait(&home, 1000));
     return p;

@@ -27,8 +27,9 @@ struct agent {
 
 static struct agent a, b;
 
-static void on_change(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
+static void on_change(void *arg, enum sc_lease_state state, uint64_t epoch, enum sc_reason reason, const char *detail)
 {
+    (void)reason;
     struct agent *agent = arg;
     if (state == SC_LEASE_HELD)
         atomic_store(&agent->held_since, sc_mono_ms());
@@ -347,8 +348,9 @@ static void test_lease_frozen_holder(void **state)
     assert_true(open_now(&a));
 }
 
-static void print_change(void *arg, enum sc_lease_state state, uint64_t epoch, const char *detail)
+static void print_change(void *arg, enum sc_lease_state state, uint64_t epoch, enum sc_reason reason, const char *detail)
 {
+    (void)reason;
     (void)arg;
     printf("%s %llu %s\n", state == SC_LEASE_HELD ? "held" : "seeking", (unsigned long long)epoch,
            detail);

@@ -368,7 +368,7 @@ static void test_readback_broken_off(void **state)
     struct sc_readback pass = {
         .to = 20000, .stream = "DATA", .subject = "d.ours", .arg = &told, .message = freeze_at};
     assert_int_equal(sc_stream_readback(session, &pass, &err), -1);
-    assert_int_equal(err.reason, SC_REASON_BROKER_UNAVAILABLE);
+    assert_int_equal(err.reason, SC_REASON_BROKER_STALLED);
     assert_true(told >= 1000 && told < 20000);
     natsd_thaw(&server);
     sc_session_close(session);

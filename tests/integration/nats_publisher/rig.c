@@ -65,7 +65,7 @@ void rig_lease(struct rig *rig, bool held, uint64_t epoch)
 {
     atomic_store(&rig->fence.epoch, epoch);
     rig_fence(rig, held);
-    sc_publisher_lease(rig->p, held, epoch, held ? "held" : "held by edge-2");
+    sc_publisher_lease(rig->p, held, epoch, held ? SC_REASON_OK : SC_REASON_LEASE_HELD, held ? "held" : "held by edge-2");
 }
 
 void rig_run(struct rig *rig)

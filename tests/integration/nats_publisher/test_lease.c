@@ -109,7 +109,7 @@ static void test_fence_closes_and_opens(void **state)
     for (int i = 0; i < 3; i++) {
         rig_wait_handed(&rig, atomic_load(&counts->handed_over) + 2000);
         rig_fence(&rig, false);
-        rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_LEASE_HELD);
+        rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_BROKER_STALLED);
         uint64_t handed = atomic_load(&counts->handed_over);
         rig_last_seq(&rig);
         CHECK_INT("nothing is sent", atomic_load(&counts->handed_over), handed);
@@ -136,7 +136,7 @@ static void test_fence_closes_and_lease_is_lost(void **state)
         producer_turn(&producer, 1000);
     rig_wait_handed(&rig, 300);
     rig_fence(&rig, false);
-    rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_LEASE_HELD);
+    rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_BROKER_STALLED);
     CHECK_INT("generation", rig.facts.generation, 1);
     atomic_store(&rig.relay.mute, false);
     rig_lease(&rig, false, 1);

@@ -169,7 +169,7 @@ static void lose_tail(bool regrow)
     CHECK_INT("known sequence", sc_publisher_known_seq(rig.p), 400);
 
     rig_fence(&rig, false); /* keeps the publisher away meanwhile */
-    rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_LEASE_HELD);
+    rig_wait(&rig, SC_BROKER_DOWN, SC_REASON_BROKER_STALLED);
     natsd_kill(&rig.server);
     run_program("rm", "-r", store, "--");
     run_program("mv", copy, store, "--");
