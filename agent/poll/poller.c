@@ -109,8 +109,10 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
     if (reason != SC_REASON_OK && detail)
         log_trouble(p, !p->errand && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
-    if (!p->errand)
+    if (!p->errand) {
         sc_status_touch(p->inst, changed);
+        sc_around_watch(p);
+    }
     if (p->listeners)
         sc_listeners_said(p, reason, until_real, detail);
 }

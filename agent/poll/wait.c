@@ -106,7 +106,7 @@ static int64_t at_least(int64_t ms, int64_t until_real)
 static int64_t hold_for(struct sc_poller *p, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
 {
     bool probe;
-    switch (p->failing_child ? SC_CLASS_RETRY : sc_reason_class(reason)) {
+    switch (p->failing_child ? SC_CLASS_RETRY : p->lasting && sc_reason_class(reason) == SC_CLASS_RETRY ? SC_CLASS_CONFIG : sc_reason_class(reason)) {
     case SC_CLASS_THROTTLED:
         return throttle_wait(p, until_real, &probe);
     case SC_CLASS_AUTH:
