@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/reach.h"
 
 #define REFUSE 0 /* fewer than offered: curl ends the transfer with CURLE_WRITE_ERROR */
 
@@ -150,11 +151,17 @@ static void redirected(struct sc_transfer *t, struct sc_str location)
                          "%s redirects (%d) to something that is no http URL", t->place.host,
                          t->head.status);
     } else if (strcmp(here, there) != 0) {
-        sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
-                         "%.90s redirects (%d) to %.90s: not followed, credentials are for the "
-                         "first only; if the "
-                         "vendor has moved, set base_url to the new host",
-                         here, t->head.status, there);
+        unsigned others = sc_reach_mark(here, SC_MARK_REDIRECT, there);
+        if (others)
+            sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                             "%.80s redirects (%d) to %.80s, as %u other vendor%s: that is the login page of this network (captive portal) or of a "
+                             "proxy; log in there, or have these hosts exempted",
+                             here, t->head.status, there, others, others == 1 ? " does" : "s do");
+        else
+            sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
+                             "%.90s redirects (%d) to %.90s: not followed, credentials are for the first only; if the vendor has moved, set base_url to "
+                             "the new host",
+                             here, t->head.status, there);
     } else if (t->max_redirects == 0) {
         sc_transfer_fail(t, SC_REASON_BAD_RESPONSE,
                          "%s redirects (%d) a request that must not be redirected: check its address",

@@ -1,6 +1,7 @@
 #include "nats/look.h"
 
 #include "base/clock.h"
+#include "base/reach.h"
 #include "nats/internal.h"
 #include "nats/worker.h"
 
@@ -55,6 +56,8 @@ static int take_look(struct sc_look *look, struct sc_session *session, struct sc
     sc_error_clear(&why);
     if (look->looks++ % CLOCK_EVERY == 0)
         r->clock_known = sc_nats_clock(session, look->config.bucket, &r->clock, &why) == 0;
+    if (r->clock_known && why.reason == SC_REASON_OK)
+        sc_reach_nats_clock(r->clock.offset_ms);
     if (!sc_session_alive(session))
         return sc_fail(err, SC_REASON_BROKER_UNAVAILABLE, "the connection was lost");
     r->mono_ms = sc_mono_ms();

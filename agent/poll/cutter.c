@@ -1,6 +1,6 @@
 /* Which cutter reads a reply: the data type's own, or one for the reply that the request named; and where the parts of an identity are found
  * in what it captures. io thread of the poller. */
-#include "poll/poller.h"
+#include "poll/foreign.h"
 
 #define LONG_FIELD (1u << 20) /* where a part of an identity may be a whole log line */
 #define LIST_FIELD (64u << 10)
@@ -158,6 +158,7 @@ int sc_cutter_take(struct sc_poller *p)
         return -1;
     sc_cut_reset(p->cut_now);
     p->line_broken = p->body_begun = false;
+    sc_foreign_page_forget(p);
     return 0;
 }
 

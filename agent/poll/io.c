@@ -165,6 +165,7 @@ void sc_poller_free(struct sc_poller *p)
     sc_save_forget(p);
     sc_host_release(p);
     sc_notices_done(&p->notices);
+    sc_buf_done(&p->web_page);
     sc_checkpoint_done(&p->cp);
     sc_seen_done(&p->seen);
     sc_seen_done(&p->whole);
@@ -659,6 +660,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
     while (io->sources) {
         struct sc_source *s = io->sources;
         io->sources = s->next;
+        sc_lookups_done(&s->names);
         for (uint32_t i = 0; i < s->budget_count; i++) {
             sc_budget_done(s->budgets[i]);
             free(s->budgets[i]);

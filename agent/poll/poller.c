@@ -86,6 +86,10 @@ static void tell_over(struct sc_poller *p)
     uint64_t times, all;
     cx.reason = f->reason;
     bool told = sc_log_over(&cx, &times);
+    if (!told && times == 0 && sc_real_ms() - f->since_real >= 3600000) { /* the log has forgotten the line, the operator has not */
+        told = true;
+        times = 1;
+    }
     sc_log_over(&(struct sc_log_cx){cx.component, cx.integration, cx.data_type}, &all); /* what else there was */
     if (!told || (!is_failure(f->reason) && times < 2)) /* a wait that the vendor named ends by itself */
         return;
@@ -97,19 +101,24 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
 {
     struct sc_status_facts *f = &p->facts;
     const struct sc_reason_row *row = sc_reason_row(reason);
+    char shown[sizeof f->detail];
+    snprintf(shown, sizeof shown, "%s", detail ? detail : "");
     bool changed = f->reason != reason;
+    bool told = !changed && f->until_real == until_real && strcmp(f->detail, shown) == 0; /* the same wait, looked at again */
     if (changed && reason == SC_REASON_OK && f->reason != SC_REASON_STARTING)
         tell_over(p);
     if (changed)
         f->since_real = sc_real_ms();
     f->reason = reason;
     f->until_real = until_real;
-    snprintf(f->detail, sizeof f->detail, "%s", detail ? detail : "");
+    memcpy(f->detail, shown, sizeof shown);
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
-    if (reason != SC_REASON_OK && detail)
+    if (reason != SC_REASON_OK && detail && !told)
         log_trouble(p, !p->errand && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
-    if (!p->errand)
+    if (!p->errand) {
         sc_status_touch(p->inst, changed);
+        sc_around_watch(p);
+    }
     if (p->listeners)
         sc_listeners_said(p, reason, until_real, detail);
 }

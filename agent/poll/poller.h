@@ -21,6 +21,7 @@
 #include "http/http.h"
 #include "operate/reasons.h"
 #include "poll/board.h"
+#include "poll/around.h"
 #include "poll/budget.h"
 #include "poll/identity.h"
 #include "poll/io.h"
@@ -134,6 +135,7 @@ struct sc_source {
     struct sc_source_counts counts;
     struct sc_samples first_bytes, lookups; /* of the newest requests; lookups: of those that looked up a name */
     const char *connector;  /* its slug, of the module */
+    struct sc_lookups names;
 };
 
 /* Children that a page has read. */
@@ -313,6 +315,10 @@ struct sc_poller {
     const struct sc_reply *cut_reply; /* that reply_cut is made for */
     struct sc_id_parts id_parts, id_else_parts;
     uint8_t time_at, whole_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
+    bool is_web_page;       /* the body is one (foreign.h), web_page its beginning */
+    struct sc_buf web_page;
+    bool lasting;           /* what has failed does not get better by trying again */
+    uint64_t files;         /* what the files that it waits for were like; 0: it waits for none */
     bool body_begun;        /* something else than blanks has come */
     bool finishing;         /* the body is over, the cutter has still to hand over its last line */
     bool line_broken;       /* the connector says of a line that the reply fails; line_verdict says why */
@@ -380,6 +386,8 @@ struct sc_instance {
     struct sc_poller *errands; /* walks beside the live ones (errand.h) */
     char *refused;          /* why the newest put is not in use */
     struct sc_notices notices;
+    int64_t skew_last, skew_told; /* by which the clock was off in the newest answer, and in its notice */
+    bool skew_seen;
     struct sc_timer status_timer;
     int64_t status_at;
     enum sc_reason status_reason;
@@ -392,6 +400,7 @@ struct sc_io {
     struct sc_mailbox box;
     struct sc_http *http;
     struct sc_heap heap;
+    struct sc_timer files_timer;
     struct sc_source *sources;
     struct sc_instance *instances;
     struct sc_broker_facts broker;

@@ -2,6 +2,7 @@
  * io thread of the poller. */
 #include "operate/words.h"
 #include "poll/answer.h"
+#include "poll/foreign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,12 +162,16 @@ static bool ready_to_cut(struct sc_poller *p)
     return true;
 }
 
-/* Date has whole seconds: the middle of the second is the best guess. Kept against the time that passes, as this host's clock may be set. */
-static void learn_clock(struct sc_source *source, int64_t date_ms)
+/* Date has whole seconds: the middle of the second is the best guess; a cache on the way says how long ago that was. Kept against the time that
+ * passes, as this host's clock may be set. */
+static void learn_clock(struct sc_source *source, int64_t date_ms, struct sc_str age)
 {
+    int64_t age_s = 0;
     if (date_ms == SC_TIME_NONE)
         return;
-    source->offset_ms = date_ms + 500 - sc_boot_ms();
+    if (age.ptr && (!sc_parse_int(age, &age_s) || age_s < 0 || age_s > 365 * 86400))
+        age_s = 0;
+    source->offset_ms = date_ms + age_s * 1000 + 500 - sc_boot_ms();
     source->offset_known = true;
 }
 
@@ -178,7 +183,7 @@ bool sc_reply_head(void *arg, struct sc_transfer *transfer, int status)
     if (p->transfer != transfer)
         return false;
     int64_t date_ms = sc_time_parse_http(sc_http_header(transfer, "Date", 0));
-    learn_clock(p->inst->source, date_ms);
+    learn_clock(p->inst->source, date_ms, sc_http_header(transfer, "Age", 0));
     p->status = status;
     p->answered_ms = date_ms != SC_TIME_NONE ? date_ms : sc_source_now(p->inst->source);
     sc_host_release(p);
@@ -199,8 +204,13 @@ ptrdiff_t sc_reply_body(void *arg, struct sc_transfer *transfer, const char *byt
     if (p->traced)
         sc_trace_body(p, bytes, len);
     p->pace.byte_ms = p->inst->io->now;
-    for (size_t i = 0; i < len && !p->body_begun; i++)
+    if (p->is_web_page)
+        return sc_foreign_page_take(p, bytes, len);
+    for (size_t i = 0; i < len && !p->body_begun; i++) {
         p->body_begun = !strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0';
+        if (p->body_begun && sc_foreign_page_begins(p, bytes + i, len - i))
+            return sc_foreign_page_take(p, bytes, len);
+    }
     int rc = sc_room_to_read(p) ? sc_cut_feed(p->cut_now, bytes, len, &used, &p->cut_error) : SC_CUT_PAUSE;
     if (rc < 0)
         return -1;
@@ -705,6 +715,12 @@ static void judge_refusal(struct sc_poller *p, const struct sc_http_result *resu
             return;
     }
     enum sc_reason reason = verdict.action == SC_REFUSE ? verdict.reason : SC_REASON_OK;
+    struct sc_foreign foreign;
+    if (result->status >= 400 && sc_foreign_refusal(p, result, reason, verdict.detail, sc_buf_str(&body), &foreign)) {
+        struct wait named = {.wait = named_wait(p, p->transfer, result, sc_reason_class(foreign.reason))};
+        fail(p, foreign.reason, result->status, &named, foreign.detail, foreign.advice);
+        return;
+    }
     if (sc_signature_refused(p, result, reason)) {
         sc_poller_wake(p);
         return;
@@ -739,14 +755,22 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
         p->asked_with->good_at = io->now;
         p->asked_with->good_by = p;
     }
-    if (!p->cutting)
+    sc_around_learn(p, result);
+    p->lasting = result->lasting;
+    bool is_page = p->is_web_page;
+    if (!p->cutting) {
         judge_refusal(p, result);
-    else if (result->reason != SC_REASON_OK || result->aborted)
+    } else if (is_page) {
+        sc_foreign_page_tell(p);
+        page_failed(p, SC_REASON_OK, "");
+    } else if (result->reason != SC_REASON_OK || result->aborted) {
         page_failed(p, result->reason, result->text);
-    else
+    } else {
         body_over(p);
+    }
+    p->lasting = false;
     bool refused = p->hold.until_ms > io->now && sc_reason_class(p->hold.reason) == SC_CLASS_AUTH; /* an error inside a success */
-    if (is_success(result->status) && p->asked_with && !refused && !sc_is_dry(p))
+    if (is_success(result->status) && p->asked_with && !refused && !is_page && !sc_is_dry(p))
         sc_worked_good(p);
     if (p->finishing) {
         sc_buf_clear(&p->kept_head);

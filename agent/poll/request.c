@@ -103,6 +103,12 @@ void sc_request_forget_asked(struct sc_poller *p)
 
 /* ---- sending ------------------------------------------------------------------------------------------------------------------ */
 
+/* The vendor's own host, and not one that the operator named in its place, or runs. */
+static bool is_public(const struct sc_integration *config)
+{
+    return !sc_integration_value(config, "base_url") && strncmp(config->connector->base_url, "https://", 8) == 0;
+}
+
 static int start(struct sc_poller *p, const struct sc_request *rq, const char *url, char *headers[], struct sc_error *err)
 {
     const struct sc_integration *config = p->inst->config;
@@ -119,6 +125,7 @@ static int start(struct sc_poller *p, const struct sc_request *rq, const char *u
         .allow_plain_http = config->allow_insecure_http,
         .first_byte_timeout_s = rq->first_byte_s,
         .no_redirects = !rq->no_auth && sc_auth_is_signed(p),
+        .public_host = is_public(config),
         .arg = p,
         .head = sc_reply_head,
         .body = sc_reply_body,

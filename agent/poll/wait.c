@@ -254,7 +254,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         p->failing_real = sc_real_ms();
     enum sc_class cls = sc_reason_class(reason);
     bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
-    int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : cls, reason, until_real, &shared);
+    int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : p->lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls, reason, until_real, &shared);
     bool never = wait >= SC_NEVER_MS;
     if (cls < sizeof p->counts.failures / sizeof *p->counts.failures)
         p->counts.failures[cls]++;

@@ -1,6 +1,8 @@
 /* The agent on the stage: its settings, one io loop turned by hand, the registry that gives it integrations, and time. */
 #include "play.h"
 
+#include "base/reach.h"
+
 #include "nats/session.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +183,7 @@ static int load_settings(struct ex_play *play)
 
 int ex_agent_start(struct ex_play *play)
 {
+    sc_reach_forget(); /* what the process knows of other hosts */
     struct sc_error err = SC_ERROR_INIT;
     if (!play->settings.states && load_settings(play))
         return -1;

@@ -109,7 +109,7 @@ struct sc_transfer *sc_http_start(struct sc_http *http, const struct sc_http_req
     for (const char *const *line = request->headers; line && *line; line++)
         sc_buf_addf(&t->headers, "%s\n", *line);
     sc_buf_add(&t->content, request->content.ptr ? request->content.ptr : "", request->content.len);
-    t->result = (struct sc_http_result){.arg = request->arg, .date_ms = SC_TIME_NONE};
+    t->result = (struct sc_http_result){.arg = request->arg, .date_ms = SC_TIME_NONE, .wire.clock_off_ms = SC_TIME_NONE};
     *http->last = t;
     http->last = &t->next;
     return t;
@@ -148,6 +148,8 @@ static void begin_reply(struct sc_transfer *t)
     t->result.timing.first_byte = (uint32_t)(t->answered_ms - t->began_ms);
     struct sc_str date = sc_http_header(t, "Date", 0);
     t->result.date_ms = date.ptr ? sc_time_parse_http(date) : SC_TIME_NONE;
+    if (t->result.date_ms != SC_TIME_NONE)
+        t->result.wire.clock_off_ms = t->result.date_ms + 500 - sc_real_ms();
     if (t->reply.status)
         t->wants_body = t->request.head && t->request.head(t->request.arg, t, t->reply.status);
 }

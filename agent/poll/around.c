@@ -1,0 +1,242 @@
+#include "poll/poller.h"
+
+#include "base/files.h"
+#include "base/reach.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- clocks ---------------------------------------------------------------------------------------------------------------------------- */
+
+#define SKEW_TELLS_MS 30000
+#define SKEW_ENDS_MS  20000 /* so that it does not begin and end all the time */
+#define SKEW_STEP_MS  5000  /* a figure that changes by less is the same */
+
+static int64_t size_of(int64_t ms)
+{
+    return ms < 0 ? -ms : ms;
+}
+
+/* "NATS and 2 of 3 other vendors agree with it" */
+static void say_witnesses(const struct sc_reach_clocks *c, bool own_is_wrong, char *out, size_t cap)
+{
+    unsigned agree = own_is_wrong ? c->with_it : c->with_us, all = c->with_it + c->with_us;
+    bool nats = own_is_wrong ? c->nats_with_it : c->nats_with_us;
+    char vendors[64] = "";
+    if (agree)
+        snprintf(vendors, sizeof vendors, "%u of %u other vendors", agree, all);
+    if (!nats && !agree)
+        snprintf(out, cap, "; nobody else has told the time lately");
+    else
+        snprintf(out, cap, "; %s%s%s %s with %s", nats ? "NATS" : "", nats && agree ? " and " : "", vendors, nats && !agree ? "agrees" : "agree",
+                 own_is_wrong ? "it" : "this host");
+}
+
+static void tell_skew(struct sc_poller *p, int64_t off)
+{
+    const char *origin = p->inst->config->origin, *host = strstr(origin, "://");
+    char name[256], differs[SC_TIME_TEXT], witnesses[120], detail[420];
+    snprintf(name, sizeof name, "%s", host ? host + 3 : origin);
+    name[strcspn(name, ":/")] = '\0';
+    struct sc_reach_clocks c = sc_reach_clocks(name, off);
+    bool vendor_is_wrong = (c.nats_with_us || c.with_us > c.with_it) && !c.nats_with_it;
+    say_witnesses(&c, !vendor_is_wrong, witnesses, sizeof witnesses);
+    snprintf(detail, sizeof detail, "This host's clock is %s %s that of %.100s%s%s", sc_duration_text((size_of(off) + 500) / 1000 * 1000, differs), off < 0 ? "ahead of" : "behind",
+             name, witnesses, sc_auth_is_signed(p) ? "; requests are signed with its time meanwhile" : "; it is asked by its own time meanwhile");
+    sc_notice_set(&p->inst->notices, SC_REASON_CLOCK_SKEW, detail,
+                  vendor_is_wrong ? "Nothing to repair here: it is the vendor's clock that is wrong, or that of something on the way that answers in its place." : NULL,
+                  sc_real_ms());
+}
+
+/* Two answers that say the same: one alone may come from a cache that does not say so. */
+static void learn_clock(struct sc_poller *p, int64_t off)
+{
+    struct sc_instance *inst = p->inst;
+    if (off == SC_TIME_NONE)
+        return;
+    bool told = sc_notice_find(&inst->notices, SC_REASON_CLOCK_SKEW) != NULL;
+    bool twice = inst->skew_seen && size_of(off - inst->skew_last) < SKEW_STEP_MS;
+    inst->skew_seen = true;
+    inst->skew_last = off;
+    if (told && twice && size_of(off) < SKEW_ENDS_MS)
+        sc_notice_clear(&inst->notices, SC_REASON_CLOCK_SKEW);
+    else if (twice && (told || size_of(off) > SKEW_TELLS_MS) && (!told || size_of(off - inst->skew_told) >= SKEW_STEP_MS)) {
+        inst->skew_told = off;
+        tell_skew(p, off);
+    }
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------------------------ */
+
+#define SLOW_MS   1000
+#define SLOW_LEAST 3 /* of the newest 16: one is an accident */
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The time that 95 of 100 take at most. */
+static uint32_t p95(const struct sc_lookups *l)
+{
+    uint32_t sorted[SC_LOOKUPS];
+    memcpy(sorted, l->ms, l->count * sizeof *sorted);
+    qsort(sorted, l->count, sizeof *sorted, by_size);
+    return l->count ? sorted[(l->count * 95 + 99) / 100 - 1] : 0;
+}
+
+static unsigned slow_ones(const struct sc_lookups *l, unsigned newest)
+{
+    unsigned slow = 0;
+    for (unsigned i = 0; i < newest && i < l->count; i++)
+        slow += l->ms[(l->next + SC_LOOKUPS - 1 - i) % SC_LOOKUPS] >= SLOW_MS;
+    return slow;
+}
+
+static void tell_slow(struct sc_lookups *l, const struct sc_dns_look *look)
+{
+    char took[SC_TIME_TEXT], words[200] = "", detail[420], advice[256] = "Check the nameservers in this container's resolv.conf.";
+    const struct sc_dns_server *mute = NULL, *good = NULL;
+    for (unsigned i = 0; look && i < look->count; i++) {
+        const struct sc_dns_server *s = &look->servers[i];
+        if (s->said == SC_DNS_ANSWER && s->rcode == 0)
+            good = good ? good : s;
+        else
+            mute = mute ? mute : s;
+    }
+    if (look)
+        sc_dns_words(look, words, sizeof words);
+    if (mute && good)
+        snprintf(advice, sizeof advice, "Take %s out of this container's resolv.conf, or repair it: %s answers.", mute->address, good->address);
+    snprintf(detail, sizeof detail, "Looking its name up takes %s (p95 of %u)%s%s: polls wait for it", sc_duration_text(p95(l), took), l->count, words[0] ? ": " : "", words);
+    for (struct sc_instance *i = l->io->instances; i; i = i->next)
+        if (i->source == l->source && !i->retired)
+            sc_notice_set(&i->notices, SC_REASON_FALLING_BEHIND, detail, advice, sc_real_ms());
+}
+
+static void not_slow(struct sc_lookups *l)
+{
+    for (struct sc_instance *i = l->io->instances; i; i = i->next)
+        if (i->source == l->source)
+            sc_notice_clear(&i->notices, SC_REASON_FALLING_BEHIND);
+}
+
+static void nobody(void *arg)
+{
+    (void)arg; /* the timer looks */
+}
+
+static void on_answer(struct sc_timer *timer, void *arg)
+{
+    struct sc_lookups *l = arg;
+    struct sc_dns_look look;
+    (void)timer;
+    bool answered = l->look && sc_dns_get(l->look, &look);
+    l->look = sc_dns_drop(l->look);
+    if (l->slow)
+        tell_slow(l, answered ? &look : NULL);
+}
+
+static void ask_why(struct sc_poller *p, struct sc_lookups *l, const char *host)
+{
+    l->timer = (struct sc_timer){.fire = on_answer, .arg = l};
+    l->look = sc_dns_ask(host, nobody, NULL);
+    sc_heap_set(&p->inst->io->heap, &l->timer, p->inst->io->now + SC_DNS_MS + 1000);
+}
+
+/* Addresses are kept for a minute: what came from there took no time and says nothing. */
+static void learn_lookup(struct sc_poller *p, const struct sc_http_result *result)
+{
+    struct sc_lookups *l = &p->inst->source->names;
+    const char *origin = p->inst->config->origin, *host = strstr(origin, "://");
+    char name[256];
+    if (result->wire.reused || result->wire.proxy[0] || !result->wire.address[0] || result->timing.dns == 0 || !host)
+        return;
+    snprintf(name, sizeof name, "%s", host + 3);
+    name[strcspn(name, ":/")] = '\0';
+    l->source = p->inst->source;
+    l->io = p->inst->io;
+    l->ms[l->next] = result->timing.dns;
+    l->next = (l->next + 1) % SC_LOOKUPS;
+    l->count += l->count < SC_LOOKUPS;
+    if (!l->slow && slow_ones(l, SC_LOOKUPS) >= SLOW_LEAST) {
+        l->slow = true;
+        ask_why(p, l, name);
+    } else if (l->slow && slow_ones(l, SC_LOOKUPS / 2) == 0) {
+        l->slow = false;
+        not_slow(l);
+    }
+}
+
+void sc_lookups_done(struct sc_lookups *l)
+{
+    if (!l->look)
+        return;
+    sc_heap_remove(&l->io->heap, &l->timer);
+    l->look = sc_dns_drop(l->look);
+}
+
+void sc_around_learn(struct sc_poller *p, const struct sc_http_result *result)
+{
+    learn_clock(p, result->wire.clock_off_ms);
+    learn_lookup(p, result);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------------------------------ */
+
+#define LOOK_EVERY_MS 2000
+
+static bool waits_for_a_file(enum sc_reason reason)
+{
+    return reason == SC_REASON_TLS_UNTRUSTED || reason == SC_REASON_TLS_INTERCEPTED || reason == SC_REASON_TLS_EXPIRED || reason == SC_REASON_CONFIG_INVALID;
+}
+
+/* 0: it names none. */
+static uint64_t stamp_of(const struct sc_poller *p)
+{
+    const struct sc_integration *c = p->inst->config;
+    const char *const paths[] = {p->inst->io->config.settings->tls_ca_file, c->ca_file, c->cert_file, c->key_file};
+    return sc_files_stamp(paths, sizeof paths / sizeof *paths);
+}
+
+void sc_around_watch(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    p->files = waits_for_a_file(p->facts.reason) ? stamp_of(p) : 0;
+    if (p->files && !sc_timer_armed(&io->files_timer)) {
+        io->files_timer = (struct sc_timer){.fire = sc_around_files, .arg = io};
+        sc_heap_set(&io->heap, &io->files_timer, io->now + LOOK_EVERY_MS);
+    }
+}
+
+static void ask_again(struct sc_poller *p)
+{
+    struct sc_log_cx cx = sc_poller_cx(p);
+    SC_LOG(SC_INFO, &cx, NULL, "a CA or certificate file of the settings has changed: asked again");
+    if (!p->hold.named)
+        p->hold = (struct sc_hold){0};
+    p->attempts = 0;
+    for (struct sc_token *t = p->inst->credential->tokens; t; t = t->next)
+        if (!t->hold.named && waits_for_a_file(t->hold.reason))
+            t->hold = (struct sc_hold){0};
+    sc_poller_wake(p);
+}
+
+void sc_around_files(struct sc_timer *timer, void *arg)
+{
+    struct sc_io *io = arg;
+    bool any = false;
+    for (struct sc_instance *i = io->instances; i; i = i->next) {
+        for (unsigned k = 0; k < i->poller_count; k++) {
+            struct sc_poller *p = i->pollers[k];
+            uint64_t now = p->files ? stamp_of(p) : 0;
+            if (p->files && now != p->files)
+                ask_again(p);
+            p->files = now;
+            any |= now != 0;
+        }
+    }
+    if (any)
+        sc_heap_set(&io->heap, timer, io->now + LOOK_EVERY_MS);
+}
