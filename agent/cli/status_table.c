@@ -38,9 +38,15 @@ static const char *state_of(const struct sc_status_row *row)
         return "left over";
     case SC_ROW_PAUSED:
         return "paused";
-    default:
-        return row->facts ? sc_json_text(row->facts, "state") : "error";
+    case SC_ROW_ERROR:
+    case SC_ROW_LIMITED:
+    case SC_ROW_NOTICE:
+    case SC_ROW_WAITING:
+    case SC_ROW_PROCESSING:
+    case SC_ROW_GOOD:
+        break;
     }
+    return row->facts ? sc_json_text(row->facts, "state") : "error";
 }
 
 static void span_cell(char *cell, int64_t from, int64_t to)

@@ -130,6 +130,8 @@ void sc_judge_came(struct sc_poller *p, uint64_t records)
 {
     int64_t interval = p->inst->config->types[p->index].interval_ms, away = p->walk_began - p->pace.good_ms;
     bool watched = p->facts.last_success && away <= 2 * interval + AWAY_MS;
+    if (p->errand)
+        return;
     sc_habit_came(&p->cp.habit, sc_real_ms(), records, watched);
     sc_notice_clear(&p->notices, SC_REASON_SILENT);
 }
@@ -196,6 +198,8 @@ static void judge_records(struct sc_poller *p)
 
 void sc_judge_walk(struct sc_poller *p)
 {
+    if (p->errand) /* beside the live one, and not what the integration does */
+        return;
     overdue_over(p);
     judge_silent(p);
     judge_records(p);
