@@ -232,6 +232,8 @@ int sc_get_integration(struct sc_session *session, const char *name, struct sc_k
 /* 0 and *ret_rev; 1: another revision stands there; -1 + err. An answer that was lost is looked up. */
 int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
                        struct sc_error *err);
+/* doubles.c: the names of other integrations that read a data type of the same source, comma-separated. */
+void sc_find_doubles(const struct sc_cli *cli, struct sc_session *session, const char *name, struct sc_str value, struct sc_buf *ret);
 /* The status value, or NULL. */
 json_t *sc_get_status(struct sc_session *session, const char *name);
 /* Object: key -> status value; empty when the bucket is not there. NULL: out of memory. */

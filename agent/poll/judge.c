@@ -48,21 +48,23 @@ static bool reads(const struct sc_instance *inst, const struct sc_instance *like
 }
 
 /* Its key without the connector's name, which everybody sees already. */
-static const char *account_of(const struct sc_integration *config)
+static void account_of(const struct sc_integration *config, char *out, size_t cap)
 {
     const char *bar = strchr(config->source, '|');
-    return bar && bar[1] ? bar + 1 : config->source;
+    snprintf(out, cap, "%s", bar && bar[1] ? bar + 1 : config->source);
+    for (char *c = out; *c; c++)
+        *c = *c == '|' ? ' ' : *c;
 }
 
 static void tell_double(struct sc_poller *p, const char *other)
 {
-    char detail[400];
+    char detail[600], account[300];
     if (!other) {
         sc_notice_clear(&p->notices, SC_REASON_DUPLICATE_INTEGRATION);
         return;
     }
-    snprintf(detail, sizeof detail, "%s and %s both read %s of %s: each record is published twice", p->inst->config->name, other, p->type->name,
-             account_of(p->inst->config));
+    account_of(p->inst->config, account, sizeof account);
+    snprintf(detail, sizeof detail, "%.100s and %.100s both read %s of %s: each record is published twice", p->inst->config->name, other, p->type->name, account);
     sc_notice_set(&p->notices, SC_REASON_DUPLICATE_INTEGRATION, detail, NULL, sc_real_ms());
 }
 
