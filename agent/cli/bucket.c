@@ -11,11 +11,11 @@ static const char *or_null(const char *text)
     return text && *text ? text : NULL;
 }
 
-struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_error *err)
+char *sc_nats_of(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_nats_config *ret)
 {
     const struct sc_settings *s = &cli->settings;
-    SC_AUTO_FREE char *name = sc_printf("signal-client %s command", s->appliance_id);
-    const struct sc_nats_config config = {
+    char *name = sc_printf("signal-client %s command", s->appliance_id);
+    *ret = (struct sc_nats_config){
         .url = s->nats_url,
         .creds_file = or_null(s->nats_creds),
         .user = or_null(s->nats_user),
@@ -27,6 +27,13 @@ struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, s
         .name = name,
         .request_timeout_ms = timeout_ms,
     };
+    return name;
+}
+
+struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_error *err)
+{
+    struct sc_nats_config config;
+    SC_AUTO_FREE char *name = sc_nats_of(cli, timeout_ms, &config);
     return sc_session_open(&config, "command", NULL, NULL, err);
 }
 

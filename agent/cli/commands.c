@@ -107,7 +107,10 @@ static const struct sc_option_row help_options[] = {
     {0},
 };
 
-static const struct sc_option_row status_options[] = {{"watch", NULL, "refreshed until Ctrl-C"}, {0}};
+static const struct sc_option_row status_options[] = {
+    {"watch", NULL, "drawn anew when something changes, until Ctrl-C; without a terminal a line for each change"},
+    {0},
+};
 static const struct sc_option_row poll_options[] = {
     {"data-type", "TYPE", "only this data type", "all that are enabled", SC_COMPLETE_DATA_TYPES, .repeats = true},
     {"dry-run", NULL, "a walk beside the live one: nothing is published, saved or made at the vendor"},
@@ -301,10 +304,18 @@ const struct sc_command sc_commands[] = {
         .words = "[NAME]",
         .candidates = SC_COMPLETE_INTEGRATIONS,
         .options = status_options,
-        .summary = "What every data type is doing, and why",
-        .examples = "  signal-client status --watch\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .summary = "What every data type is doing, since when, why, and what to do",
+        .notes = "A line is a data type, most urgent first; below it stands, once each, what is not good and what to do. With NAME\n"
+                 "everything that is known of it. docs/status.md says how to read it. It works while the agent is down: the first line\n"
+                 "says so then, and what nobody keeps fresh is called stale. NO_COLOR=1 takes the colours away.\n",
+        .examples = "  signal-client status\n"
+                    "  signal-client status okta-prod\n"
+                    "  signal-client status --watch\n"
+                    "  signal-client status --json | jq -r '.integrations[].status | select(.state == \"error\") | .integration'\n",
+        .bad = "a data type is in error or stale, no agent answers, or NATS cannot be reached",
+        .json = true,
+        .plugins = true,
+        .run = sc_command_status,
     },
     {
         .name = "doctor",

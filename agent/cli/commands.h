@@ -31,6 +31,7 @@ int sc_command_integrations_import(struct sc_cli *cli);
 int sc_command_connectors_list(struct sc_cli *cli);
 int sc_command_connectors_show(struct sc_cli *cli);
 int sc_command_tail(struct sc_cli *cli);
+int sc_command_status(struct sc_cli *cli);
 int sc_command_poll(struct sc_cli *cli);
 int sc_command_seal(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
@@ -218,6 +219,10 @@ struct sc_kv_entry;
 
 #define SC_TIMEOUT_MS 5000 /* for each request */
 
+struct sc_nats_config;
+
+/* How NATS is reached, by the settings; the name in it is returned, to be freed by the caller when it is no longer needed. */
+char *sc_nats_of(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_nats_config *ret);
 /* NULL + err says what to do. */
 struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, struct sc_error *err);
 /* A connection and the bucket; make: it is made when missing and nats.create is set. NULL + err says what to do. */
@@ -227,6 +232,8 @@ int sc_get_integration(struct sc_session *session, const char *name, struct sc_k
 /* 0 and *ret_rev; 1: another revision stands there; -1 + err. An answer that was lost is looked up. */
 int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
                        struct sc_error *err);
+/* doubles.c: the names of other integrations that read a data type of the same source, comma-separated. */
+void sc_find_doubles(const struct sc_cli *cli, struct sc_session *session, const char *name, struct sc_str value, struct sc_buf *ret);
 /* The status value, or NULL. */
 json_t *sc_get_status(struct sc_session *session, const char *name);
 /* Object: key -> status value; empty when the bucket is not there. NULL: out of memory. */

@@ -245,6 +245,13 @@ static int print_done(const struct put *put, struct sc_session *session, struct 
         sc_from_now_tell(session, connector, put->name, put->start, &out, done);
     sc_buf_add_char(&out, '\n');
     json_decref(root);
+    struct sc_buf doubles SC_AUTO_BUF = {0};
+    sc_find_doubles(put->cli, session, put->name, value, &doubles);
+    if (doubles.len) {
+        json_object_set_new(done, "doubles", json_string(doubles.ptr));
+        sc_say(0, "warning: duplicate_integration: %s and %s read the same data type of the same source: each record is published twice; disable one", put->name,
+               doubles.ptr);
+    }
     if (put->cli->json)
         return sc_print_json(done);
     json_decref(done);

@@ -81,6 +81,8 @@ json_t *sc_status_json(const struct sc_status_view *view, const struct sc_status
 #define SC_WORDS 40
 /* "now", "41 s", "12 min", "3 h", "2 d". */
 const char *sc_span_words(int64_t ms, char room[SC_WORDS]);
+/* "just now", "3 h ago" */
+const char *sc_ago_words(int64_t ms, char room[SC_WORDS]);
 /* A member that is an RFC 3339 time; SC_TIME_NONE. */
 int64_t sc_json_time(const json_t *object, const char *name);
 int64_t sc_json_number(const json_t *object, const char *name); /* 0 where it is none */

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define LABEL 12
+#define LABEL 14
 
 /* "  polls       every 5 min; …", wrapped below itself. */
 static void add(const struct sc_status_view *view, struct sc_buf *out, const char *label, const char *text)
@@ -53,7 +53,7 @@ static void add_when(const struct sc_status_view *view, struct sc_buf *out, cons
     if (at > view->now_ms)
         sc_buf_addf(out, " (in %s)", sc_span_words(at - view->now_ms, words));
     else
-        sc_buf_addf(out, " (%s ago)", sc_span_words(view->now_ms - at, words));
+        sc_buf_addf(out, " (%s)", sc_ago_words(view->now_ms - at, words));
 }
 
 static void add_state(const struct sc_status_view *view, struct sc_buf *out, const struct sc_status_row *row)

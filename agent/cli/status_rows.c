@@ -116,13 +116,17 @@ static void add_answer(const struct sc_status_view *view, struct sc_buf *out, bo
     bool ready = json_is_true(json_object_get(broker, "ready"));
     sc_buf_addf(out, "agent %s, version %s, process %lld", sc_json_text(a, "agent"), sc_json_text(a, "version"), (long long)sc_json_number(a, "pid"));
     if (started != SC_TIME_NONE)
-        sc_buf_addf(out, ", up %s", sc_span_words(view->now_ms - started, up));
+        sc_buf_addf(out, view->now_ms - started < 1000 ? ", just started" : ", up %s", sc_span_words(view->now_ms - started, up));
     sc_buf_addf(out, ": holds the lease (epoch %lld); ", (long long)sc_json_number(a, "epoch"));
     if (ready)
         sc_buf_addf(out, "NATS is ready, stream %s; ", sc_json_text(broker, "stream"));
     else
         sc_buf_addf(out, "NATS: %s: %s; ", sc_json_text(broker, "reason"), sc_json_text(broker, "text"));
-    sc_buf_addf(out, "%lld integrations on %lld io threads", (long long)sc_json_number(a, "integrations"), (long long)sc_json_number(a, "io_threads"));
+    sc_buf_addf(out, "%lld integration%s on %lld io thread%s", (long long)sc_json_number(a, "integrations"), sc_json_number(a, "integrations") == 1 ? "" : "s",
+                (long long)sc_json_number(a, "io_threads"), sc_json_number(a, "io_threads") == 1 ? "" : "s");
+    const char *memory = sc_json_text(json_object_get(a, "memory"), "text");
+    if (*memory)
+        sc_buf_addf(out, "; memory: %s", memory);
     *ret_bad = !ready;
 }
 
@@ -133,16 +137,16 @@ void sc_status_agent_line(const struct sc_status_view *view, struct sc_buf *out,
     char ago[SC_WORDS] = "";
     *ret_bad = true;
     if (renewed != SC_TIME_NONE)
-        sc_span_words(view->now_ms - renewed, ago);
+        sc_ago_words(view->now_ms - renewed, ago);
     if (view->agent)
         add_answer(view, out, ret_bad);
     else if (!view->lease)
         sc_buf_add_str(out, "no agent answers, and none has ever held the lease here: start one with `signal-client run`");
     else if (json_is_true(json_object_get(view->lease, "released")))
-        sc_buf_addf(out, "no agent runs: %s gave the lease back %s ago (%.19sZ); start it to go on from there", agent, ago, at);
+        sc_buf_addf(out, "no agent runs: %s gave the lease back %s (%.19sZ); start it to go on from there", agent, ago, at);
     else if (is_lease_fresh(view))
-        sc_buf_addf(out, "agent %s holds the lease (renewed %s ago) and does not answer on signal-client.%s.control: an older version, or this user may not ask it",
+        sc_buf_addf(out, "agent %s holds the lease (renewed %s) and does not answer on signal-client.%s.control: an older version, or this user may not ask it",
                     agent, ago, agent);
     else
-        sc_buf_addf(out, "no agent answers: %s held the lease last and has not renewed it for %s (since %.19sZ); see whether it runs and reaches NATS", agent, ago, at);
+        sc_buf_addf(out, "no agent answers: %s held the lease last and renewed it %s (%.19sZ), not since; see whether it runs and reaches NATS", agent, ago, at);
 }

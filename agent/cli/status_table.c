@@ -9,6 +9,7 @@
 #define COLUMNS       8
 #define NAME_LEAST    12
 #define SENTENCES     20
+#define OF_ONE_REASON 5  /* more of them would hide the others */
 #define NAMES_A_SENTENCE 4
 #define CELL          128
 
@@ -38,9 +39,15 @@ static const char *state_of(const struct sc_status_row *row)
         return "left over";
     case SC_ROW_PAUSED:
         return "paused";
-    default:
-        return row->facts ? sc_json_text(row->facts, "state") : "error";
+    case SC_ROW_ERROR:
+    case SC_ROW_LIMITED:
+    case SC_ROW_NOTICE:
+    case SC_ROW_WAITING:
+    case SC_ROW_PROCESSING:
+    case SC_ROW_GOOD:
+        break;
     }
+    return row->facts ? sc_json_text(row->facts, "state") : "error";
 }
 
 static void span_cell(char *cell, int64_t from, int64_t to)
@@ -184,7 +191,7 @@ static void add_rows(const struct sc_status_view *view, const struct sc_status_r
 
 struct sentence {
     struct sc_buf names, text;
-    const char *advice;
+    const char *reason, *advice;
     size_t of; /* how many say it */
 };
 
@@ -198,16 +205,20 @@ static void say(struct sentences *all, const struct sc_status_row *row, const ch
 {
     struct sc_buf line SC_AUTO_BUF = {0};
     struct sentence *s = NULL;
+    size_t like = 0;
     sc_buf_addf(&line, "%s%s%s", reason, *reason && *text ? ": " : "", text);
-    for (size_t i = 0; i < all->count && !s; i++)
+    for (size_t i = 0; i < all->count && !s; i++) {
         s = strcmp(sc_buf_str(&all->at[i].text).ptr, sc_buf_str(&line).ptr) == 0 && strcmp(all->at[i].advice, advice) == 0 ? &all->at[i] : NULL;
-    if (!s && all->count == SENTENCES) {
+        like += strcmp(all->at[i].reason, reason) == 0;
+    }
+    if (!s && (all->count == SENTENCES || like == OF_ONE_REASON)) {
         all->more++;
         return;
     }
     if (!s) {
         s = &all->at[all->count++];
         sc_buf_add(&s->text, line.ptr, line.len);
+        s->reason = reason;
         s->advice = advice;
     }
     if (s->of++ < NAMES_A_SENTENCE) {

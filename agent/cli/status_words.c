@@ -23,6 +23,16 @@ const char *sc_span_words(int64_t ms, char room[SC_WORDS])
     return room;
 }
 
+const char *sc_ago_words(int64_t ms, char room[SC_WORDS])
+{
+    char span[SC_WORDS];
+    if (ms < 1000)
+        snprintf(room, SC_WORDS, "just now");
+    else
+        snprintf(room, SC_WORDS, "%s ago", sc_span_words(ms, span));
+    return room;
+}
+
 int64_t sc_json_time(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));

@@ -292,4 +292,6 @@ void sc_budget_describe(const struct sc_budget *budget, int64_t now_ms, struct s
     }
     if (budget->concurrency)
         sc_buf_addf(out, ", %u at once", budget->concurrency);
+    if (budget->wait_until > now_ms)
+        sc_buf_add_str(out, "; the vendor has named a time, and nobody asks before");
 }

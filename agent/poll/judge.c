@@ -48,21 +48,23 @@ static bool reads(const struct sc_instance *inst, const struct sc_instance *like
 }
 
 /* Its key without the connector's name, which everybody sees already. */
-static const char *account_of(const struct sc_integration *config)
+static void account_of(const struct sc_integration *config, char *out, size_t cap)
 {
     const char *bar = strchr(config->source, '|');
-    return bar && bar[1] ? bar + 1 : config->source;
+    snprintf(out, cap, "%s", bar && bar[1] ? bar + 1 : config->source);
+    for (char *c = out; *c; c++)
+        *c = *c == '|' ? ' ' : *c;
 }
 
 static void tell_double(struct sc_poller *p, const char *other)
 {
-    char detail[400];
+    char detail[600], account[300];
     if (!other) {
         sc_notice_clear(&p->notices, SC_REASON_DUPLICATE_INTEGRATION);
         return;
     }
-    snprintf(detail, sizeof detail, "%s and %s both read %s of %s: each record is published twice", p->inst->config->name, other, p->type->name,
-             account_of(p->inst->config));
+    account_of(p->inst->config, account, sizeof account);
+    snprintf(detail, sizeof detail, "%.100s and %.100s both read %s of %s: each record is published twice", p->inst->config->name, other, p->type->name, account);
     sc_notice_set(&p->notices, SC_REASON_DUPLICATE_INTEGRATION, detail, NULL, sc_real_ms());
 }
 
@@ -130,6 +132,8 @@ void sc_judge_came(struct sc_poller *p, uint64_t records)
 {
     int64_t interval = p->inst->config->types[p->index].interval_ms, away = p->walk_began - p->pace.good_ms;
     bool watched = p->facts.last_success && away <= 2 * interval + AWAY_MS;
+    if (p->errand)
+        return;
     sc_habit_came(&p->cp.habit, sc_real_ms(), records, watched);
     sc_notice_clear(&p->notices, SC_REASON_SILENT);
 }
@@ -196,6 +200,8 @@ static void judge_records(struct sc_poller *p)
 
 void sc_judge_walk(struct sc_poller *p)
 {
+    if (p->errand) /* beside the live one, and not what the integration does */
+        return;
     overdue_over(p);
     judge_silent(p);
     judge_records(p);

@@ -683,8 +683,10 @@ int sc_dead_letter_add(struct sc_dead_letter *letter, const char *bytes, size_t 
 int sc_dead_letter_keep(struct sc_dead_letter *letter, const char *name, char *ret_file, bool *ret_known, struct sc_error *err);
 struct sc_dead_letter *sc_dead_letter_drop(struct sc_dead_letter *letter);
 
-/* io.c */
+/* source.c, io.c */
 struct sc_source *sc_source_of(struct sc_io *io, const char *key);
+struct sc_credential *sc_credential_of(struct sc_source *source, const char *key);
+void sc_source_override_budgets(struct sc_instance *inst);
 struct sc_budget *sc_budget_of(struct sc_poller *p, const char *pool);
 int64_t sc_source_now(const struct sc_source *source); /* vendor's clock */
 uint64_t sc_io_random(struct sc_io *io);
