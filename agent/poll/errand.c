@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* As far as it is known what the live walk has published. */
-static void copy_position(struct sc_poller *p, const struct sc_poller *live, bool from_start)
+#define LOOK_MS 250
+
+static void copy_position(struct sc_poller *p)
 {
+    const struct sc_poller *live = p->errand->live;
+    bool from_start = p->errand->from_ms != SC_TIME_NONE;
+    p->errand->placed = true;
     p->cp.recipe = live->cp.recipe;
     memcpy(p->fingerprint_key, live->fingerprint_key, sizeof p->fingerprint_key);
     p->never = live->never || from_start;
@@ -30,10 +34,11 @@ struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dry run");
         return NULL;
     }
-    *e = (struct sc_errand){.kind = SC_ERRAND_DRY, .live = live, .from_ms = from_ms, .oldest_ms = SC_TIME_NONE, .newest_ms = SC_TIME_NONE, .knows = live->loaded};
+    *e = (struct sc_errand){.kind = SC_ERRAND_DRY, .live = live, .from_ms = from_ms, .oldest_ms = SC_TIME_NONE, .newest_ms = SC_TIME_NONE};
     p->errand = e;
     p->label = label;
-    copy_position(p, live, from_ms != SC_TIME_NONE);
+    live->attended++;
+    sc_poller_wake(live);
     sc_seen_init(&p->seen, (uint64_t)inst->io->config.settings->poll_max_identities);
     p->generation = inst->io->broker.generation;
     p->loaded = p->exists = true;
@@ -74,10 +79,27 @@ bool sc_errand_step(struct sc_poller *p)
     return true;
 }
 
+bool sc_errand_waits(struct sc_poller *p)
+{
+    struct sc_io *io = p->inst->io;
+    const struct sc_poller *live = p->errand->live;
+    bool soon = live->phase == SC_OFF && sc_poller_should_run(live) && io->broker.state == SC_BROKER_READY && live->hold.until_ms <= io->now;
+    if (p->errand->placed)
+        return false;
+    if (!live->loaded && (live->phase == SC_LOADING || soon)) {
+        sc_heap_set(&io->heap, &p->timer, io->now + LOOK_MS);
+        return true;
+    }
+    copy_position(p);
+    return false;
+}
+
 void sc_errand_free(struct sc_poller *p)
 {
     if (!p->errand)
         return;
+    p->errand->live->attended--;
+    sc_poller_wake(p->errand->live);
     if (p->inst->credential && p->inst->credential->good_by == p)
         p->inst->credential->good_by = NULL;
     if (p->errand->batch)

@@ -59,7 +59,7 @@ struct sc_errand { /* of a poller that is one */
     uint32_t batch_cap;
     bool batch_lent;
     int64_t from_ms;        /* begin here instead of at the position; SC_TIME_NONE: not said */
-    bool knows;             /* what the live walk has published can be told apart */
+    bool placed;            /* it knows where it begins */
     bool asked;             /* a request went out */
     uint64_t fresh, known;  /* records that would have been published; that the live walk knows, or that came before in this one */
     uint64_t letters, gaps; /* that would have been written */
@@ -73,6 +73,8 @@ struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_
 void sc_errand_end(struct sc_poller *p, const struct sc_news *news);
 /* Before each step. True: it is over, or was ended just now. */
 bool sc_errand_step(struct sc_poller *p);
+/* Before its walk begins. True: the live one is about to learn where it stands. */
+bool sc_errand_waits(struct sc_poller *p);
 void sc_errand_free(struct sc_poller *p); /* what belongs to the errand */
 /* Of an instance that goes or was put again; of an io thread that stops or has other news of the broker. */
 void sc_errands_end(struct sc_instance *inst, const char *why);

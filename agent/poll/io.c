@@ -443,6 +443,8 @@ static void unpause_all(struct sc_io *io)
     for (struct sc_instance *i = io->instances; i; i = i->next) {
         for (unsigned k = 0; k < i->poller_count; k++)
             sc_poller_unpause(i->pollers[k]);
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+            sc_poller_unpause(p);
     }
 }
 

@@ -200,4 +200,6 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
     }
     sc_recover_free(job);
     sc_poller_wake(p);
+    for (struct sc_poller *e = p->attended ? p->inst->errands : NULL; e; e = e->errand->next)
+        sc_poller_wake(e);
 }

@@ -53,7 +53,7 @@ bool sc_poller_should_run(const struct sc_poller *p)
         return false;
     if (p->errand)
         return !p->retired;
-    return sc_poller_is_enabled(p) && (!io->config.on_request || p->listeners);
+    return sc_poller_is_enabled(p) && (!io->config.on_request || p->listeners || p->attended);
 }
 
 /* ---- what is told -------------------------------------------------------------------------------------------------------------- */
@@ -259,7 +259,7 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     if (reached > p->covered_ms)
         p->covered_ms = reached;
     mark_floor(p, page);
-    if (page->published > page->gaps)
+    if (page->published > page->gaps && !p->errand)
         sc_judge_came(p, page->published - page->gaps);
     sc_children_keep(p, page);
     sc_whole_keep(p, page);
@@ -551,7 +551,7 @@ static void step_idle(struct sc_poller *p)
         return;
     }
     sc_save_step(p);
-    if (!broker_ready(p))
+    if (!broker_ready(p) || (p->errand ? sc_errand_waits(p) : io->config.on_request && !p->listeners))
         return;
     if (p->due_ms > io->now) {
         sc_heap_set(&io->heap, &p->timer, p->due_ms);

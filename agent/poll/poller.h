@@ -370,6 +370,7 @@ struct sc_poller {
     struct sc_errand *errand; /* NULL: this is the live walk */
     char *label;            /* of an errand: in the log in the data type's place */
     bool limited;           /* the walk ends here, as a listener wanted */
+    uint32_t attended;      /* of a live one: errands that go by it; its checkpoint is kept at hand for them */
     struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
 };
 

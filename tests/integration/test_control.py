@@ -163,6 +163,11 @@ class Control(unittest.TestCase):
         for form in forms:
             self.assertFalse([text for text in texts if form in text], form)
 
+    def tearDown(self):
+        """Whatever was asked of it, it stops as it should, in time."""
+        if self.agent.alive:
+            self.assertEqual(self.agent.terminate(6), 0, self.agent.log_tail(20))
+
     # ---- the tests ------------------------------------------------------------------------------------------------
 
     def test_poll_live_and_dry(self):
@@ -370,6 +375,11 @@ class Control(unittest.TestCase):
         self.assertEqual(len(messages), 2500)
         self.assertEqual({m.headers["ce-source"] for m in messages}, {"signal-client/okta/okta-prod"})
         self.assertFalse(os.path.exists(os.path.join(self.agent.run_dir, "health")), "nothing says that the agent runs")
+        self.simulator.set("okta", append=7)
+        before = self.stored()
+        line, = self.lines(self.run_poll("okta-prod", "--dry-run", "--json"))  # from its checkpoint, against what is published
+        self.assertEqual((line["would_publish"], line["read"] - line["known"]), (7, 7), line)
+        self.assertEqual(self.stored(), before)
         self.agent.start()
         self.told("goes on from")
         self.told("integration=okta-other")
