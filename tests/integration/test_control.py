@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.parse
 
@@ -407,12 +408,11 @@ class Control(unittest.TestCase):
         """Somebody renews the lease and does not answer: said, not waited for, and nothing is started."""
         leases = Bucket.make(self.js, "INTEGRATION_LEASES")
         self.put()
-        stop = []
-        import threading  # renewed as an agent of an older version does
+        stop, tick = [], threading.Event()
         connection = self.server.connect()
         bucket = Bucket(JetStream(connection), "INTEGRATION_LEASES")
-        tick = threading.Event()
-        def renew():
+
+        def renew():  # as an agent of an older version does
             n = 0
             while not stop:
                 n += 1
