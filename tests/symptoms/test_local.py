@@ -10,7 +10,7 @@ import re
 import subprocess
 import unittest
 
-from symptom import SECRET, Peer, Stage, SymptomCase, okta, row, says
+from symptom import Peer, Stage, SymptomCase, okta, row, run_classes, says
 from signaltest.jetstream import JetStream
 from signaltest.kv import Bucket
 from signaltest.nats import NatsError
@@ -164,8 +164,8 @@ class Stalled(LocalCase):
         wait_until(lambda: peer.given >= 400, 30, "records flow")
         self.stage.server.freeze()
         self.addCleanup(self.stage.server.thaw)
-        line = self.log_says(r"no acknowledgement came for 3 s: it hangs, or its disk is full|handing over failed")
-        self.assertRegex(line, r"connection given up with \d+ messages unacknowledged")
+        self.log_says(r"connection given up with \d+ messages unacknowledged: (NATS is connected, but no acknowledgement came for 3 s: it hangs, or its disk is full"
+                      r"|handing over failed)")
         self.health_says(r"broker_stalled since .*NATS is connected and does not acknowledge: check its disk and its load")
         self.stage.server.thaw()
         before = peer.given
@@ -551,4 +551,4 @@ class Killed(LocalCase):
 LEASE_OF_STAGE = "lease = { renew_ms = 200; valid_ms = 1000; take_after_ms = 1500; };"
 
 if __name__ == "__main__":
-    unittest.main()
+    run_classes()
