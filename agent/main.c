@@ -186,7 +186,7 @@ static int start_admin(struct agent *a, struct sc_error *err)
 static int start_self(struct agent *a, struct sc_error *err)
 {
     struct sc_self_config config = {.settings = a->settings, .nats = &a->nats, .fence = &a->fence, .publisher = a->publisher, .ios = a->ios,
-                                    .io_count = a->io_count, .memory = &a->memory};
+                                    .io_count = a->io_count, .memory = &a->memory, .registry = a->registry};
     return a->self ? sc_self_start(a->self, &config, err) : 0;
 }
 

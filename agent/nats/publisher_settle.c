@@ -152,7 +152,7 @@ void sc_pub_refused(struct sc_publisher *p, uint32_t slot, enum sc_reason reason
     sc_pub_again(p, slot);
     if (first && reason == SC_REASON_STREAM_FULL && p->slots[slot].kind == SC_PUB_RECORD)
         p->look_ms = 0; /* how full is it? What is found is told with it, in this turn. */
-    else
+    if (p->look_ms != 0)
         sc_pub_run_state(p);
 }
 
@@ -189,8 +189,8 @@ static void tell_gate(struct sc_publisher *p, struct sc_pub_gate *gate)
     if (gate->told)
         return;
     gate->told = true;
-    SC_SAY(SC_WARN, "nats", "%s: %s; tried again until it is accepted", sc_reason_code(gate->reason),
-           text);
+    SC_SAY(SC_WARN, "nats", "%s: %s; tried again until it is accepted",
+           sc_reason_code(gate->reason), text);
 }
 
 void sc_pub_shut(struct sc_publisher *p, enum sc_pub_kind kind, const char *why, int64_t backoff_ms)

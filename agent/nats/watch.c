@@ -11,6 +11,7 @@
  * is absent, and is compared by its bytes when it comes again. */
 #include "nats/watch.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "nats/internal.h"
 #include "nats/watch_table.h"
 #include "nats/worker.h"
@@ -40,6 +41,8 @@ struct sc_watch {
     struct sc_buf headers;
     char created[64]; /* of the bucket that was told; empty: none yet */
     uint32_t pass;
+    bool comparing; /* a picture is taken of what was followed before: news in it had not arrived */
+    unsigned late;
     enum sc_watch_event trouble; /* told last: DOWN, MISSING, LOST; SYNCED: none */
     char detail[400];
 };
@@ -79,6 +82,7 @@ static int take_put(struct sc_watch *watch, const char *key, uint64_t rev, struc
                        watch->bucket);
     if (change == SC_WATCH_CHANGED)
         tell(watch, SC_WATCH_PUT, key, value, rev);
+    watch->late += change == SC_WATCH_CHANGED && watch->comparing;
     return 0;
 }
 
@@ -295,9 +299,17 @@ static int turn(struct sc_watch *watch, struct sc_error *err)
         sc_worker_wait(&watch->worker, sc_mono_ms() + MISSING_EVERY_MS);
         return 0;
     }
+    if (watch->late)
+        SC_SAY(SC_INFO, "config",
+               "%u changes in bucket %s are only now seen, by comparing all of it: the watch was "
+               "renewed",
+               watch->late, watch->bucket);
+    watch->late = 0;
+    watch->comparing = false;
     if (step == STEP_GOOD) {
         sc_worker_went_well(&watch->worker);
         step = follow(watch, err);
+        watch->comparing = step == 0;
     }
     if (step == STEP_AGAIN)
         sc_worker_back_off(&watch->worker, MISSING_EVERY_MS);

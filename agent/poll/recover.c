@@ -479,6 +479,16 @@ static void lower_floors(struct sc_recover *r)
     }
 }
 
+/* Says which key, and that nothing goes on by itself. */
+static int parse_checkpoint(struct sc_recover *r, const struct sc_kv_entry *entry, struct sc_error *err)
+{
+    struct sc_error why = SC_ERROR_INIT;
+    if (sc_checkpoint_parse(&r->cp, sc_buf_str(&entry->value), &why) == 0)
+        return 0;
+    return sc_fail(err, why.reason, "checkpoint %.120s (revision %llu) cannot be used: %.120s; nothing is asked meanwhile", r->key,
+                   (unsigned long long)entry->rev, why.text);
+}
+
 static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
     struct sc_kv_entry entry = {0};
@@ -496,7 +506,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     r->exists = rc == 0 && !entry.deleted;
     if (r->exists) {
         sc_checkpoint_done(&r->cp);
-        rc = sc_checkpoint_parse(&r->cp, sc_buf_str(&entry.value), err);
+        rc = parse_checkpoint(r, &entry, err);
         r->was_open = rc == 0 && r->cp.open;
     }
     sc_kv_entry_done(&entry);

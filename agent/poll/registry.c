@@ -19,6 +19,7 @@ struct item {
 };
 
 struct sc_registry {
+    char lost[400]; /* why the bucket is no longer what the items came from; "" = it is */
     pthread_mutex_t lock; /* of items: the watch thread writes, others look */
     const struct sc_settings *settings;
     const struct sc_plugins *plugins;
@@ -229,9 +230,11 @@ static void take_event(struct sc_registry *r, enum sc_watch_event event, const c
             SC_SAY(SC_INFO, "config", "%u integrations in bucket INTEGRATIONS%s", count,
                    count ? "" : ": write one with `signal-client integrations put`");
         r->count = count;
+        r->lost[0] = '\0';
         break;
     }
     case SC_WATCH_LOST:
+        snprintf(r->lost, sizeof r->lost, "%.*s", (int)value.len, value.ptr);
         SC_SAY(SC_WARN, "config", "config_lost: %.*s; the last good values stay in use: restore the bucket, or delete what is no longer wanted key by key",
                (int)value.len, value.ptr);
         break;
@@ -276,6 +279,14 @@ struct sc_io *sc_registry_find(struct sc_registry *r, const char *name, struct s
         sc_fail(err, SC_REASON_CONFIG_INVALID, "%s: %s", name, item->refused ? item->refused : "it does not run");
     pthread_mutex_unlock(&r->lock);
     return io;
+}
+
+bool sc_registry_lost(struct sc_registry *r, char *out, size_t cap)
+{
+    pthread_mutex_lock(&r->lock);
+    snprintf(out, cap, "%s", r->lost);
+    pthread_mutex_unlock(&r->lock);
+    return out[0] != '\0';
 }
 
 uint32_t sc_registry_count(struct sc_registry *r)

@@ -18,5 +18,7 @@ void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, st
 /* The io thread that has the integration. Any thread. NULL + err: there is none of that name (and which there are), or it never had a value that
  * could be used (and why not). */
 struct sc_io *sc_registry_find(struct sc_registry *registry, const char *name, struct sc_error *err);
+/* Why the bucket is not what the integrations run by (config_lost); false: it is. Any thread. */
+bool sc_registry_lost(struct sc_registry *registry, char *out, size_t cap);
 /* Integrations, whatever their values. Any thread. */
 uint32_t sc_registry_count(struct sc_registry *registry);

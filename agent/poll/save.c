@@ -423,11 +423,25 @@ static void part_stands(struct sc_poller *p, const struct sc_kv_write *w)
         post_checkpoint(p);
 }
 
+/* ", by edge-2 with epoch 7 at …", as far as the value that stands there tells it. */
+static void writer_of(const struct sc_kv_write *w, char *out, size_t cap)
+{
+    json_t *value = json_loadb(sc_buf_str(&w->current).ptr, w->current.len, 0, NULL);
+    const json_t *writer = json_object_get(value, "writer");
+    const char *agent = json_string_value(json_object_get(writer, "agent")), *saved = json_string_value(json_object_get(value, "saved"));
+    out[0] = '\0';
+    if (agent)
+        snprintf(out, cap, ", by agent %.60s with epoch %lld at %.40s", agent, (long long)json_integer_value(json_object_get(writer, "epoch")), saved ? saved : "?");
+    json_decref(value);
+}
+
 static void moved_by_another(struct sc_poller *p, const struct sc_kv_write *w)
 {
     struct sc_log_cx cx = sc_poller_cx(p);
-    SC_LOG(SC_WARN, &cx, NULL, "key %s in bucket %s was written by somebody else (revision %llu): reading everything again", w->key, w->bucket,
-           (unsigned long long)w->current_rev);
+    char who[160];
+    writer_of(w, who, sizeof who);
+    SC_LOG(SC_WARN, &cx, NULL, "key %s in bucket %s was written by somebody else (revision %llu%s): reading everything again", w->key, w->bucket,
+           (unsigned long long)w->current_rev, who);
     sc_poller_reset(p);
     /* Two that write the same keys must not chase each other. */
     int64_t wait = 250ll << (p->conflicts < 8 ? p->conflicts : 8);

@@ -129,6 +129,13 @@ void sc_facts_oldest(struct sc_facts *facts, struct sc_buf *out)
     if (oldest)
         sc_buf_addf(out, "since %s %s: %s%s%s", sc_time_short(oldest->since_ms, sc_real_ms(), since), sc_reason_code(oldest->reason), oldest->detail,
                     oldest->advice[0] ? "; " : "", oldest->advice);
+    const char *before = "; also ";
+    for (const struct sc_notice *n = facts->notices.first; n; n = n->next) {
+        if (n == oldest)
+            continue;
+        sc_buf_addf(out, "%s%s", before, sc_reason_code(n->reason));
+        before = ", ";
+    }
     pthread_mutex_unlock(&facts->lock);
     sc_redact_buf(out);
 }

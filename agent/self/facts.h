@@ -28,5 +28,5 @@ void sc_facts_remind(struct sc_facts *facts, int64_t now_mono_ms);
 
 /* {"loops":…,"nats":…,"stream":…,"account":…,"memory":…,"clock":…,"previous_run":…,"notices":[…]}; what is not known is left out. Redacted. */
 int sc_facts_json(struct sc_facts *facts, struct sc_buf *out);
-/* The notice that holds longest: "since 10:15:02Z stream_unread: …; advice"; "" when there is none. */
+/* The notice that holds longest, and the names of the others: "since 10:15:02Z stream_unread: …; advice; also clock_skew"; "" when there is none. */
 void sc_facts_oldest(struct sc_facts *facts, struct sc_buf *out);

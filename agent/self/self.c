@@ -194,6 +194,15 @@ static void judge_acks(struct sc_self *self, const struct sc_broker_facts *broke
     }
 }
 
+static void judge_registry(struct sc_self *self)
+{
+    char text[400];
+    if (sc_registry_lost(self->config.registry, text, sizeof text))
+        sc_facts_notice(self->facts, SC_REASON_CONFIG_LOST, text, NULL);
+    else
+        sc_facts_clear(self->facts, SC_REASON_CONFIG_LOST);
+}
+
 static void put_nats(struct sc_self *self, const struct sc_broker_facts *broker)
 {
     const struct sc_publisher_counts *counts = sc_publisher_counts(self->config.publisher);
@@ -360,6 +369,7 @@ void sc_self_turn(struct sc_self *self)
     sc_publisher_facts(self->config.publisher, &broker);
     count_acks(self, now);
     judge_acks(self, &broker, now);
+    judge_registry(self);
     bool moved = broker.state != self->beat_state || broker.reason != self->beat_reason;
     if (now - self->beat_ms < BEAT_MS && !moved)
         return;

@@ -6,6 +6,7 @@
 #include "nats/publisher.h"
 #include "operate/memory.h"
 #include "poll/io.h"
+#include "poll/registry.h"
 #include "self/facts.h"
 
 struct sc_self_config { /* all of it outlives the looks */
@@ -16,6 +17,7 @@ struct sc_self_config { /* all of it outlives the looks */
     struct sc_io *const *ios;
     unsigned io_count;
     struct sc_memory *memory;
+    struct sc_registry *registry;
 };
 
 struct sc_self;

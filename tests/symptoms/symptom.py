@@ -6,6 +6,7 @@ which holds code, sentence and advice against log, status and `doctor`.
 
 A test names its rows by @row(4, "V14"); an exchange script by a comment in its first lines: `# symptoms: 17, V5`."""
 
+import concurrent.futures
 import glob
 import http.server
 import json
@@ -256,6 +257,27 @@ def may_unshare():
         return subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True, check=False, timeout=10).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+# ---- many classes at once -------------------------------------------------------------------------------------------------------
+
+def run_classes(jobs=4):
+    """Like unittest.main(), with each class in a process of its own, `jobs` at a time: they mostly wait. With arguments, just unittest.main()."""
+    program = sys.modules["__main__"]
+    names = [name for name, value in vars(program).items()
+             if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "__main__" and any(m.startswith("test_") for m in dir(value))]
+    if len(sys.argv) > 1:
+        unittest.main(module=program)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        runs = pool.map(lambda name: subprocess.run([sys.executable, program.__file__, name], capture_output=True, text=True, check=False), names)
+        done = list(zip(names, runs))
+    total = 0
+    for name, run in done:
+        total += int((re.findall(r"^Ran (\d+) test", run.stderr, flags=re.M) or ["0"])[-1])
+        if run.returncode:
+            print(f"==== {name}\n{run.stdout}{run.stderr}", file=sys.stderr)
+    print(f"\nRan {total} tests in {len(names)} classes", file=sys.stderr)
+    sys.exit(any(run.returncode for _, run in done))
 
 
 # ---- which rows are proved --------------------------------------------------------------------------------------------------------

@@ -46,6 +46,13 @@ static void test_facts_log(void **state)
     check_lines("other figures are no news", "");
     sc_facts_oldest(facts, &text);
     CHECK_TRUE(text.ptr, strncmp(text.ptr, "since ", 6) == 0 && strstr(text.ptr, " stream_unread: nobody reads, 7 wait; Start it."));
+    sc_facts_notice(facts, SC_REASON_CONFIG_LOST, "gone", "");
+    sc_facts_notice(facts, SC_REASON_CLOCK_SKEW, "late", "");
+    sc_facts_oldest(facts, &text);
+    CHECK_TRUE(text.ptr, strstr(text.ptr, "; also ") && strstr(text.ptr, "config_lost") && strstr(text.ptr, "clock_skew") && strstr(text.ptr, "stream_unread"));
+    sc_facts_clear(facts, SC_REASON_CONFIG_LOST);
+    sc_facts_clear(facts, SC_REASON_CLOCK_SKEW);
+    lines[0] = '\0';
     sc_facts_remind(facts, sc_mono_ms() + 3600001);
     CHECK_TRUE(lines, strncmp(lines, "[WARN] agent: stream_unread since ", 34) == 0 && strstr(lines, ": nobody reads, 7 wait; Start it.\n"));
     lines[0] = '\0';
