@@ -4,6 +4,7 @@
 #include "operate/words.h"
 #include "poll/answer.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -208,6 +209,15 @@ static bool is_about_credential(enum sc_reason reason)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------------------------------------- */
 
+/* More than brackets. */
+static bool says_anything(struct sc_str body)
+{
+    size_t letters = 0;
+    for (size_t i = 0; i < body.len && i < SAID_BYTES; i++)
+        letters += isalnum((unsigned char)body.ptr[i]) || (unsigned char)body.ptr[i] >= 0x80;
+    return letters > 3;
+}
+
 /* The status, and what the connector or the vendor says. */
 static void begin(const struct sc_poller *p, int status, const struct sc_verdict *verdict, struct sc_str body, struct sc_answer *a)
 {
@@ -216,7 +226,7 @@ static void begin(const struct sc_poller *p, int status, const struct sc_verdict
         snprintf(a->detail, sizeof a->detail, "%d %s", status, sc_status_phrase(status));
     else
         snprintf(a->detail, sizeof a->detail, "unknown answer %d from %.100s", status, p->inst->config->origin);
-    bool page = sc_words_is_page(body);
+    bool page = sc_words_is_page(body) || !says_anything(body);
     if (verdict->detail[0])
         add(a, ": %s", verdict->detail);
     else if (!page && sc_words_plain((struct sc_str){body.ptr, body.len < SAID_BYTES ? body.len : SAID_BYTES}, said, sizeof said))

@@ -380,7 +380,9 @@ static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, 
         sc_worked_refused(p, false);
     sc_wait_known(p, reason, worked, sizeof worked);
     snprintf(line, sizeof line, "%s%s", detail, worked);
-    sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
+    bool told = p->facts.reason == reason && p->facts.until_real == until_real && strncmp(p->facts.detail, line, sizeof p->facts.detail - 1) == 0;
+    if (!told)
+        sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
     if (reason != SC_REASON_BUDGET_WAIT)
         sc_poller_waits(p, until);
     sc_heap_set(&p->inst->io->heap, &p->timer, until);
