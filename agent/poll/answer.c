@@ -100,6 +100,14 @@ static void doubt_host(const struct sc_poller *p, struct sc_answer *a)
     add(a, "; settings.%s is %.80s, which is none of the vendor's known hosts (%s and others)", regions->setting, set, regions->rows[0].host);
 }
 
+/* Never worked, and does not look like one of the vendor's. */
+static void doubt_form(const struct sc_poller *p, struct sc_answer *a)
+{
+    char odd[300];
+    if (a->reason == SC_REASON_AUTH_INVALID && !p->inst->credential->worked && sc_integration_odd_form(p->inst->config, odd, sizeof odd))
+        add(a, "; %s", odd);
+}
+
 /* ---- redirects: they are followed within the origin alone ------------------------------------------------------------------------------------ */
 
 static bool path_ends(struct sc_str url, const char *end)
@@ -281,4 +289,5 @@ void sc_answer_judge(struct sc_poller *p, const struct sc_http_result *result, c
     if (a->reason == SC_REASON_PERMISSION_DENIED || a->reason == SC_REASON_CONSENT_MISSING)
         judge_right(p, &words, a);
     doubt_host(p, a);
+    doubt_form(p, a);
 }
