@@ -255,7 +255,7 @@ class Control(unittest.TestCase):
         self.assertEqual(self.run_poll("okta-prod").stdout.split("(")[0], "system_log: fetched 0 events ")
         self.simulator.misbehave("okta", {"kind": "throttle", "header": "retry_after", "seconds": 2, "count": 1})
         done = self.run_poll("okta-prod")
-        self.assertRegex(done.stderr, r"system_log: waits: rate_limited: 429 Too Many Requests.*, next request at .* \(Retry-After\)")
+        self.assertRegex(done.stderr, r"system_log: waits: rate_limited: 429 Too Many Requests.*, next request at .* \(Retry-After: ")
         self.assertRegex(done.stdout, "system_log: fetched 0 events")
         self.simulator.misbehave("okta", {"kind": "throttle", "header": "retry_after", "seconds": 3, "count": 1})
         done = self.run_poll("okta-prod", "--dry-run", want=1)
