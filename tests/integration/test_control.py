@@ -259,7 +259,7 @@ class Control(unittest.TestCase):
         self.assertRegex(done.stdout, "system_log: fetched 0 events")
         self.simulator.misbehave("okta", {"kind": "throttle", "header": "retry_after", "seconds": 3, "count": 1})
         done = self.run_poll("okta-prod", "--dry-run", want=1)
-        self.assertRegex(done.stderr, r"failed: rate_limited: 429 Too Many Requests.*, may be asked again at .* \(Retry-After\)")
+        self.assertRegex(done.stderr, r"failed: rate_limited: 429 Too Many Requests.*, may be asked again at .* \(Retry-After: ")
         asked = len(self.simulator.requests("okta"))
         done = self.run_poll("okta-prod", "--dry-run")  # obeyed, by everybody
         self.assertRegex(done.stderr, "system_log: waits: ")
