@@ -68,7 +68,7 @@ bool sc_integration_odd_form(const struct sc_integration *integration, char *out
     if (!row)
         return false;
     describe(row, &forms);
-    snprintf(out, cap, "%s.%s has %zu characters and does not look like a %s of %s (%s)", credential ? "credentials" : "settings", row->name,
+    snprintf(out, cap, "%s.%s has %zu characters and does not look right (expected for %s of %s: %s)", credential ? "credentials" : "settings", row->name,
              strlen(sc_integration_value(integration, row->name)), row->title, integration->connector->title, forms.ptr ? forms.ptr : "");
     return true;
 }

@@ -136,6 +136,11 @@ static int check_field(const struct sc_field *field, const char *table, struct s
         return sc_fail(err, SC_REASON_INTERNAL, "%s.%s is a choice without choices", table, field->name);
     if (field->kind == SC_INTEGER && field->min > field->max)
         return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: min is above max", table, field->name);
+    for (unsigned i = 0; i < SC_MAX_FORMS; i++) {
+        const struct sc_form *form = &field->forms[i];
+        if (form->most && (form->most < form->least || (form->begins && strlen(form->begins) > form->most)))
+            return sc_fail(err, SC_REASON_INTERNAL, "%s.%s: form %u fits nothing", table, field->name, i + 1);
+    }
     return check_default(field, table, err);
 }
 
@@ -599,12 +604,32 @@ static int check_base_url(const struct sc_connector *connector, struct sc_error 
     return check_template(connector, "base_url", url, true, err);
 }
 
+/* ---- regions ------------------------------------------------------------------------------------------------------ */
+
+static int check_regions(const struct sc_connector *connector, struct sc_error *err)
+{
+    const struct sc_regions *regions = connector->regions;
+    const struct sc_field *field = regions ? find_field(connector->settings, sc_str_of(regions->setting)) : NULL;
+    if (!regions)
+        return 0;
+    if (!field || field->kind != SC_HOST || field->secret)
+        return sc_fail(err, SC_REASON_INTERNAL, "regions.setting \"%s\" is no host of the settings", regions->setting ? regions->setting : "");
+    if (regions->header && !is_header_name(regions->header))
+        return sc_fail(err, SC_REASON_INTERNAL, "regions: \"%s\" is no header name", regions->header);
+    if (!regions->rows || !regions->rows[0].name)
+        return sc_fail(err, SC_REASON_INTERNAL, "regions has no rows");
+    for (const struct sc_region *r = regions->rows; r->name; r++)
+        if (is_blank(r->name) || is_blank(r->host) || strpbrk(r->host, "/@?# "))
+            return sc_fail(err, SC_REASON_INTERNAL, "regions: %s needs a name and a host", r->name);
+    return 0;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 int sc_connector_check(const struct sc_connector *connector, struct sc_error *err)
 {
     if (check_names(connector, err) || check_fields(connector, err) || check_pools(connector, err) || check_data_types(connector, err) ||
-        check_auth(connector, err))
+        check_auth(connector, err) || check_regions(connector, err))
         return -1;
     if (check_base_url(connector, err) || check_template(connector, "source", connector->source, true, err))
         return -1;

@@ -4,6 +4,7 @@
 #include "operate/words.h"
 #include "poll/answer.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -97,6 +98,14 @@ static void doubt_host(const struct sc_poller *p, struct sc_answer *a)
             return;
     }
     add(a, "; settings.%s is %.80s, which is none of the vendor's known hosts (%s and others)", regions->setting, set, regions->rows[0].host);
+}
+
+/* Never worked, and does not look like one of the vendor's. */
+static void doubt_form(const struct sc_poller *p, struct sc_answer *a)
+{
+    char odd[300];
+    if (a->reason == SC_REASON_AUTH_INVALID && !p->inst->credential->worked && sc_integration_odd_form(p->inst->config, odd, sizeof odd))
+        add(a, "; %s", odd);
 }
 
 /* ---- redirects: they are followed within the origin alone ------------------------------------------------------------------------------------ */
@@ -208,6 +217,15 @@ static bool is_about_credential(enum sc_reason reason)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------------------------------------- */
 
+/* More than brackets. */
+static bool says_anything(struct sc_str body)
+{
+    size_t letters = 0;
+    for (size_t i = 0; i < body.len && i < SAID_BYTES; i++)
+        letters += isalnum((unsigned char)body.ptr[i]) || (unsigned char)body.ptr[i] >= 0x80;
+    return letters > 3;
+}
+
 /* The status, and what the connector or the vendor says. */
 static void begin(const struct sc_poller *p, int status, const struct sc_verdict *verdict, struct sc_str body, struct sc_answer *a)
 {
@@ -216,7 +234,7 @@ static void begin(const struct sc_poller *p, int status, const struct sc_verdict
         snprintf(a->detail, sizeof a->detail, "%d %s", status, sc_status_phrase(status));
     else
         snprintf(a->detail, sizeof a->detail, "unknown answer %d from %.100s", status, p->inst->config->origin);
-    bool page = sc_words_is_page(body);
+    bool page = sc_words_is_page(body) || !says_anything(body);
     if (verdict->detail[0])
         add(a, ": %s", verdict->detail);
     else if (!page && sc_words_plain((struct sc_str){body.ptr, body.len < SAID_BYTES ? body.len : SAID_BYTES}, said, sizeof said))
@@ -271,4 +289,5 @@ void sc_answer_judge(struct sc_poller *p, const struct sc_http_result *result, c
     if (a->reason == SC_REASON_PERMISSION_DENIED || a->reason == SC_REASON_CONSENT_MISSING)
         judge_right(p, &words, a);
     doubt_host(p, a);
+    doubt_form(p, a);
 }

@@ -344,7 +344,6 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     bool changed = credential && credential != inst->credential;
     sc_errands_end(inst, "the integration was saved meanwhile: ask again");
     struct sc_integration *old = inst->config;
-    uint64_t old_rev = old->rev;
     for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
         sc_poller_ask_anew(inst->pollers[i]);
     inst->config = config;
@@ -355,13 +354,13 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     inst->source->hold = (struct sc_hold){0};
     free(inst->refused);
     inst->refused = NULL;
+    for (unsigned i = 0; i < inst->poller_count; i++)
+        sc_worked_put(inst->pollers[i], old->rev, !changed);
     sc_integration_unref(old);
     sc_source_override_budgets(inst);
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
-    for (unsigned i = 0; i < inst->poller_count; i++) {
-        sc_worked_put(inst->pollers[i], old_rev, !changed);
+    for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_end_waits(inst->pollers[i], changed, "asks again with what was just saved");
-    }
     sc_status_touch(inst, true);
 }
 

@@ -183,7 +183,15 @@ static void judge_overdue(struct sc_poller *p)
 
 static void judge_records(struct sc_poller *p)
 {
-    char detail[300], at[SC_TIME_TEXT], n[SC_CLOCK_TEXT], all[SC_CLOCK_TEXT];
+    char detail[600], at[SC_TIME_TEXT], n[SC_CLOCK_TEXT], all[SC_CLOCK_TEXT];
+    if (sc_odd_words(p, SC_REASON_RECORD_TOO_LARGE, detail, sizeof detail))
+        sc_notice_set(&p->notices, SC_REASON_RECORD_TOO_LARGE, detail, NULL, sc_real_ms());
+    else
+        sc_notice_clear(&p->notices, SC_REASON_RECORD_TOO_LARGE);
+    if (sc_odd_words(p, SC_REASON_RECORD_INVALID, detail, sizeof detail)) {
+        sc_notice_set(&p->notices, SC_REASON_RECORD_INVALID, detail, NULL, sc_real_ms());
+        return;
+    }
     if (!p->walk_read)
         return;
     if (!p->pace.future) {

@@ -200,6 +200,14 @@ struct sc_window {
     int64_t from_ms, to_ms;
 };
 
+/* Records that could not be published (odd.c). */
+struct sc_odd {
+    uint64_t count;  /* in the walk that began at walk_ms */
+    int64_t walk_ms;
+    int64_t at_ms;   /* of the newest, real; 0: none */
+    char last[180];  /* which, and what is wrong with it */
+};
+
 struct sc_poller {
     struct sc_host host;    /* first: what the connector gets */
     struct sc_instance *inst;
@@ -356,6 +364,7 @@ struct sc_poller {
 
     /* told */
     struct sc_status_facts facts;
+    struct sc_odd unreadable, too_large;
     struct sc_notices notices;
     uint64_t collisions;
     struct sc_pace pace;
@@ -649,6 +658,9 @@ void sc_pace_good(struct sc_poller *p);   /* no longer failing */
 /* Of a walk, as far as what it reads goes by time: hundredths, 0: not known; *ret_left_ms: about how long it will take, 0: not known. */
 unsigned sc_pace_percent(const struct sc_poller *p, int64_t *ret_left_ms);
 
+/* odd.c */
+void sc_odd_refused(struct sc_poller *p, enum sc_reason reason, struct sc_str id, const char *why); /* it went to the dead letters */
+bool sc_odd_words(struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* there were such within a day */
 /* judge.c: notices: what follows from what is known */
 void sc_judge_walk(struct sc_poller *p);      /* a poll has ended well */
 void sc_judge_came(struct sc_poller *p, uint64_t records); /* new ones are covered */

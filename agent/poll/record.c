@@ -292,6 +292,8 @@ int sc_record_keep_letter(struct sc_poller *p, struct sc_dead_letter *letter, st
     if (sc_dead_letter_keep(letter, name, file, &known, err))
         return -1;
     p->walk_dead += !known;
+    if (!known && refusal.reason != SC_REASON_PASSED_OVER)
+        sc_odd_refused(p, refusal.reason, id, refusal.why);
     if (!known)
         sc_show_dead_letter(p);
     SC_AUTO_FREE char *line = sc_printf("%s: %s %.*s (%llu bytes) %s; kept as %s/%s", sc_reason_code(refusal.reason), refusal.what, (int)id.len, id.ptr,

@@ -91,6 +91,32 @@ static struct sc_token *token_of(struct sc_poller *p)
     return t;
 }
 
+/* ---- sessions that end too soon ------------------------------------------------------------------------------------------------------ */
+
+#define MANY_ENDED 4u
+#define HOUR_MS    3600000
+
+/* Sessions that end again and again before their time: work goes on, and somebody should know. */
+static void judge_ended(struct sc_instance *inst, const struct sc_token *t)
+{
+    unsigned ended = 0;
+    for (unsigned i = 0; i < SC_TOKEN_REFUSALS; i++)
+        ended += t->refusals[i] && t->io->now - t->refusals[i] < HOUR_MS;
+    struct sc_notices *set = &inst->notices;
+    char detail[300];
+    if (ended <= MANY_ENDED) {
+        if (sc_notice_find(set, SC_REASON_AUTH_INVALID))
+            sc_notice_clear(set, SC_REASON_AUTH_INVALID);
+        return;
+    }
+    snprintf(detail, sizeof detail, "the vendor ended %u %s%s of this credential within the hour, before their time; each was renewed once", ended,
+             is_login(t) ? "session" : "token", ended == 1 ? "" : "s");
+    sc_notice_set(set, SC_REASON_AUTH_INVALID, detail,
+                  is_login(t) ? "Look for another program that logs in with this user: give this agent a user of its own."
+                              : "Look for another program that renews tokens of this client, or for a limit of tokens at the vendor.",
+                  sc_real_ms());
+}
+
 /* ---- what came of a call ------------------------------------------------------------------------------------------------------------- */
 
 static void wake_all(struct sc_token *t, bool good)
@@ -132,6 +158,10 @@ static void take_token(struct sc_token *t, struct sc_oauth2_reply *reply)
     SC_LOG(SC_DEBUG, &cx, NULL, "%s received, good for %lld s%s", is_login(t) ? "session" : "token", (long long)(reply->lifetime_ms / 1000),
            reply->lifetime_said ? "" : " (not said by the vendor: assumed)");
     sc_trace_token(t, "%s received, good for %lld s", is_login(t) ? "session" : "token", (long long)(reply->lifetime_ms / 1000));
+    for (struct sc_instance *i = t->io->instances; i; i = i->next) {
+        if (i->credential == t->credential && sc_notice_find(&i->notices, SC_REASON_AUTH_INVALID))
+            judge_ended(i, t);
+    }
     wake_all(t, true);
     t->hold = (struct sc_hold){0};
 }
@@ -380,7 +410,9 @@ static void wait_for(struct sc_poller *p, enum sc_reason reason, int64_t until, 
         sc_worked_refused(p, false);
     sc_wait_known(p, reason, worked, sizeof worked);
     snprintf(line, sizeof line, "%s%s", detail, worked);
-    sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
+    bool told = p->facts.reason == reason && p->facts.until_real == until_real && strncmp(p->facts.detail, line, sizeof p->facts.detail - 1) == 0;
+    if (!told)
+        sc_poller_say(p, reason, until_real, line, advice ? advice : sc_poller_advice(p, reason, room));
     if (reason != SC_REASON_BUDGET_WAIT)
         sc_poller_waits(p, until);
     sc_heap_set(&p->inst->io->heap, &p->timer, until);
@@ -505,6 +537,8 @@ bool sc_token_refused(struct sc_poller *p)
     t->refusals[t->refusal_head] = t->io->now ? t->io->now : 1;
     t->refusal_head = (t->refusal_head + 1) % SC_TOKEN_REFUSALS;
     SC_LOG(SC_DEBUG, &cx, NULL, "401: the vendor no longer takes the %s; a new one is fetched, once", is_login(t) ? "session" : "token");
+    if (!sc_is_dry(p))
+        judge_ended(p->inst, t);
     return true;
 }
 

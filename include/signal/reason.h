@@ -6,8 +6,8 @@ enum sc_class {
     SC_CLASS_OK,        /* nothing wrong */
     SC_CLASS_RETRY,     /* same request after 1, 2, 4 s; then the source backs off 15 s doubling to 15 min */
     SC_CLASS_THROTTLED, /* until the vendor's own time; none given: 30 s doubling to 15 min; uses up no retries */
-    SC_CLASS_AUTH,      /* one renewal, then stop; a probe each 15 min; a put ends it at once */
-    SC_CLASS_CONFIG,    /* stop until a put; a probe an hour */
+    SC_CLASS_AUTH,      /* one renewal, then stop; a probe each 15 min, none where refused logins lock the account; a put ends it at once */
+    SC_CLASS_CONFIG,    /* stop until a put; a probe an hour, for feature_off a day */
     SC_CLASS_DATA,      /* go on; what is refused is dead-lettered or recorded as a gap */
     SC_CLASS_BROKER,    /* polls pause, reconnect for ever */
     SC_CLASS_LOCAL,     /* measured again every 30 s */

@@ -12,8 +12,8 @@ from screen import quantity
 
 LINE = re.compile(r"(\S+Z) \[([A-Z]+)\] ([\w.-]+): (.*)")
 FIELDS = re.compile(r"((?: [a-z_]+=\S+)+)$")
-THROTTLED = re.compile(r"429 Too Many Requests.* next request at (\S+)(?: \(([^)]*)\))?;")
-REFUSED = re.compile(r"401 Unauthorized:? ?(.*?), next request at (\S+); (.*)")
+THROTTLED = re.compile(r"429 Too Many Requests.* next request at (\S+)(?: \(([^):]*)[^)]*\))?[,;]")
+REFUSED = re.compile(r"401 Unauthorized:? ?(.*?)(?:; the credential .*)?, next request at (\S+); (.*)")
 READ_BACK = re.compile(r"read back (\d+) messages, (\d+) of ours found, (\d+) sent again")
 AGAIN = re.compile(r"publishing to stream (\S+) again after (.*?);")
 GIVEN_UP = re.compile(r"connection given up with (\d+) messages unacknowledged")

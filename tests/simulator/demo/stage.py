@@ -61,6 +61,11 @@ SOURCES = (
 )
 
 
+def made_up(field):
+    """A secret that looks like the vendor's: `put` refuses others."""
+    return {"api_token": "00" + secrets.token_hex(20), "client_id": secrets.token_hex(16)}.get(field, secrets.token_hex(20))
+
+
 class Stage:
     def __init__(self, binary, keep):
         self.binary = binary
@@ -160,7 +165,7 @@ class Stage:
         self.unused_secrets = True
         old = [self.secrets.get((source.name, field)) for field in source.secrets]
         for field in source.secrets:
-            self.secrets[source.name, field] = secrets.token_hex(20)
+            self.secrets[source.name, field] = made_up(field)
         if source.vendor == "okta":
             revoked = {"revoke": old[0]} if old[0] else {}
             self.simulator.set("okta", **revoked, tokens=[self.secrets[source.name, "api_token"]])

@@ -171,6 +171,16 @@ MISTAKE(other_default, t->settings[1].def = "mars")
 MISTAKE(range_default, t->settings[2].def = "12")
 MISTAKE(range_turned, t->settings[2].min = 20)
 MISTAKE(secret_default, t->credentials[0].def = "x")
+MISTAKE(form_turned, t->credentials[0].forms[0] = (struct sc_form){.least = 40, .most = 32})
+MISTAKE(form_begins, t->credentials[0].forms[1] = (struct sc_form){.begins = "abc", .most = 2})
+static const struct sc_region hosts[] = {{"eu", "eu.test"}, {0}}, no_hosts[] = {{0}}, bad_hosts[] = {{"eu", "https://eu.test"}, {0}};
+static const struct sc_regions good_regions = {"fqdn", "X-Region", hosts}, strange_regions = {"planet", NULL, hosts}, empty_regions = {"fqdn", NULL, no_hosts},
+                               url_regions = {"fqdn", NULL, bad_hosts}, header_regions = {"fqdn", "X Region", hosts};
+MISTAKE(regions_good, t->connector.regions = &good_regions)
+MISTAKE(regions_strange, t->connector.regions = &strange_regions)
+MISTAKE(regions_empty, t->connector.regions = &empty_regions)
+MISTAKE(regions_url, t->connector.regions = &url_regions)
+MISTAKE(regions_header, t->connector.regions = &header_regions)
 MISTAKE(pool_name, t->pools[0].name = "Logs")
 MISTAKE(pool_twice, t->pools[1].name = "logs")
 MISTAKE(pool_window, t->pools[0].per_s = 0)
@@ -322,6 +332,13 @@ static const struct {
     {range_default, "settings.depth has a default that its kind does not allow"},
     {range_turned, "settings.depth: min is above max"},
     {secret_default, "credentials.api_token has a default that its kind does not allow"},
+    {form_turned, "credentials.api_token: form 1 fits nothing"},
+    {form_begins, "credentials.api_token: form 2 fits nothing"},
+    {regions_good, NULL},
+    {regions_strange, "regions.setting \"planet\" is no host of the settings"},
+    {regions_empty, "regions has no rows"},
+    {regions_url, "regions: eu needs a name and a host"},
+    {regions_header, "regions: \"X Region\" is no header name"},
     {pool_name, "a pool is named \"Logs\": use [a-z0-9_-]"},
     {pool_twice, "pool logs stands there twice"},
     {pool_window, "pool logs: 60 requests per 0 s"},
