@@ -89,8 +89,8 @@ static bool waits_for_place(const struct sc_poller *p, struct words *w)
     char since[SC_TIME_TEXT];
     if (!due || p->phase != SC_IDLE || waited < PLACE_MS)
         return false;
-    snprintf(w->detail, sizeof w->detail, "due since %.19sZ, waits: %u polls are under way on this one of %u io threads, which is as many as may be",
-             sc_time_rfc3339(due, since), p->inst->io->walking, p->inst->io->config.threads);
+    snprintf(w->detail, sizeof w->detail, "due since %.19sZ, waits: %u poll%s under way on this one of %u io threads, which is as many as may be",
+             sc_time_rfc3339(due, since), p->inst->io->walking, p->inst->io->walking == 1 ? " is" : "s are", p->inst->io->config.threads);
     snprintf(w->advice, sizeof w->advice, "Raise poll.max_concurrent (now %lld), or lengthen intervals.", (long long)s->poll_max_concurrent);
     return true;
 }

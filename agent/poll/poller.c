@@ -401,6 +401,7 @@ static void end_walk(struct sc_poller *p)
         sc_listeners_walked(p);
         return;
     }
+    sc_status_touch(p->inst, !p->facts.last_poll || io->now - p->walk_began > SC_PROCESSING_MS); /* it was waiting, or processing, and is active now */
     p->facts.last_poll = sc_real_ms();
     p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
     p->counts.polls[p->walk_failed ? SC_POLL_INCOMPLETE : SC_POLL_SUCCESS]++;
@@ -561,7 +562,8 @@ static void step_idle(struct sc_poller *p)
     if (io->walking >= (most ? most : 1) && !p->errand) {
         p->pace.due_since = p->pace.due_since ? p->pace.due_since : sc_real_ms() - (io->now - p->due_ms);
         char detail[160];
-        snprintf(detail, sizeof detail, "due, waits for one of the %u polls that are under way to end (poll.max_concurrent)", io->walking);
+        snprintf(detail, sizeof detail, "due, waits for %s%u%s under way to end (poll.max_concurrent)", io->walking == 1 ? "the " : "one of ", io->walking,
+                 io->walking == 1 ? " poll" : " polls");
         sc_poller_say(p, SC_REASON_STARTING, SC_TIME_NONE, detail, NULL);
         return;
     }

@@ -37,6 +37,7 @@
 #define SC_BOUNDED_ACKS  1000u /* exactness.md 5: streams whose past cannot be read */
 #define SC_MAX_AGAIN     8
 #define SC_JUDGE_STEP_MS 60000
+#define SC_PROCESSING_MS 5000 /* a poll that takes longer is "processing" */
 #define SC_FUTURE_MS     300000 /* a record dated further ahead is worth a word */
 #define SC_FUTURE_DATE_MS 86400000 /* where it bears a date alone: it may be tomorrow somewhere */
 #define SC_ID_SUFFIX_MAX 60

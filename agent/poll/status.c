@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define STEP_MS       10000
-#define PROCESSING_MS 5000
 
 enum sc_poll_state sc_poller_state(const struct sc_poller *p)
 {
@@ -29,7 +28,7 @@ enum sc_poll_state sc_poller_state(const struct sc_poller *p)
     case SC_CLASS_OK:
         break;
     }
-    if (p->phase == SC_WALKING && p->inst->io->now - p->walk_began > PROCESSING_MS)
+    if (p->phase == SC_WALKING && p->inst->io->now - p->walk_began > SC_PROCESSING_MS)
         return SC_STATE_PROCESSING;
     return f->last_poll ? SC_STATE_ACTIVE : SC_STATE_WAITING;
 }
@@ -60,7 +59,7 @@ static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
     const char *version = json_string_value(json_object_get(p->cp.position, "version0"));
     const char *from = json_string_value(json_object_get(p->cp.walk, "since"));
-    if (!p->loaded)
+    if (!p->loaded && !p->cp.saved_ms)
         snprintf(out, cap, "not read yet");
     else if (version)
         snprintf(out, cap, "document of %s, %u entries known", version, p->map.used);

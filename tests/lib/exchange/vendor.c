@@ -146,6 +146,9 @@ static void begin_reply(struct sc_transfer *t)
     t->result.status = t->reply.status;
     t->result.date_mono_ms = t->answered_ms = sc_mono_ms();
     t->result.timing.first_byte = (uint32_t)(t->answered_ms - t->began_ms);
+    int64_t dns;
+    if (sc_parse_int(sc_http_header(t, "Exchange-Dns-Ms", 0), &dns))
+        t->result.timing.dns = (uint32_t)dns;
     struct sc_str date = sc_http_header(t, "Date", 0);
     t->result.date_ms = date.ptr ? sc_time_parse_http(date) : SC_TIME_NONE;
     if (t->result.date_ms != SC_TIME_NONE)
