@@ -168,7 +168,7 @@ void sc_trace_request(struct sc_poller *p, const struct sc_request *rq, const ch
 {
     SC_AUTO_BUF struct sc_buf shown = {0};
     SC_AUTO_FREE char *walk = p->walk && json_object_size(p->walk) && !p->walk_read && !p->walk_page ? json_dumps(p->walk, JSON_COMPACT) : NULL;
-    sc_buf_clear(&p->trace_body);
+    sc_buf_done(&p->trace_body);
     sc_buf_init(&p->trace_body, BODY_KEPT);
     p->trace_bytes = 0;
     if (walk)
