@@ -27,7 +27,7 @@ static void say_short(struct sc_poller *p, uint32_t reading, uint32_t held, cons
     const struct sc_memory *memory = p->inst->io->config.memory;
     char detail[300], use[96], size[SC_SIZE_TEXT];
     sc_memory_text(atomic_load(&memory->resident), atomic_load(&memory->limit), use);
-    int n = snprintf(detail, sizeof detail, "memory is short: %s, %u polls read, %u wait", use, reading, held);
+    int n = snprintf(detail, sizeof detail, "memory is short: %s; polls under way: %u, held back: %u", use, reading, held);
     if (largest && n > 0 && (size_t)n < sizeof detail)
         snprintf(detail + n, sizeof detail - (size_t)n, "; largest %.60s %.40s %s", largest->inst->config->name, largest->type->name,
                  sc_size_text(held_by(largest), size));
@@ -81,6 +81,7 @@ bool sc_room_to_read(struct sc_poller *p)
     if (level_of(io) != SC_MEMORY_FULL || goes_first(p))
         return true;
     io->short_of_memory = true;
+    sc_heap_set(&io->heap, &p->timer, io->now + LOOK_MS); /* a turn, at the latest then */
     return false;
 }
 

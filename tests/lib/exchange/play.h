@@ -43,6 +43,7 @@ struct ex_play {
     size_t override_count;
     struct sc_publisher *broker;
     struct sc_retiring retiring;
+    struct sc_memory memory;
     struct sc_io *io;      /* NULL: the agent does not run */
     struct sc_registry *registry;
     struct ex_put puts[16];

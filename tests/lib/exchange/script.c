@@ -51,6 +51,7 @@ static const struct word {
     {"ended", EX_ENDED, MUST, NEVER, false, false},
     {"give-up", EX_GIVE_UP, NEVER, NEVER, false, false},
     {"untouched", EX_UNTOUCHED, NEVER, NEVER, false, false},
+    {"memory", EX_MEMORY, MUST, NEVER, false, false},
     {"body", EX_BODY, MAY, MAY, false, false},
     {"cut", EX_CUT, MUST, NEVER, false, false},
     {"fails", EX_FAILS, MUST, NEVER, false, false},

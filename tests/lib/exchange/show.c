@@ -10,7 +10,7 @@ static const char *const names[] = {
     [EX_AFTER] = "after",             [EX_LETTER] = "letter",   [EX_PUT] = "put",         [EX_DELETE] = "delete", [EX_WRITE] = "write",
     [EX_HOLD] = "hold",               [EX_RELEASE] = "release", [EX_BROKER] = "broker",   [EX_REFUSE] = "refuse", [EX_CRASH] = "crash",
     [EX_RESTART] = "restart",         [EX_HOST_CLOCK] = "host-clock", [EX_POLL] = "poll",       [EX_DRY] = "dry",
-    [EX_GIVE_UP] = "give-up",         [EX_UNTOUCHED] = "untouched",
+    [EX_GIVE_UP] = "give-up",         [EX_UNTOUCHED] = "untouched", [EX_MEMORY] = "memory",
 };
 
 void ex_show_block(const char *text, size_t len)

@@ -193,7 +193,8 @@ int ex_agent_start(struct ex_play *play)
                                   .status = ex_broker_status(play->broker),
                                   .retiring = &play->retiring,
                                   .agent = play->settings.appliance_id,
-                                  .threads = 1};
+                                  .threads = 1,
+                                  .memory = &play->memory};
     play->io = sc_io_new(&config, &err);
     if (!play->io)
         return ex_wrong(play, "%s", err.text);

@@ -292,6 +292,21 @@ static int step_host_clock(struct ex_play *play)
     return 0;
 }
 
+static int step_memory(struct ex_play *play)
+{
+    static const char *const words[] = {"ample", "near", "full"};
+    static const unsigned percents[] = {10, 86, 96};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(play->step->args, words[i]) != 0)
+            continue;
+        play->memory.limit = UINT64_C(512) << 20;
+        play->memory.resident = play->memory.limit / 100 * percents[i];
+        play->memory.level = i;
+        return 0;
+    }
+    return ex_wrong(play, "memory takes ample, near or full");
+}
+
 static int step_restart(struct ex_play *play, bool crash)
 {
     if (ex_calm(play))
@@ -391,6 +406,8 @@ static int one_step(struct ex_play *play)
         return step_restart(play, false);
     case EX_HOST_CLOCK:
         return step_host_clock(play);
+    case EX_MEMORY:
+        return step_memory(play);
     case EX_POLL:
     case EX_DRY:
         return ex_step_ask(play, step->word == EX_DRY);
