@@ -62,7 +62,8 @@ void sc_doctor_say_config(struct sc_doctor *d, uint64_t stored_rev)
         sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_DISABLED, sc_reason_row(SC_REASON_DISABLED)->advice, "paused by revision %llu (\"enabled\": false)",
                        (unsigned long long)c->rev);
     if (sc_integration_odd_form(c, odd, sizeof odd))
-        sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_CONFIG_INVALID, sc_reason_row(SC_REASON_CONFIG_INVALID)->advice, "%s", odd);
+        sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_CONFIG_INVALID,
+                       "Compare it with the vendor's console; where the vendor takes it (see authentication), nothing is to be done.", "%s", odd);
     say_each(d, c->warnings);
     if (inst->io->config.settings->offline_mode)
         sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_OFFLINE, sc_reason_row(SC_REASON_OFFLINE)->advice, "offline_mode: no vendor is polled");
@@ -207,7 +208,7 @@ void sc_doctor_say_clock(struct sc_doctor *d)
     if (off == SC_TIME_NONE)
         sc_doctor_line(d, "clock", NULL, SC_EXAM_SKIPPED, SC_REASON_OK, "", "not compared: no answer with a Date came");
     else if (size <= SKEW_TELLS_MS)
-        sc_doctor_line(d, "clock", NULL, SC_EXAM_OK, SC_REASON_OK, "", "this host's clock agrees with the vendor's Date (%s%lld.%lld s, of whole seconds)", off < 0 ? "-" : "",
+        sc_doctor_line(d, "clock", NULL, SC_EXAM_OK, SC_REASON_OK, "", "this host's clock and the vendor's Date differ by %s%lld.%lld s (a Date has whole seconds)", off < 0 ? "-" : "",
                        (long long)(size / 1000), (long long)(size % 1000 / 100));
     else if (!told) /* else it stands among the notices, in the same words as in the status */
         sc_doctor_line(d, "clock", NULL, SC_EXAM_NOTICE, SC_REASON_CLOCK_SKEW, sc_reason_row(SC_REASON_CLOCK_SKEW)->advice, "this host's clock is %s %s that of the vendor%s",
@@ -258,7 +259,9 @@ static void add_history(const struct sc_doctor *d, struct sc_buf *out)
 {
     const struct sc_credential *c = d->inst->credential;
     char since[SC_TIME_TEXT], until[SC_TIME_TEXT];
-    if (c->since_real)
+    if (c->since_real && c->until_real - c->since_real < 60000)
+        sc_buf_addf(out, "; last good answer %s", at_of(c->until_real, until));
+    else if (c->since_real)
         sc_buf_addf(out, "; good answers from %s to %s", at_of(c->since_real, since), at_of(c->until_real, until));
 }
 
@@ -440,7 +443,7 @@ void sc_doctor_say_live(struct sc_doctor *d, const struct sc_poller *p)
     else if (f->detail[0])
         sc_buf_addf(&text, ": %s", f->detail);
     add_times(p, &text);
-    sc_doctor_line(d, "live", p, result, f->reason, result == SC_EXAM_OK ? "" : f->advice, "%s", sc_buf_str(&text).ptr);
+    sc_doctor_line(d, "live", p, result, f->reason, result == SC_EXAM_OK || told ? "" : f->advice, "%s", sc_buf_str(&text).ptr);
     say_notices(d, p, &p->notices);
 }
 

@@ -14,6 +14,7 @@ static void copy_position(struct sc_poller *p)
     p->cp.recipe = live->cp.recipe;
     memcpy(p->fingerprint_key, live->fingerprint_key, sizeof p->fingerprint_key);
     p->never = live->never || from_start;
+    p->cp.worked = live->cp.worked;
     if (from_start)
         return;
     json_decref(p->cp.position);
