@@ -81,22 +81,36 @@ void sc_check_write(const struct sc_doctor *d, const char *check, enum sc_check_
 
 /* ---- checks ------------------------------------------------------------------------------------------------------------ */
 
-static void keep(struct sc_doctor *d, const char *check, enum sc_check_result result, const char *value, const char *cure)
+/* A text member of the JSON form, where there is one. */
+static void add_member(json_t *object, const char *name, const char *text)
 {
+    if (object && *text)
+        json_object_set_new(object, name, json_string(text));
+}
+
+/* type, reason: "" where there is none. */
+static void keep(struct sc_doctor *d, const char *check, const char *type, const char *reason, enum sc_check_result result, const char *value, const char *cure)
+{
+    struct sc_buf of SC_AUTO_BUF = {0}, code SC_AUTO_BUF = {0}, whole SC_AUTO_BUF = {0};
     struct sc_buf line SC_AUTO_BUF = {0}, name SC_AUTO_BUF = {0}, text SC_AUTO_BUF = {0}, advice SC_AUTO_BUF = {0};
     sc_add_clean(&name, check);
     sc_add_clean(&text, value);
     sc_add_clean(&advice, cure ? cure : "");
+    sc_add_clean(&of, type);
+    sc_add_clean(&code, reason);
     sc_redact_buf(&text);
     sc_redact_buf(&advice);
     d->bad |= result == SC_CHECK_BAD;
     json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "check", sc_buf_str(&name).ptr, "result", results[result].json, "value", sc_buf_str(&text).ptr, "cure",
                                sc_buf_str(&advice).ptr);
+    add_member(object, "data_type", sc_buf_str(&of).ptr);
+    add_member(object, "reason", sc_buf_str(&code).ptr);
     if (!object || json_array_append_new(d->checks, object))
         d->failed = true;
     if (d->cli->json)
         return;
-    sc_check_write(d, sc_buf_str(&name).ptr, result, sc_buf_str(&text).ptr, sc_buf_str(&advice).ptr, &line);
+    sc_buf_addf(&whole, "%s%s%s", sc_buf_str(&of).ptr, of.len ? ": " : "", sc_buf_str(&text).ptr);
+    sc_check_write(d, sc_buf_str(&name).ptr, result, sc_buf_str(&whole).ptr, sc_buf_str(&advice).ptr, &line);
     d->failed |= sc_print(&line) != SC_EXIT_GOOD;
 }
 
@@ -107,7 +121,7 @@ void sc_check(struct sc_doctor *d, const char *check, enum sc_check_result resul
     va_start(args, fmt);
     vsnprintf(value, sizeof value, fmt, args);
     va_end(args);
-    keep(d, check, result, value, result == SC_CHECK_OK ? NULL : cure);
+    keep(d, check, "", "", result, value, result == SC_CHECK_OK ? NULL : cure);
 }
 
 void sc_check_take(struct sc_doctor *d, const json_t *check)
@@ -117,7 +131,7 @@ void sc_check_take(struct sc_doctor *d, const json_t *check)
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (strcmp(results[i].json, word) == 0)
             result = (enum sc_check_result)i;
-    keep(d, *name ? name : "?", result, sc_json_text(check, "value"), sc_json_text(check, "cure"));
+    keep(d, *name ? name : "?", sc_json_text(check, "data_type"), sc_json_text(check, "reason"), result, sc_json_text(check, "value"), sc_json_text(check, "cure"));
 }
 
 json_t *sc_doctor_ask(struct sc_doctor *d, const char *api, const char *body, int *ret_code, struct sc_error *err)

@@ -30,7 +30,7 @@ struct sc_doctor {
 
 /* A check is done: kept, and shown at once unless --json. cure: NULL or "" where there is none. */
 void sc_check(struct sc_doctor *d, const char *check, enum sc_check_result result, const char *cure, const char *fmt, ...) SC_PRINTF(5, 6);
-/* One that came from the agent, as {"check","result","value","cure"}; what is not of that form is shown as skipped. */
+/* One that came from the agent, as {"check","result","value","cure"}, with "data_type" and "reason" where it has them; what is not of that form is shown as skipped. */
 void sc_check_take(struct sc_doctor *d, const json_t *check);
 /* A check in text: "BAD   stream        no stream takes …", wrapped, the cure below it. Pure. */
 void sc_check_write(const struct sc_doctor *d, const char *check, enum sc_check_result result, const char *value, const char *cure, struct sc_buf *out);

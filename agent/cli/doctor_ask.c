@@ -92,7 +92,7 @@ void sc_doctor_agent(struct sc_doctor *d)
 /* ---- one integration ------------------------------------------------------------------------------------------------------ */
 
 /* What no agent could say: that there is none of that name, or that its value cannot be used. False: nothing more can be learnt. */
-static bool check_value(struct sc_doctor *d, const char *name)
+static bool check_value(struct sc_doctor *d, const char *name, uint64_t *ret_rev)
 {
     struct sc_error err = SC_ERROR_INIT;
     struct sc_kv_entry entry = {0};
@@ -103,6 +103,7 @@ static bool check_value(struct sc_doctor *d, const char *name)
         sc_kv_entry_done(&entry);
         return false;
     }
+    *ret_rev = entry.rev;
     struct sc_integration *integration = sc_integration_parse(name, sc_buf_str(&entry.value), entry.rev, sc_find_connector, d->cli->plugins, &err);
     if (!integration)
         sc_check(d, "stored value", SC_CHECK_BAD, "Correct it and save it (`signal-client integrations put`); the last good one, if there was one, stays in use meanwhile.",
@@ -113,9 +114,9 @@ static bool check_value(struct sc_doctor *d, const char *name)
     return true;
 }
 
-static json_t *request_of(const char *name, const struct sc_args *args)
+static json_t *request_of(const char *name, uint64_t rev, const struct sc_args *args)
 {
-    json_t *request = json_pack("{s:s, s:s}", "op", "doctor", "integration", name), *types = json_array();
+    json_t *request = json_pack("{s:s, s:s, s:I}", "op", "doctor", "integration", name, "revision", (json_int_t)rev), *types = json_array();
     for (int i = 0; i < args->option_count; i++) {
         if (strcmp(args->options[i].key, "data-type") == 0)
             json_array_append_new(types, json_string(args->options[i].value));
@@ -158,9 +159,10 @@ void sc_doctor_integration(struct sc_doctor *d, const struct sc_args *args)
             sc_check(d, "integration", SC_CHECK_BAD, NULL, "%s", err.text);
         return;
     }
-    if (!check_value(d, args->words[0]))
+    uint64_t rev = 0;
+    if (!check_value(d, args->words[0], &rev))
         return;
-    struct sc_asker *asker = sc_asker_open(d->cli, request_of(args->words[0], args), &err);
+    struct sc_asker *asker = sc_asker_open(d->cli, request_of(args->words[0], rev, args), &err);
     if (asker)
         follow(d, asker);
     else

@@ -14,6 +14,7 @@ const struct sc_request_row sc_request_rows[] = {
     {"keep", SC_REQUEST_OF_CONTROL, "id", ""},
     {"cancel", SC_REQUEST_OF_CONTROL, "id", ""},
     {"poll", SC_REQUEST_OF_IO, "integration", "data_type dry trace limit from"},
+    {"doctor", SC_REQUEST_OF_IO, "integration", "data_type revision"},
     {0},
 };
 
@@ -89,6 +90,7 @@ static const struct member {
     {"dry", is_flag, "true or false"},
     {"trace", is_flag, "true or false"},
     {"limit", is_count, "a number from 1"},
+    {"revision", is_count, "a number from 1"},
     {"from", is_time, "a time such as 2026-11-22T10:15:00Z"},
     {"id", is_id, "the id of an open request, 16 hex digits"},
     {"level", is_level, "debug, info, warn or error"},

@@ -33,6 +33,7 @@ struct sc_http_request {
     uint32_t first_byte_timeout_s; /* 0: the config's */
     bool no_redirects;    /* one that leads elsewhere is an error */
     bool public_host;     /* the host is on the Internet: a private address is none of its own */
+    bool connect_only;    /* looks the name up, connects and greets afresh, then closes: nothing is asked. OK, status 0 and the wire: the way is good */
     void *arg;
     /* Instead of what sc_http_set_done() gave; NULL: that. */
     void (*done)(struct sc_transfer *transfer, const struct sc_http_result *result);

@@ -203,6 +203,8 @@ static void check_complete(struct sc_transfer *t)
 {
     curl_off_t wire = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
+    if (t->connect_only)
+        return;
     if (!t->final)
         sc_outcome_lost(t, "closed early"); /* curl takes a head that stops for a whole one */
     else if (t->length >= 0 && wire != t->length)
@@ -226,7 +228,8 @@ static void remember(const struct sc_transfer *t)
         sc_client_cert_worked(t->cert);
     if (t->final && r->wire.clock_off_ms != SC_TIME_NONE)
         sc_reach_clock(t->place.host, r->wire.clock_off_ms);
-    if (sc_host_is_loopback(t->place.host))
+    bool only_connected = t->connect_only && r->reason == SC_REASON_OK;
+    if (sc_host_is_loopback(t->place.host) || only_connected)
         return;
     if (t->final)
         sc_reach_answered(t->place.host);

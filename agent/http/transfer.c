@@ -162,6 +162,7 @@ static int copy_request(struct sc_transfer *t, const struct sc_http_request *r,
     t->max_body = r->max_body ? r->max_body : t->http->config.max_body;
     t->first_byte_timeout_s = r->first_byte_timeout_s ? r->first_byte_timeout_s : t->http->config.first_byte_timeout_s;
     t->public_host = r->public_host;
+    t->connect_only = r->connect_only;
     t->max_redirects = r->no_redirects ? 0 : t->http->config.max_redirects;
     t->on_done = r->done ? r->done : t->http->done;
     t->on_head = r->head;
@@ -231,6 +232,13 @@ static bool set_connection(struct sc_transfer *t)
     return ok;
 }
 
+/* As the first connection of all: nothing that is known already is taken for an answer. */
+static bool set_afresh(struct sc_transfer *t)
+{
+    return !t->connect_only || (SET(CURLOPT_CONNECT_ONLY, 1L) && SET(CURLOPT_FRESH_CONNECT, 1L) && SET(CURLOPT_FORBID_REUSE, 1L) &&
+                                SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L) && SET(CURLOPT_SSL_SESSIONID_CACHE, 0L));
+}
+
 static bool set_tls(struct sc_transfer *t)
 {
     bool ok = SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -274,7 +282,7 @@ struct sc_transfer *sc_transfer_new(struct sc_http *http, const struct sc_http_r
     t->peer = sc_peer_new();
     t->easy = curl_easy_init();
     if (!t->peer || !t->easy || !set_request(t) || !set_connection(t) || !set_tls(t) ||
-        !set_stream(t)) {
+        !set_stream(t) || !set_afresh(t)) {
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory while preparing a request");
         return sc_transfer_free(t);
     }

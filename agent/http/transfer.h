@@ -84,6 +84,7 @@ struct sc_transfer {
     uint64_t max_body;
     uint32_t first_byte_timeout_s, max_redirects;
     bool verify;
+    bool connect_only;
     void (*on_done)(struct sc_transfer *transfer, const struct sc_http_result *result);
     bool (*on_head)(void *arg, struct sc_transfer *transfer, int status);
     ptrdiff_t (*on_body)(void *arg, struct sc_transfer *transfer, const char *bytes, size_t len);

@@ -98,6 +98,7 @@ static const struct {
     void (*begin)(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask); /* ends the sink, now or later */
 } ops[] = {
     {"poll", sc_asked_poll},
+    {"doctor", sc_asked_doctor},
 };
 
 static struct sc_instance *instance_of(struct sc_io *io, const char *name)

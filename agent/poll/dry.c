@@ -40,7 +40,7 @@ int64_t sc_dry_not_before(struct sc_poller *p)
     bool by_vendor = live->hold.named || sc_reason_class(live->hold.reason) == SC_CLASS_THROTTLED;
     if (by_vendor && in_force(&live->hold, now))
         return wait_until(p, live->hold.reason, live->hold.until_ms, live->hold.until_real, "the vendor has said when it may be asked again");
-    if (p->errand->asked)
+    if (p->errand->requests)
         return 0;
     if (in_force(&live->hold, now) || in_force(&p->inst->source->hold, now) || in_force(&p->inst->credential->hold, now))
         return careful(p, "a try with this credential was made just now, and it is in trouble");

@@ -14,6 +14,7 @@ static void copy_position(struct sc_poller *p)
     p->cp.recipe = live->cp.recipe;
     memcpy(p->fingerprint_key, live->fingerprint_key, sizeof p->fingerprint_key);
     p->never = live->never || from_start;
+    p->cp.worked = live->cp.worked;
     if (from_start)
         return;
     json_decref(p->cp.position);
@@ -34,7 +35,7 @@ struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory for a dry run");
         return NULL;
     }
-    *e = (struct sc_errand){.kind = SC_ERRAND_DRY, .live = live, .from_ms = from_ms, .oldest_ms = SC_TIME_NONE, .newest_ms = SC_TIME_NONE};
+    *e = (struct sc_errand){.kind = SC_ERRAND_DRY, .live = live, .from_ms = from_ms, .oldest_ms = SC_TIME_NONE, .newest_ms = SC_TIME_NONE, .clock_off_ms = SC_TIME_NONE};
     p->errand = e;
     p->label = label;
     live->attended++;
@@ -47,6 +48,62 @@ struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_
     inst->errands = p;
     sc_poller_wake(p);
     return p;
+}
+
+struct sc_poller *sc_errand_way(struct sc_instance *inst, unsigned index, struct sc_error *err)
+{
+    struct sc_way *way = calloc(1, sizeof *way);
+    struct sc_poller *p = way ? sc_errand_dry(inst, index, SC_TIME_NONE, err) : NULL;
+    if (!way)
+        sc_fail(err, SC_REASON_MEMORY_LIMIT, "out of memory");
+    if (p)
+        p->errand->way = way;
+    else
+        free(way);
+    return p;
+}
+
+/* ---- the way alone ------------------------------------------------------------------------------------------------------------------------ */
+
+static void on_way(struct sc_transfer *transfer, const struct sc_http_result *result)
+{
+    struct sc_poller *p = result->arg;
+    struct sc_way *way = p->errand->way;
+    struct sc_news good = {.what = SC_HEARD_ENDED, .until_real = SC_TIME_NONE, .detail = "", .advice = ""};
+    (void)transfer;
+    p->out--;
+    way->transfer = NULL;
+    way->timing = result->timing;
+    way->wire = result->wire;
+    if (result->aborted)
+        sc_poller_wake(p);
+    else if (result->reason)
+        sc_dry_failed(p, result->reason, SC_TIME_NONE, NULL, result->text, NULL);
+    else
+        sc_errand_end(p, &good);
+}
+
+static void look_at_way(struct sc_poller *p)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_http_request hr = {.connect_only = true, .url = p->inst->config->base_url, .arg = p, .done = on_way};
+    if (p->errand->way->begun)
+        return;
+    p->errand->way->begun = true;
+    sc_request_connects(p->inst->config, &hr);
+    p->errand->way->transfer = sc_http_start(p->inst->io->http, &hr, &err);
+    if (p->errand->way->transfer)
+        p->out++;
+    else
+        sc_dry_failed(p, err.reason, SC_TIME_NONE, NULL, err.text, NULL);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool has_spent_enough(const struct sc_poller *p)
+{
+    const struct sc_errand *e = p->errand;
+    return e->request_limit && e->requests >= e->request_limit && !p->transfer && !p->finishing && p->phase == SC_WALKING && !p->finish;
 }
 
 void sc_errand_end(struct sc_poller *p, const struct sc_news *news)
@@ -71,8 +128,18 @@ bool sc_errand_step(struct sc_poller *p)
         gone(p, "the agent stops");
     else if (!p->errand->over && p->generation != io->broker.generation)
         gone(p, "the lease was lost, or the stream is another one: ask again");
+    if (!p->errand->over && p->errand->way) {
+        look_at_way(p);
+        return true;
+    }
+    if (!p->errand->over && has_spent_enough(p)) {
+        struct sc_news enough = {.what = SC_HEARD_ENDED, .until_real = SC_TIME_NONE, .detail = "", .advice = "", .limited = true};
+        sc_errand_end(p, &enough);
+    }
     if (!p->errand->over)
         return false;
+    if (p->errand->way && p->errand->way->transfer)
+        sc_http_cancel(p->errand->way->transfer);
     if (p->transfer || p->page || p->finishing)
         sc_poller_abandon(p);
     sc_poller_phase(p, SC_OFF);
@@ -105,6 +172,7 @@ void sc_errand_free(struct sc_poller *p)
     if (p->errand->batch)
         free(p->errand->batch->bytes);
     free(p->errand->batch);
+    free(p->errand->way);
     free(p->errand);
     p->errand = NULL;
 }

@@ -60,13 +60,27 @@ struct sc_errand { /* of a poller that is one */
     bool batch_lent;
     int64_t from_ms;        /* begin here instead of at the position; SC_TIME_NONE: not said */
     bool placed;            /* it knows where it begins */
-    bool asked;             /* a request went out */
+    uint32_t requests;      /* that went out for it, without those for tokens */
+    uint32_t token_calls;
+    uint32_t request_limit; /* it ends before one more; 0: none */
+    int64_t clock_off_ms;   /* of its newest reply, as sc_http_wire has it */
+    struct sc_way *way;     /* it only looks at the way to the vendor and asks nothing; NULL: it walks */
     uint64_t fresh, known;  /* records that would have been published; that the live walk knows, or that came before in this one */
     uint64_t letters, gaps; /* that would have been written */
     int64_t oldest_ms, newest_ms; /* record times; SC_TIME_NONE: none */
     uint64_t page_limit;    /* 0: none */
 };
 
+struct sc_way { /* what was seen on it */
+    bool begun;
+    struct sc_transfer *transfer;
+    struct sc_http_timing timing;
+    struct sc_http_wire wire;
+};
+
+/* The way to the vendor's host alone: the name is looked up, proxy, TCP and TLS are tried afresh, nothing is asked. Ends as a dry walk does: with
+ * SC_HEARD_ENDED the way is good; whichever it is, p->errand->way has what was seen. */
+struct sc_poller *sc_errand_way(struct sc_instance *inst, unsigned index, struct sc_error *err);
 /* A dry walk of the data type, on its way with the next turn. from_ms SC_TIME_NONE: from where the live one stands. NULL + err. Listen at once. */
 struct sc_poller *sc_errand_dry(struct sc_instance *inst, unsigned index, int64_t from_ms, struct sc_error *err);
 /* The last word; it ends with the next turn. What of the walk is to be told must be taken from it in hear(). */
@@ -119,3 +133,5 @@ void sc_asked_cancel(struct sc_io *io, uint64_t id, const char *why); /* id 0: a
 int sc_asked_types(const struct sc_instance *inst, const json_t *request, bool all, unsigned *ret, unsigned *ret_count, struct sc_error *err);
 /* asked_poll.c: op "poll" */
 void sc_asked_poll(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
+/* doctor.c: op "doctor" */
+void sc_asked_doctor(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);

@@ -271,6 +271,7 @@ static struct sc_instance *instance_new(struct sc_io *io, struct sc_integration 
         return NULL;
     inst->io = io;
     inst->config = config;
+    inst->used_since = sc_real_ms();
     inst->notices = (struct sc_notices){.owner = inst, .told = sc_judge_told_instance};
     inst->status_timer = (struct sc_timer){.fire = sc_status_fire, .arg = inst};
     inst->source = sc_source_of(io, config->source);
@@ -344,6 +345,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     bool changed = credential && credential != inst->credential;
     sc_errands_end(inst, "the integration was saved meanwhile: ask again");
     struct sc_integration *old = inst->config;
+    inst->used_since = sc_real_ms();
     for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
         sc_poller_ask_anew(inst->pollers[i]);
     inst->config = config;

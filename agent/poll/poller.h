@@ -384,6 +384,8 @@ struct sc_poller {
     struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
 };
 
+#define SC_REFUSED_ADVICE "correct the value and save it; until then the last good one stays in use"
+
 struct sc_instance {
     struct sc_instance *next;
     struct sc_io *io;
@@ -396,6 +398,7 @@ struct sc_instance {
     bool polled_by_hand;    /* somebody asked for a live poll: where nothing is polled otherwise, this one's status is true */
     struct sc_poller *errands; /* walks beside the live ones (errand.h) */
     char *refused;          /* why the newest put is not in use */
+    int64_t used_since;     /* real: since when its revision is */
     struct sc_notices notices;
     int64_t skew_last, skew_told; /* by which the clock was off in the newest answer, and in its notice */
     bool skew_seen;
@@ -499,6 +502,7 @@ void sc_poller_add_gap(struct sc_poller *p, const char *from, const char *to, co
 
 /* request.c: one request */
 void sc_request_send(struct sc_poller *p);
+void sc_request_connects(const struct sc_integration *config, struct sc_http_request *hr); /* how it gets to the vendor's host */
 void sc_request_remember(struct sc_poller *p); /* the page is read: the walk does not ask for it again */
 void sc_request_forget_asked(struct sc_poller *p);
 int64_t sc_request_when(struct sc_poller *p, const struct sc_request *rq); /* its budgets allow it; monotonic, INT64_MAX: when another one has ended */
@@ -684,6 +688,7 @@ struct sc_shown { /* one word for log, status and metrics */
     const char *detail, *advice;
     int64_t since_real;
 };
+void sc_poller_position_words(const struct sc_poller *p, char *out, size_t cap);
 struct sc_shown sc_poller_shown(const struct sc_poller *p); /* where nothing holds it up: its most urgent notice, then its integration's */
 enum sc_promise sc_poller_promise(const struct sc_poller *p);
 void sc_status_touch(struct sc_instance *inst, bool urgent);

@@ -2,6 +2,7 @@
  * io thread of the poller. */
 #include "operate/words.h"
 #include "poll/answer.h"
+#include "poll/errand.h"
 #include "poll/foreign.h"
 
 #include <stdio.h>
@@ -749,6 +750,8 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
         io->waiting--;
     }
     learn_budgets(p, result);
+    if (p->errand)
+        p->errand->clock_off_ms = result->wire.clock_off_ms;
     if (p->traced)
         sc_trace_response(p, transfer, result);
     if (is_success(result->status) && p->asked_with && !sc_is_dry(p)) {

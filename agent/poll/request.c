@@ -109,6 +109,17 @@ static bool is_public(const struct sc_integration *config)
     return !sc_integration_value(config, "base_url") && strncmp(config->connector->base_url, "https://", 8) == 0;
 }
 
+void sc_request_connects(const struct sc_integration *config, struct sc_http_request *hr)
+{
+    hr->proxy = config->proxy;
+    hr->ca_file = config->ca_file;
+    hr->cert_file = config->cert_file;
+    hr->key_file = config->key_file;
+    hr->verify = config->tls_verify;
+    hr->allow_plain_http = config->allow_insecure_http;
+    hr->public_host = is_public(config);
+}
+
 static int start(struct sc_poller *p, const struct sc_request *rq, const char *url, char *headers[], struct sc_error *err)
 {
     const struct sc_integration *config = p->inst->config;
@@ -117,19 +128,13 @@ static int start(struct sc_poller *p, const struct sc_request *rq, const char *u
         .url = url,
         .headers = (const char *const *)headers,
         .content = rq->body,
-        .proxy = config->proxy,
-        .ca_file = config->ca_file,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file,
-        .verify = config->tls_verify,
-        .allow_plain_http = config->allow_insecure_http,
         .first_byte_timeout_s = rq->first_byte_s,
         .no_redirects = !rq->no_auth && sc_auth_is_signed(p),
-        .public_host = is_public(config),
         .arg = p,
         .head = sc_reply_head,
         .body = sc_reply_body,
     };
+    sc_request_connects(config, &hr);
     p->transfer = sc_http_start(p->inst->io->http, &hr, err);
     return p->transfer ? 0 : -1;
 }
@@ -200,7 +205,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         struct sc_log_cx cx = sc_poller_cx(p);
         p->out++;
         if (p->errand)
-            p->errand->asked = true;
+            p->errand->requests++;
         SC_LOG(SC_DEBUG, &cx, NULL, "request %s", sc_redact_url(url.ptr, shown, sizeof shown));
     } else {
         sc_poller_fail(p, err.reason ? err.reason : SC_REASON_MEMORY_LIMIT, SC_TIME_NONE, NULL, err.text[0] ? err.text : "out of memory", NULL);

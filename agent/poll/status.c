@@ -54,7 +54,7 @@ enum sc_promise sc_poller_promise(const struct sc_poller *p)
     return p->bounded || p->floor_gone ? SC_PROMISE_BOUNDED : SC_PROMISE_EXACT;
 }
 
-static void checkpoint_words(const struct sc_poller *p, char *out, size_t cap)
+void sc_poller_position_words(const struct sc_poller *p, char *out, size_t cap)
 {
     const char *time = json_string_value(json_object_get(p->cp.position, "time"));
     const char *version = json_string_value(json_object_get(p->cp.position, "version0"));
@@ -165,7 +165,7 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     if (p->phase == SC_IDLE)
         add_time(out, "next_poll", now + (p->due_ms > p->inst->io->now ? p->due_ms - p->inst->io->now : 0));
     add_number(out, "interval_seconds", (uint64_t)p->inst->config->types[p->index].interval_ms / 1000);
-    checkpoint_words(p, words, sizeof words);
+    sc_poller_position_words(p, words, sizeof words);
     sc_buf_addf(out, ",\"records\":%llu,\"pages\":%llu,\"bytes\":%llu", (unsigned long long)p->cp.records, (unsigned long long)p->cp.pages,
                 (unsigned long long)p->cp.bytes);
     add_text(out, "checkpoint", words);
@@ -227,7 +227,7 @@ static void compose(const struct sc_instance *inst, struct sc_buf *out)
     sc_buf_addf(out, ",\"updated\":\"%s\"", sc_time_rfc3339(sc_real_ms(), time));
     sc_buf_addf(out, ",\"state\":\"%s\",\"reason\":\"%s\"", sc_poll_state_name(sc_poller_state(worst)), refused ? "config_invalid" : sc_reason_code(shown.reason));
     add_text(out, "detail", refused ? inst->refused : shown.detail);
-    add_text(out, "advice", refused ? "correct the value and save it; until then the last good one stays in use" : shown.advice);
+    add_text(out, "advice", refused ? SC_REFUSED_ADVICE : shown.advice);
     add_time(out, "since", shown.since_real);
     add_time(out, "until", worst->facts.until_real);
     add_notices(out, &inst->notices);

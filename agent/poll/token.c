@@ -393,6 +393,8 @@ static void call(struct sc_poller *p, struct sc_token *t)
         SC_LOG(SC_DEBUG, &cx, NULL, "%s %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
         SC_TRACE(p, "token", NULL, "%s: POST %s", sc_oauth2_call(t->table), sc_redact_url(request.url, shown, sizeof shown));
         t->for_dry = sc_is_dry(p);
+        if (p->errand)
+            p->errand->token_calls++;
         t->overdue = false;
         sc_heap_set(&t->io->heap, &t->deadline, t->io->now + CALL_MS);
         if (t->budget)
