@@ -20,6 +20,7 @@
 #include "nats/reader.h"
 #include "nats/watch.h"
 #include "self/self.h"
+#include "operate/secrecy.h"
 #include "poll/io.h"
 #include "poll/registry.h"
 
@@ -27,8 +28,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #define MAX_IO_THREADS 64 /* the most that setting io.threads takes */
 
@@ -287,8 +286,8 @@ static int run_agent(struct sc_cli *cli)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread */
     signal(SIGPIPE, SIG_IGN);
-    prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory: no core, no ptrace by others */
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    sc_secrecy_begin();
+    sc_secrecy_clear_environment();
     sc_log_parse_level(cli->settings.log_level, &level);
     sc_log_init(level, 2);
 #ifdef SIGNAL_FAULT_POINTS

@@ -341,7 +341,7 @@ void sc_log_flush(void)
 static void say_level_ends(const struct asked *a)
 {
     char text[400];
-    int len = snprintf(text, sizeof text, "the log level %s%.100s has had its time: %s again", *a->integration ? "of " : "", a->integration,
+    int len = snprintf(text, sizeof text, "the log level of %.100s has had its time: %s again", *a->integration ? a->integration : "all",
                        sc_log_level_name(*a->integration ? level_of(NULL) : base_level));
     sc_log_put(&(struct sc_log_entry){.level = SC_INFO, .component = "agent", .text = {text, (size_t)len}, .fields = sc_str_of("")});
 }

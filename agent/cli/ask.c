@@ -22,6 +22,7 @@ struct sc_asker {
     struct sc_session *session;
     struct sc_caller *caller;
     struct sc_own_agent *own;
+    bool running_only; /* no agent is started */
     char subject[300];
     char id[20]; /* of the request, once somebody works at it */
     bool ended;
@@ -186,16 +187,18 @@ static int find_agent(struct sc_asker *a, struct sc_error *err)
     int rc = ping(a, FIRST_MS, err);
     if (rc == 0)
         rc = wait_for_holder(a, err);
+    if (rc == 0 && a->running_only)
+        return sc_fail(err, SC_REASON_OFFLINE, "no agent runs: nobody holds the lease; start one with `signal-client run`");
     if (rc == 0)
         rc = start_own(a, err) ? -1 : 1;
     return rc > 0 ? 0 : -1;
 }
 
-struct sc_asker *sc_asker_open(const struct sc_cli *cli, json_t *request, struct sc_error *err)
+static struct sc_asker *open_asker(const struct sc_cli *cli, json_t *request, bool running_only, struct sc_error *err)
 {
     struct sc_asker *a = calloc(1, sizeof *a);
     if (a)
-        a->cli = cli;
+        *a = (struct sc_asker){.cli = cli, .running_only = running_only};
     catch_signals();
     if (a && (a->session = sc_open_nats(cli, SC_TIMEOUT_MS, err))) {
         sc_buf_init(&a->text, ANSWER_MOST);
@@ -212,6 +215,11 @@ struct sc_asker *sc_asker_open(const struct sc_cli *cli, json_t *request, struct
         return sc_asker_close(a);
     a->heard_ms = a->kept_ms = sc_mono_ms();
     return a;
+}
+
+struct sc_asker *sc_asker_open(const struct sc_cli *cli, json_t *request, struct sc_error *err)
+{
+    return open_asker(cli, request, false, err);
 }
 
 struct sc_asker *sc_asker_close(struct sc_asker *a)
@@ -286,9 +294,9 @@ enum sc_answer sc_asker_next(struct sc_asker *a, const char **ret_kind, json_t *
     }
 }
 
-int sc_ask_once(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err)
+static int ask(const struct sc_cli *cli, json_t *request, bool running_only, json_t **ret_line, struct sc_error *err)
 {
-    struct sc_asker *a = sc_asker_open(cli, request, err);
+    struct sc_asker *a = open_asker(cli, request, running_only, err);
     const char *kind;
     json_t *got = NULL;
     enum sc_answer rc = SC_ANSWER_LOST;
@@ -313,4 +321,14 @@ int sc_ask_once(const struct sc_cli *cli, json_t *request, json_t **ret_line, st
         *ret_line = NULL;
     }
     return result;
+}
+
+int sc_ask_once(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err)
+{
+    return ask(cli, request, false, ret_line, err);
+}
+
+int sc_ask_running(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err)
+{
+    return ask(cli, request, true, ret_line, err);
 }

@@ -25,3 +25,5 @@ bool sc_asker_is_own(const struct sc_asker *asker);
 
 /* One answer and no lines: for short requests. 0 and *ret_line (may be NULL when there was none), 1: refused, err says why; -1 + err. */
 int sc_ask_once(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err);
+/* The same for what an agent of the command's own is no use for: none is started. */
+int sc_ask_running(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err);

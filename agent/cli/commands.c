@@ -120,6 +120,12 @@ static const struct sc_option_row poll_options[] = {
     {0},
 };
 
+static const struct sc_option_row log_options[] = {
+    {"for", "TIME", "then the level of the settings holds again: 10m, 2h", "1h for debug, else until the agent is started again"},
+    {"integration", "NAME", "only its lines", "all", SC_COMPLETE_INTEGRATIONS},
+    {0},
+};
+
 static const struct sc_option_row run_options[] = {
     {"on-request", NULL, "polls nothing by itself, only what commands ask for; they start it where no agent runs"},
     {0},
@@ -363,6 +369,20 @@ const struct sc_command sc_commands[] = {
         .bad = "something failed: the line says what, why and what to do",
         .json = true,
         .run = sc_command_poll,
+    },
+    {
+        .name = "log",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "[debug|info|warn|error|reset]",
+        .candidates = SC_COMPLETE_OWN_WORDS,
+        .options = log_options,
+        .summary = "More or less in the agent's log for a while; without a level: how much there is",
+        .notes = "The agent that holds the lease is told; nothing is restarted and no setting is changed. `reset` ends what was asked for.\n",
+        .examples = "  signal-client log debug --integration okta-prod --for 10m\n"
+                    "  signal-client log reset\n",
+        .bad = "no agent runs, or it refuses",
+        .json = true,
+        .run = sc_command_log,
     },
     {
         .name = "checkpoint",

@@ -33,6 +33,7 @@ int sc_command_connectors_show(struct sc_cli *cli);
 int sc_command_tail(struct sc_cli *cli);
 int sc_command_status(struct sc_cli *cli);
 int sc_command_poll(struct sc_cli *cli);
+int sc_command_log(struct sc_cli *cli);
 int sc_command_seal(struct sc_cli *cli);
 int sc_command_config(struct sc_cli *cli);
 int sc_command_health(struct sc_cli *cli);

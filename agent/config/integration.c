@@ -77,6 +77,18 @@ static int read_title(struct sc_parse *parse)
     return 0;
 }
 
+static void find_expiry(struct sc_integration *to)
+{
+    to->expiry.at_ms = SC_TIME_NONE;
+    for (size_t i = 0; i < to->value_count; i++) {
+        struct sc_expiry one = to->values[i].secret ? sc_expiry_of(sc_str_of(to->values[i].text)) : (struct sc_expiry){SC_TIME_NONE, ""};
+        if (one.at_ms == SC_TIME_NONE || (to->expiry.at_ms != SC_TIME_NONE && to->expiry.at_ms <= one.at_ms))
+            continue;
+        to->expiry = one;
+        to->expiry_field = to->values[i].name;
+    }
+}
+
 static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(void *arg, const char *type), void *arg)
 {
     struct sc_integration *to = parse->integration;
@@ -86,7 +98,9 @@ static int read_all(struct sc_parse *parse, const struct sc_connector *(*find)(v
         sc_parse_derived(parse) || sc_parse_check(parse))
         return -1;
     sc_parse_unknown(parse, parse->root, "", "");
-    sc_parse_tell_plain(parse);
+    if (sc_parse_tell_plain(parse))
+        return -1;
+    find_expiry(to);
     if (parse->warnings.len) {
         to->warnings = sc_buf_take(&parse->warnings);
         if (!to->warnings)
@@ -165,6 +179,7 @@ void sc_integration_unref(struct sc_integration *integration)
     free(integration->base_url);
     free(integration->origin);
     free(integration->source);
+    free(integration->unsealed);
     free(integration->warnings);
     free(integration);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "operate/expiry.h"
 #include "operate/seal_file.h"
 #include <signal/connector.h>
 
@@ -43,6 +44,10 @@ struct sc_integration {
     char *source;    /* source key: connector + origin + tenant-like settings, or settings.source */
     char credential_key[33]; /* hash of credential fields + auth URL + TLS profile; 32 hex digits */
     char *basic;     /* "user:password", where the way of signing in is SC_AUTH_BASIC; else NULL */
+    int64_t saved_ms; /* when its revision was written, by the server's clock; 0: not known */
+    struct sc_expiry expiry; /* of the credential that ends first, by its own word; SC_TIME_NONE: none says */
+    const char *expiry_field; /* its name, of values */
+    char *unsealed;  /* "credentials.api_token, proxy": secrets that are not sealed though there is a key; NULL: none */
     char *warnings;  /* unknown members and such, one a line; NULL: none */
 };
 

@@ -55,8 +55,8 @@ int sc_parse_derived(struct sc_parse *parse);
 int sc_parse_open(struct sc_parse *parse, const char *field, const char *alias, const char *where, char **text, bool *ret_opened);
 /* A secret that was not sealed stands at `where`. */
 void sc_parse_note_plain(struct sc_parse *parse, const char *where);
-/* Warns of them where there is a key to seal them with. */
-void sc_parse_tell_plain(struct sc_parse *parse);
+/* Warns of them, and keeps their names, where there is a key to seal them with. -1 + err: out of memory. */
+int sc_parse_tell_plain(struct sc_parse *parse);
 
 /* ---- sign_in.c: once all fields are there, the way that counts is complete ------------------------------------------- */
 

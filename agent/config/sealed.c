@@ -103,9 +103,12 @@ void sc_parse_note_plain(struct sc_parse *parse, const char *where)
     sc_buf_addf(&parse->plain, "%s%s", parse->plain.len ? ", " : "", where);
 }
 
-void sc_parse_tell_plain(struct sc_parse *parse)
+int sc_parse_tell_plain(struct sc_parse *parse)
 {
-    if (parse->plain.len && is_set(files.key))
-        sc_parse_warn(parse, "not sealed, though there is a key: %.150s; who may read the bucket reads them (`signal-client seal --rotate --unsealed`)",
+    if (!parse->plain.len || !is_set(files.key))
+        return 0;
+    parse->integration->unsealed = sc_dup_str(sc_buf_str(&parse->plain));
+    sc_parse_warn(parse, "not sealed, though there is a key: %.150s; who may read the bucket reads them (`signal-client seal --rotate --unsealed`)",
                       parse->plain.ptr);
+    return parse->integration->unsealed ? 0 : sc_parse_no_memory(parse);
 }

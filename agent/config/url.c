@@ -165,11 +165,24 @@ int sc_proxy_check(const char *text)
     return known ? 0 : -1;
 }
 
+/* "user:pass/word@host": no port, and an '@' further on: somebody's password has a '/' that should have been %2F. */
+static bool goes_on(struct sc_str item, size_t from, size_t end)
+{
+    size_t colon = find(item, from, ":");
+    bool port = colon + 1 < end;
+    for (size_t i = colon + 1; i < end; i++)
+        port = port && isdigit((unsigned char)item.ptr[i]);
+    return colon < end && !port && item.ptr[from] != '[' && find(item, end, "@") < item.len;
+}
+
 /* The userinfo of one URL of the list, as far as it can be found in what may be no URL at all. */
 static struct sc_str find_userinfo(struct sc_str item)
 {
     const char *scheme = item.len ? memmem(item.ptr, item.len, "://", 3) : NULL;
-    size_t from = scheme ? (size_t)(scheme - item.ptr) + 3 : 0, end = find(item, from, "/?#"), at = end;
+    size_t from = scheme ? (size_t)(scheme - item.ptr) + 3 : 0, end = find(item, from, "/?#"), at;
+    if (goes_on(item, from, end))
+        end = item.len;
+    at = end;
     while (at > from && item.ptr[at - 1] != '@')
         at--;
     return at > from ? cut(item, from, at - 1) : (struct sc_str){NULL, 0};

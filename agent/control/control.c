@@ -158,14 +158,9 @@ static void to_io(struct sc_control *c, struct sc_service *service, json_t *requ
 
 static void set_level(struct sc_service *service, const json_t *request, const char *reply)
 {
-    const char *text = json_string_value(json_object_get(request, "level"));
-    enum sc_level level = SC_INFO;
-    char said[80];
-    sc_log_parse_level(text, &level);
-    SC_SAY(SC_WARN, "control", "the log's level is %s from now on, until the next start or change", text);
-    sc_log_set_level(level);
-    snprintf(said, sizeof said, "the log's level is %s from now on", text);
-    answer(service, reply, json_pack("{s:s}", "log_level", text), true, said);
+    char said[SC_LEVEL_SAID];
+    bool good = sc_control_level(request, said);
+    answer(service, reply, json_pack("{s:s}", "log_level", said), good, said);
 }
 
 static void keep_or_cancel(struct sc_control *c, struct sc_service *service, const json_t *request, bool is_cancel, const char *reply)

@@ -10,7 +10,7 @@
 
 const struct sc_request_row sc_request_rows[] = {
     {"agent", SC_REQUEST_OF_CONTROL, "", ""},
-    {"log", SC_REQUEST_OF_CONTROL, "level", ""},
+    {"log", SC_REQUEST_OF_CONTROL, "", "level seconds integration"},
     {"keep", SC_REQUEST_OF_CONTROL, "id", ""},
     {"cancel", SC_REQUEST_OF_CONTROL, "id", ""},
     {"poll", SC_REQUEST_OF_IO, "integration", "data_type dry trace limit from"},
@@ -77,7 +77,7 @@ static bool is_id(const json_t *value)
 static bool is_level(const json_t *value)
 {
     enum sc_level level;
-    return json_is_string(value) && sc_log_parse_level(json_string_value(value), &level);
+    return json_is_string(value) && (sc_log_parse_level(json_string_value(value), &level) || strcmp(json_string_value(value), "reset") == 0);
 }
 
 static const struct member {
@@ -93,7 +93,8 @@ static const struct member {
     {"revision", is_count, "a number from 1"},
     {"from", is_time, "a time such as 2026-11-22T10:15:00Z"},
     {"id", is_id, "the id of an open request, 16 hex digits"},
-    {"level", is_level, "debug, info, warn or error"},
+    {"level", is_level, "debug, info, warn, error or reset"},
+    {"seconds", is_count, "a number from 1"},
 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------------------------- */

@@ -51,9 +51,11 @@ bool sc_ack_subject_parse(const char *reply, struct sc_ack_subject *ret)
         return false;
     const char **t = count == ACK_TOKENS ? token + 4 : token + 6;
     struct sc_ack_subject at;
+    uint64_t time_ns;
     if (!number(t[0], &at.delivered) || !number(t[1], &at.stream_seq) ||
-        !number(t[2], &at.consumer_seq) || !number(t[4], &at.pending))
+        !number(t[2], &at.consumer_seq) || !number(t[3], &time_ns) || !number(t[4], &at.pending))
         return false;
+    at.time_ms = (int64_t)(time_ns / 1000000);
     *ret = at;
     return true;
 }

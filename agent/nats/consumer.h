@@ -7,6 +7,7 @@
 /* What the reply subject of a delivered message tells; domains and accounts add tokens. */
 struct sc_ack_subject {
     uint64_t delivered, stream_seq, consumer_seq, pending;
+    int64_t time_ms; /* when it was stored, by the server's clock */
 };
 bool sc_ack_subject_parse(const char *reply, struct sc_ack_subject *ret);
 

@@ -50,10 +50,10 @@ struct sc_watch {
 /* ---- telling ------------------------------------------------------------------------------ */
 
 static void tell(struct sc_watch *watch, enum sc_watch_event event, const char *key,
-                 struct sc_str value, uint64_t rev)
+                 struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
     if (!sc_worker_stopping(&watch->worker))
-        watch->config.event(watch->config.arg, event, key, value, rev);
+        watch->config.event(watch->config.arg, event, key, value, rev, saved_ms);
 }
 
 /* Once, until something else is the matter. */
@@ -63,25 +63,25 @@ static void tell_trouble(struct sc_watch *watch, enum sc_watch_event event, cons
         return;
     watch->trouble = event;
     snprintf(watch->detail, sizeof watch->detail, "%s", detail);
-    tell(watch, event, NULL, sc_str_of(watch->detail), 0);
+    tell(watch, event, NULL, sc_str_of(watch->detail), 0, 0);
 }
 
 static void tell_synced(struct sc_watch *watch)
 {
     watch->trouble = SC_WATCH_SYNCED;
     watch->detail[0] = '\0';
-    tell(watch, SC_WATCH_SYNCED, NULL, (struct sc_str){0}, 0);
+    tell(watch, SC_WATCH_SYNCED, NULL, (struct sc_str){0}, 0, 0);
 }
 
-static int take_put(struct sc_watch *watch, const char *key, uint64_t rev, struct sc_str value,
-                    struct sc_error *err)
+static int take_put(struct sc_watch *watch, const char *key, uint64_t rev, int64_t saved_ms,
+                    struct sc_str value, struct sc_error *err)
 {
     enum sc_watch_change change = sc_watch_table_put(&watch->table, key, rev, value, watch->pass);
     if (change == SC_WATCH_NO_MEMORY)
         return sc_fail(err, SC_REASON_MEMORY_LIMIT, "NATS: watch of %s: out of memory",
                        watch->bucket);
     if (change == SC_WATCH_CHANGED)
-        tell(watch, SC_WATCH_PUT, key, value, rev);
+        tell(watch, SC_WATCH_PUT, key, value, rev, saved_ms);
     watch->late += change == SC_WATCH_CHANGED && watch->comparing;
     return 0;
 }
@@ -90,7 +90,7 @@ static void take_deleted(struct sc_watch *watch, const char *key, uint64_t rev)
 {
     if (!sc_watch_table_find(&watch->table, key))
         return;
-    tell(watch, SC_WATCH_DELETED, key, (struct sc_str){0}, rev);
+    tell(watch, SC_WATCH_DELETED, key, (struct sc_str){0}, rev, 0);
     sc_watch_table_remove(&watch->table, key);
 }
 
@@ -109,7 +109,7 @@ static int take_delivery(struct sc_watch *watch, const struct sc_delivery *deliv
     }
     struct sc_str value = {natsMsg_GetData(delivery->msg),
                            (size_t)natsMsg_GetDataLength(delivery->msg)};
-    return take_put(watch, key, delivery->at.stream_seq, value, err);
+    return take_put(watch, key, delivery->at.stream_seq, delivery->at.time_ms, value, err);
 }
 
 /* ---- a pass ------------------------------------------------------------------------------- */
@@ -188,7 +188,9 @@ static int ask_again(struct sc_watch *watch, const char *key, struct sc_error *e
         take_deleted(watch, key, rc == 0 ? entry.rev : 0);
         rc = 0;
     } else if (rc == 0) {
-        rc = take_put(watch, key, entry.rev, sc_buf_str(&entry.value), err);
+        int64_t saved_ms = sc_time_parse_rfc3339(sc_str_of(entry.created));
+        rc = take_put(watch, key, entry.rev, saved_ms == SC_TIME_NONE ? 0 : saved_ms,
+                      sc_buf_str(&entry.value), err);
     }
     sc_kv_entry_done(&entry);
     return rc;

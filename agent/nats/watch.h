@@ -19,8 +19,8 @@ struct sc_watch_config {
     bool create;        /* make it when missing */
     uint32_t compare_ms; /* 60000 */
     void *arg;
-    /* On the watch thread. value is borrowed. */
-    void (*event)(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev);
+    /* On the watch thread. value is borrowed; saved_ms: when the revision was written, by the server's clock; 0: none. */
+    void (*event)(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev, int64_t saved_ms);
 };
 
 struct sc_watch;

@@ -122,6 +122,7 @@ void sc_hour_fire(struct sc_timer *timer, void *arg)
         struct hour hour = {0};
         if (inst->retired || !inst->config->enabled)
             continue;
+        sc_judge_credential(inst);
         for (unsigned i = 0; i < inst->poller_count; i++)
             add_poller(&hour, inst->pollers[i]);
         total.integrations++;

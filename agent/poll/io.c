@@ -361,6 +361,7 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     sc_integration_unref(old);
     sc_source_override_budgets(inst);
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use%s", (unsigned long long)config->rev, changed ? " with a new credential" : "");
+    sc_credential_begin(inst, changed);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_end_waits(inst->pollers[i], changed, "asks again with what was just saved");
     sc_status_touch(inst, true);
@@ -389,6 +390,7 @@ static void apply(struct sc_io *io, struct sc_integration *config)
     sc_source_override_budgets(inst);
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu is in use, %zu data types", (unsigned long long)config->rev, config->type_count);
     sc_judge_doubles(inst);
+    sc_credential_begin(inst, true);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_wake(inst->pollers[i]);
     sc_status_touch(inst, true);

@@ -392,6 +392,7 @@ struct sc_instance {
     struct sc_integration *config;
     struct sc_source *source;
     struct sc_credential *credential;
+    int64_t credential_saved; /* real: when the revision that brought it was written; 0: not known */
     struct sc_poller **pollers;
     unsigned poller_count;
     bool retired, forget_status;
@@ -680,6 +681,11 @@ void sc_judge_doubles(const struct sc_instance *inst);
 /* hourly.c */
 void sc_hour_begin(struct sc_io *io);
 void sc_hour_fire(struct sc_timer *timer, void *io);
+
+/* credential.c */
+void sc_credential_begin(struct sc_instance *inst, bool changed); /* a revision is in use; changed: with another credential */
+void sc_judge_credential(struct sc_instance *inst);
+void sc_status_credential(struct sc_buf *out, const struct sc_instance *inst);
 
 /* status.c */
 enum sc_poll_state sc_poller_state(const struct sc_poller *p);

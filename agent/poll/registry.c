@@ -15,6 +15,7 @@ struct item {
     struct sc_io *io; /* where it runs; NULL: it does not (no valid value yet) */
     char *sealed;     /* a refused value in which something is sealed: its key may still come; else NULL */
     uint64_t sealed_rev;
+    int64_t sealed_saved_ms;
     char *refused;    /* why it does not run; NULL: it does */
 };
 
@@ -136,12 +137,13 @@ static void use(struct sc_registry *r, struct item *item, struct sc_integration 
     sc_io_apply(io, integration);
 }
 
-static void keep_sealed(struct item *item, struct sc_str value, uint64_t rev)
+static void keep_sealed(struct item *item, struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
     static const char mark[] = "\"sealed:v";
     sc_secret_free(item->sealed);
     item->sealed = value.len && memmem(value.ptr, value.len, mark, strlen(mark)) ? sc_dup_str(value) : NULL;
     item->sealed_rev = rev;
+    item->sealed_saved_ms = saved_ms;
 }
 
 static void refuse(struct sc_registry *r, struct item *item, uint64_t rev, const char *why)
@@ -168,10 +170,11 @@ static void try_sealed_again(struct sc_registry *r, struct item *item)
     SC_LOG_EACH(SC_INFO, &cx, NULL, "revision %llu, refused before, can be opened now", (unsigned long long)item->sealed_rev);
     sc_secret_free(item->sealed);
     item->sealed = NULL;
+    integration->saved_ms = item->sealed_saved_ms;
     use(r, item, integration);
 }
 
-static void on_put(struct sc_registry *r, const char *name, struct sc_str value, uint64_t rev)
+static void on_put(struct sc_registry *r, const char *name, struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
     struct sc_error err = SC_ERROR_INIT;
     struct item **at = find(r, name);
@@ -188,11 +191,12 @@ static void on_put(struct sc_registry *r, const char *name, struct sc_str value,
     struct item *item = *at;
     struct sc_integration *integration = sc_integration_parse(name, value, rev, find_connector, r, &err);
     if (!integration) {
-        keep_sealed(item, value, rev);
+        keep_sealed(item, value, rev, saved_ms);
         refuse(r, item, rev, err.text);
         return;
     }
-    keep_sealed(item, (struct sc_str){NULL, 0}, 0);
+    keep_sealed(item, (struct sc_str){NULL, 0}, 0, 0);
+    integration->saved_ms = saved_ms;
     use(r, item, integration);
 }
 
@@ -212,11 +216,11 @@ static void on_deleted(struct sc_registry *r, const char *name)
     item_free(item);
 }
 
-static void take_event(struct sc_registry *r, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+static void take_event(struct sc_registry *r, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
     switch (event) {
     case SC_WATCH_PUT:
-        on_put(r, key, value, rev);
+        on_put(r, key, value, rev, saved_ms);
         break;
     case SC_WATCH_DELETED:
         on_deleted(r, key);
@@ -247,11 +251,11 @@ static void take_event(struct sc_registry *r, enum sc_watch_event event, const c
     }
 }
 
-void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
     struct sc_registry *r = arg;
     pthread_mutex_lock(&r->lock);
-    take_event(r, event, key, value, rev);
+    take_event(r, event, key, value, rev, saved_ms);
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -14,7 +14,7 @@ struct sc_registry *sc_registry_new(const struct sc_settings *settings, const st
                                     struct sc_status_writer *status, const char *agent);
 struct sc_registry *sc_registry_free(struct sc_registry *registry); /* after the watch has stopped */
 /* The watch's event function; arg = the registry. */
-void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev);
+void sc_registry_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev, int64_t saved_ms);
 /* The io thread that has the integration. Any thread. NULL + err: there is none of that name (and which there are), or it never had a value that
  * could be used (and why not). */
 struct sc_io *sc_registry_find(struct sc_registry *registry, const char *name, struct sc_error *err);

@@ -232,6 +232,7 @@ static void compose(const struct sc_instance *inst, struct sc_buf *out)
     add_time(out, "until", worst->facts.until_real);
     add_notices(out, &inst->notices);
     add_source(out, inst->source, inst->io->now);
+    sc_status_credential(out, inst);
     sc_buf_add_str(out, ",\"data_types\":{");
     for (unsigned i = 0; i < inst->poller_count; i++) {
         if (i)

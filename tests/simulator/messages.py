@@ -1,5 +1,6 @@
 """HTTP requests as received and replies as they are to be sent."""
 
+import os
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Optional
@@ -91,6 +92,14 @@ class Response:
     def set(self, name, value):
         self.drop(name)
         self.headers.append((name, value))
+
+
+def note_token(text):
+    """A token or session that is given away: a line of the file that SIMULATOR_TOKENS_FILE names, for who looks where it turns up again."""
+    path = os.environ.get("SIMULATOR_TOKENS_FILE")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
 
 
 def json_response(status, data, content_type="application/json"):

@@ -18,7 +18,7 @@ from typing import Optional
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from bodies import Bytes
-from messages import Response, html_response, json_response
+from messages import Response, html_response, json_response, note_token
 from options import Option
 
 MINUTE = 60.0
@@ -253,6 +253,7 @@ class TokenEndpoint:
         body = f"{header}.{_base64(json.dumps(plain).encode())}"
         text = f"{body}.{_base64(self._sign(body))}"
         self.tokens[text] = Token(client, now, now + told if told is not None else None, now + lives)
+        note_token(text)
         return text
 
     def _reply(self, access_token, expires_in, token_type=None):

@@ -8,11 +8,12 @@ import unittest
 from signaltest.jetstream import JetStream
 from signaltest.kv import Bucket
 from signaltest.procs import NatsServer
+from signaltest.secrets import secret
 from signaltest.tools import Workspace
 
 BINARY, CONNECTORS = sys.argv[1], sys.argv[2]
-TOKEN = "t0k-3n.Never/Shown"
-KEY = "k3y-Never+Shown"
+TOKEN = secret("t0k-3n.Never/Shown")
+KEY = secret("k3y-Never+Shown")
 
 
 class CommandTest(unittest.TestCase):
@@ -41,6 +42,7 @@ class CommandTest(unittest.TestCase):
         done = subprocess.run([BINARY, *words], input=stdin.encode(), capture_output=True, timeout=60, check=False,
                               env=self.environment(**(env or {})))
         out, err = done.stdout.decode(), done.stderr.decode()
+        self.workspace.note(done.stdout + done.stderr)
         self.assertEqual(done.returncode, want, f"{words}\nstdout: {out}\nstderr: {err}")
         for secret in (TOKEN, KEY):
             self.assertNotIn(secret, out + err)

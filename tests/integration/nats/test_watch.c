@@ -13,8 +13,9 @@ static struct sc_error err;
 static int large; /* the watch's thread */
 
 static void on_event(void *arg, enum sc_watch_event event, const char *key, struct sc_str value,
-                     uint64_t rev)
+                     uint64_t rev, int64_t saved_ms)
 {
+    int64_t age = sc_real_ms() - saved_ms;
     (void)arg;
     (void)rev;
     if (value.len == LARGE) {
@@ -22,6 +23,8 @@ static void on_event(void *arg, enum sc_watch_event event, const char *key, stru
             fx_log_add(&events, "many");
         return;
     }
+    if (event == SC_WATCH_PUT && (age < -1000 || age > 600000))
+        fx_log_add(&events, "%s was saved %lld ms ago", key, (long long)age);
     switch (event) {
     case SC_WATCH_PUT:
         fx_log_add(&events, "put %s=%.*s", key, (int)value.len, value.ptr);

@@ -415,7 +415,7 @@ int ex_expect_letter(struct ex_play *play)
 static int holds_secret(struct ex_play *play, const char *where, const char *text)
 {
     for (size_t i = 0; text && i < play->secret_count; i++) {
-        if (strstr(text, play->secrets[i]))
+        if (ex_finds(text, play->secrets[i]))
             return ex_wrong(play, "a credential stands in %s", where);
     }
     return 0;

@@ -106,6 +106,8 @@ int ex_expect_checkpoint(struct ex_play *play);
 int ex_expect_status(struct ex_play *play);
 int ex_expect_log(struct ex_play *play);
 int ex_expect_letter(struct ex_play *play);
+/* Does the secret stand there, plain, percent-encoded, escaped for JSON, as hex or base64? */
+bool ex_finds(const char *text, const char *secret);
 int ex_expect_end(struct ex_play *play);
 void ex_tell_state(struct ex_play *play); /* for a report: where each data type stands */
 

@@ -90,7 +90,7 @@ int ex_put_value(struct ex_play *play, const char *name, const char *json, bool 
     *put = (struct ex_put){sc_dup(name), sc_dup(json), ++play->put_rev};
     note_secrets(play, json);
     if (play->io)
-        sc_registry_event(play->registry, SC_WATCH_PUT, name, sc_str_of(put->json), put->rev);
+        sc_registry_event(play->registry, SC_WATCH_PUT, name, sc_str_of(put->json), put->rev, sc_real_ms());
     return 0;
 }
 
@@ -100,7 +100,7 @@ int ex_delete_value(struct ex_play *play, const char *name)
     if (!put)
         return ex_wrong(play, "there is no integration %s", name);
     if (play->io)
-        sc_registry_event(play->registry, SC_WATCH_DELETED, name, (struct sc_str){0}, ++play->put_rev);
+        sc_registry_event(play->registry, SC_WATCH_DELETED, name, (struct sc_str){0}, ++play->put_rev, 0);
     free(put->name);
     free(put->json);
     *put = play->puts[--play->put_count];
@@ -204,8 +204,8 @@ int ex_agent_start(struct ex_play *play)
                                      play->settings.appliance_id);
     sc_publisher_subscribe(play->broker, &play->io->box);
     for (size_t i = 0; i < play->put_count; i++)
-        sc_registry_event(play->registry, SC_WATCH_PUT, play->puts[i].name, sc_str_of(play->puts[i].json), play->puts[i].rev);
-    sc_registry_event(play->registry, SC_WATCH_SYNCED, NULL, (struct sc_str){0}, 0);
+        sc_registry_event(play->registry, SC_WATCH_PUT, play->puts[i].name, sc_str_of(play->puts[i].json), play->puts[i].rev, sc_real_ms());
+    sc_registry_event(play->registry, SC_WATCH_SYNCED, NULL, (struct sc_str){0}, 0, 0);
     return 0;
 }
 

@@ -1,7 +1,9 @@
 """Proves the test library itself: its NATS client and readers against a real nats-server, the witness over restarts,
 the cutting of a store, the process helpers, and above all that the oracle finds what it is there to find."""
 
+import base64
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -9,17 +11,18 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from signaltest import seal, store  # noqa: E402
+from signaltest import seal, secrets, store  # noqa: E402
 from signaltest.copier import Copier, Copy, copy_of_stream  # noqa: E402
 from signaltest.jetstream import ApiError, JetStream, parse_time_ns  # noqa: E402
 from signaltest.kv import WRONG_LAST_SEQUENCE, Bucket  # noqa: E402
 from signaltest.ledger import Ledger, Offers, snapshot_identity  # noqa: E402
 from signaltest.nats import (Disconnected, NatsError, NoResponders, Timeout, encode_headers, find_header,  # noqa: E402
                              parse_headers)
-from signaltest.procs import NatsServer, Nginx, Process, http_request  # noqa: E402
+from signaltest.procs import Agent, NatsServer, Nginx, Process, http_request  # noqa: E402
 from signaltest.publisher import OtherPublisher  # noqa: E402
 from signaltest.tools import Expired, Workspace, free_port, wait_until  # noqa: E402
 
@@ -565,6 +568,79 @@ class Processes(unittest.TestCase):
                 process.spawn(["/bin/echo", word])
                 self.assertEqual(process.wait_exit(5), 0)
             self.assertEqual([line for line in process.log().splitlines() if line in ("one", "two")], ["one", "two"])
+
+
+class Secrets(unittest.TestCase):
+    """The search of every suite's outputs can fail: whatever is planted is found, in each form, in each place."""
+
+    VALUE = "pl/nted+secret=\u00e9\"1"
+
+    def setUp(self):
+        self.before = dict(secrets._known)
+        secrets.forget()
+        self.addCleanup(secrets._known.update, self.before)
+        self.addCleanup(secrets.forget)
+
+    def close(self, write):
+        """What closing says when `write` has put something into an output."""
+        workspace = Workspace("planted", quiet=True)
+        self.addCleanup(shutil.rmtree, workspace.path, ignore_errors=True)
+        write(workspace)
+        try:
+            workspace.close()
+        except AssertionError as error:
+            return str(error)
+        return ""
+
+    def test_each_form(self):
+        secrets.secret(self.VALUE, "a test")
+        raw = self.VALUE.encode()
+        planted = {"plain": raw, "percent": urllib.parse.quote(raw, safe="").encode(), "hex": raw.hex().encode(), "JSON": json.dumps(self.VALUE).encode()}
+        for before in (b"", b"x", b"xy", b"user:", b"abcd"):
+            for after in (b"", b"z", b"zz"):
+                planted[f"base64 {before!r} {after!r}"] = base64.b64encode(before + raw + after)
+                planted[f"base64url {before!r} {after!r}"] = base64.urlsafe_b64encode(before + raw + after).rstrip(b"=")
+        for name, text in planted.items():
+            said = self.close(lambda workspace, text=text: workspace.note(b"before " + text + b" behind"))
+            self.assertIn("secrets in outputs", said, name)
+            self.assertNotIn(self.VALUE, said)
+        for text in (self.VALUE[1:], self.VALUE[:-1], self.VALUE.upper(), base64.b64encode(raw[3:]).decode()):
+            self.assertEqual(self.close(lambda workspace, text=text: workspace.note(text)), "", text)
+
+    def test_each_place(self):
+        secrets.of_integration({"integration_type": "okta", "credentials": {"api_token": self.VALUE}})
+        with Workspace("places", quiet=True) as workspace:
+            server = NatsServer(workspace, password="another secret", user="u").start()
+            with server.connect() as connection:
+                js = JetStream(connection)
+                Bucket.make(js, "INTEGRATIONS").put("okta-prod", {"credentials": {"api_token": self.VALUE}})
+                status = Bucket.make(js, "INTEGRATION_STATUS")
+                self.assertEqual(secrets.search(workspace._outputs), [], "where credentials belong")
+                status.put("okta-prod", {"detail": "401 for another secret"})
+            server.terminate()
+            found = secrets.search(workspace._outputs)
+            self.assertEqual(["password of NATS" in line and "KV_INTEGRATION_STATUS" in line for line in found], [True], found)
+            os.remove(found[0].split(": ")[0])
+            agent = Agent(workspace, "/bin/sh", server)
+            agent.command("-c", f"echo 'it is {self.VALUE}'")
+            with open(os.path.join(agent.run_dir, "health"), "w", encoding="utf-8") as file:
+                file.write(self.VALUE)
+            agent.spawn(["/bin/echo", self.VALUE])
+            agent.wait_exit(10)
+            found = secrets.search(workspace._outputs)
+            for place in ("/noted", "/run/health", "/agent.log"):
+                self.assertTrue(any(place in line for line in found), (place, found))
+                os.remove(next(line for line in found if place in line).split(": ")[0])
+
+    def test_what_is_one(self):
+        for value, count in (({"integration_type": "splunk", "credentials": {"username": "nobody-in-particular", "password": "hunter2hunter2"}}, 1),
+                             ({"integration_type": "qualys", "credentials": {"username": "nobody-in-particular", "password": "hunter2hunter2"}}, 2),
+                             ({"integration_type": "okta", "settings": {"api_token": "in-the-wrong-place", "fqdn": "acme.okta.com"}}, 1),
+                             ({"integration_type": "okta", "credentials": {"api_token": "short"}, "proxy": "http://user:pass%2Fword@proxy:3128"}, 1),
+                             ({"integration_type": "okta", "credentials": {"api_token": "sealed:v1:00:aa"}}, 0), ([], 0), ("{", 0), ({"credentials": 5}, 0)):
+            secrets.forget()
+            secrets.of_integration(value)
+            self.assertEqual(len(secrets._known), count, value)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 import misbehave
 from bodies import Bytes
 from ledger import Served, VersionLedger
-from messages import Response, html_response, json_response
+from messages import Response, html_response, json_response, note_token
 from options import Option, OptionError
 from vendors import splunk_search
 from vendors.base import Vendor
@@ -438,6 +438,7 @@ class Splunk(Vendor):
     def _answer_login(self, asked):
         key = hashlib.blake2b(f"{asked.user}/{len(self.sessions)}".encode(), key=b"%d" % self.seed, digest_size=16).hexdigest()
         self.sessions[key] = Session(asked.user, self.now())
+        note_token(key)
         if asked.json:
             return json_response(200, compact({"sessionKey": key, "message": "", "code": ""}))
         return _xml(200, f"<response>\n  <sessionKey>{key}</sessionKey>\n</response>\n")

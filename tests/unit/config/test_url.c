@@ -137,6 +137,10 @@ static void test_url_secrets(void **state)
         {"http://u:x%4", false, "", "http://u:x%4"},
         {"http://u:x%4@p", false, "x%4 ", "http://[set]@p"},
         {"not a url u:pw@x", true, "pw ", "[set]@x"},
+        {"https://u:p/w=@acme.test/x", true, "p/w= ", "https://[set]@acme.test/x"},
+        {"https://acme.test:8443/a@b", true, "", "https://acme.test:8443/a@b"},
+        {"https://acme.test/a:b@c", true, "", "https://acme.test/a:b@c"},
+        {"https://[::1]:80/a@b", true, "", "https://[::1]:80/a@b"},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct sc_buf masked = {0};

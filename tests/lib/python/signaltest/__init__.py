@@ -6,6 +6,7 @@ Reading order:
   kv.py         key-value buckets by their documented conventions
   copier.py     a thread that writes down every message of a stream, across restarts
   tools.py      wait_until, free ports, the workspace that ends every process and removes every file
+  secrets.py    no secret in any output: what is searched for, and where
   procs.py      nats-server, agent, simulator and nginx as processes
   store.py      the files of a stopped nats-server: cutting a stream's tail short, as a power loss does
   exposition.py a strict reader of the text that /metrics gives

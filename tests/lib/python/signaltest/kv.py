@@ -9,6 +9,7 @@ Conventions: https://github.com/nats-io/nats-architecture-and-design/blob/main/a
 import json
 from dataclasses import dataclass
 
+from . import secrets
 from .jetstream import ApiError
 
 WRONG_LAST_SEQUENCE = 10071
@@ -111,6 +112,8 @@ class Bucket:
     def _write(self, key, value, headers):
         if not isinstance(value, (bytes, str)):
             value = json.dumps(value)
+        if self.name == "INTEGRATIONS":
+            secrets.of_integration(value)
         return self.js.publish(f"{self.subject}.{key}", value, headers)["seq"]
 
     def _entry(self, stored):

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 
+from . import secrets
 from .jetstream import JetStream
 from .nats import Connection, NatsError
 from .tools import Expired, free_port, wait_until
@@ -136,11 +137,12 @@ class NatsServer(Process):
         self.port = free_port()
         self.monitor_port = free_port()
         self.user = user
-        self.password = password
+        self.password = secrets.secret(password, "password of NATS") if password else password
         self.max_payload = max_payload
         self.store_dir = store_dir or workspace.file(name, "store")
         self.extra = extra
         self.config_path = workspace.file(name, "nats.conf")
+        workspace.output(self.store_dir)
 
     @property
     def url(self):
@@ -199,7 +201,8 @@ class Agent(Process):
         self.binary = os.path.abspath(binary)
         self.server = server
         self.appliance_id = appliance_id
-        self.run_dir = workspace.file(name, "run", "")
+        self.run_dir = workspace.output(workspace.file(name, "run", ""))
+        workspace.output(self.log_path)
         self.trace_path = workspace.file(name, "trace")
         self.config_path = workspace.file(name, "signal-client.conf")
         self.env = dict(env or {})
@@ -230,8 +233,10 @@ class Agent(Process):
 
     def command(self, *arguments, deadline_s=20.0):
         """Runs another command of the binary with the same environment; returns subprocess.CompletedProcess."""
-        return subprocess.run([self.binary, *arguments], env=self.environment(), stdin=subprocess.DEVNULL,
+        done = subprocess.run([self.binary, *arguments], env=self.environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=deadline_s, check=False)
+        self.workspace.note(f"--- {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+        return done
 
     def trace(self):
         """Messages handed to NATS so far: [(ns of CLOCK_BOOTTIME, epoch, message id)]."""

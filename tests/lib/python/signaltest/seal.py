@@ -7,6 +7,8 @@ import hmac
 import os
 import re
 
+from . import secrets
+
 FORM = re.compile(r"sealed:v1:([0-9a-f]{16}):([A-Za-z0-9_-]+)")
 
 
@@ -20,7 +22,7 @@ def key_id(key):
 
 def key_text(key):
     """As it stands in a key file."""
-    return base64.b64encode(key).decode() + "\n"
+    return secrets.secret(base64.b64encode(key).decode(), "a seal key") + "\n"
 
 
 def read_key(path):
@@ -30,6 +32,7 @@ def read_key(path):
 
 def seal(key, integration, field, plain, nonce=None):
     nonce = nonce or os.urandom(12)
+    secrets.secret(plain, f"sealed {field}")
     text, tag = _gcm(key, nonce, plain.encode(), f"{integration}/{field}".encode(), True)
     return f"sealed:v1:{key_id(key)}:" + base64.urlsafe_b64encode(nonce + text + tag).decode().rstrip("=")
 

@@ -5,6 +5,7 @@ import os
 import sys
 import urllib.parse
 
+from . import secrets
 from .ledger import Offers, snapshot_identity
 from .procs import START_S, TESTS, Process, get_json, http_request
 from .tools import free_port, wait_until
@@ -22,6 +23,8 @@ class Simulator(Process):
         self.port = free_port()
         self.ready_path = workspace.file(name, "ready")
         self.program = program
+        self.tokens_path = workspace.file(name, "tokens")
+        workspace.at_close(lambda: secrets.of_file(self.tokens_path))
 
     @property
     def url(self):
@@ -36,7 +39,7 @@ class Simulator(Process):
             argv += ["--vendor", vendor]
             for key, value in options.items():
                 argv += ["--option", f"{vendor}.{key}={_option_text(value)}"]
-        self.spawn(argv)
+        self.spawn(argv, env=os.environ | {"SIMULATOR_TOKENS_FILE": self.tokens_path})
         wait_until(self._ready, START_S, lambda: f"simulator ready\n{self.log_tail()}")
         return self
 

@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from . import secrets
+
 POLL_S = 0.01
 
 
@@ -112,6 +114,7 @@ class Workspace:
         os.chmod(self.path, 0o755)  # servers that drop their rights must get in
         self._processes = []
         self._closers = []
+        self._outputs = []
         self._closed = False
         _watcher.tell(f"d{self.path}")
         _open_workspaces.append(self)
@@ -139,7 +142,21 @@ class Workspace:
         """Calls `function` before the processes are ended: for threads that should stop first."""
         self._closers.append(function)
 
+    def output(self, path):
+        """No secret may stand in this file, or in those below this folder, when the workspace is closed."""
+        self._outputs.append(path)
+        return path
+
+    def note(self, text):
+        """An output that lies in no file."""
+        path = self.file("noted")
+        if path not in self._outputs:
+            self.output(path)
+        with open(path, "ab") as file:
+            file.write((text.encode(errors="replace") if isinstance(text, str) else text) + b"\n")
+
     def close(self, failed=False):
+        """Ends what runs and removes what lies there. AssertionError: a secret was found in an output."""
         if self._closed:
             return
         self._closed = True
@@ -153,6 +170,8 @@ class Workspace:
             _kill_group(process.pid)
             process.wait()
             self.release(process)
+        found = secrets.search(self._outputs)
+        self.failed = self.failed or bool(found)
         if self.failed or self.keep:
             _watcher.tell(f"k{self.path}")
             if not self.quiet:
@@ -160,6 +179,8 @@ class Workspace:
         else:
             shutil.rmtree(self.path, ignore_errors=True)
         _open_workspaces.remove(self)
+        if found:
+            raise AssertionError(f"{self.name}: secrets in outputs:\n" + "\n".join(found[:20]))
 
     def __enter__(self):
         return self
@@ -177,7 +198,10 @@ def _kill_group(group):
 
 def _close_all():
     for workspace in list(_open_workspaces):
-        workspace.close(failed=True)
+        try:
+            workspace.close(failed=True)
+        except AssertionError as error:
+            print(f"signaltest: {error}", file=sys.stderr)
 
 
 def exit_on_signals():
