@@ -50,9 +50,9 @@ static void catch_signals(void)
 }
 
 /* Any thread. What changed does not matter. */
-static void changed(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev)
+static void changed(void *arg, enum sc_watch_event event, const char *key, struct sc_str value, uint64_t rev, int64_t saved_ms)
 {
-    (void)arg, (void)key, (void)value, (void)rev;
+    (void)arg, (void)key, (void)value, (void)rev, (void)saved_ms;
     if (event != SC_WATCH_SYNCED)
         wake();
 }
