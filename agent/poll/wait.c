@@ -1,4 +1,5 @@
 /* Waits: how long after what, for whom, and what is told of it. io thread of the poller. */
+#include "operate/words.h"
 #include "poll/answer.h"
 #include "poll/errand.h"
 
@@ -217,7 +218,9 @@ static void tell(struct sc_poller *p, enum sc_reason reason, const struct sc_hol
 {
     char line[1200], at[SC_TIME_TEXT], since[SC_TIME_TEXT], known[280] = "", room[256], tries[96] = "";
     sc_wait_known(p, reason, known, sizeof known);
-    int n = snprintf(line, sizeof line, "%.700s%s%s, ", detail && detail[0] ? detail : sc_reason_meaning(reason), known,
+    const char *said = detail && detail[0] ? detail : sc_reason_meaning(reason);
+    size_t len = sc_words_open(said);
+    int n = snprintf(line, sizeof line, "%.*s%s%s, ", len < 700 ? (int)len : 700, said, known,
                      less ? ": asked again for half as much at a time" : "");
     if (n < 0 || n >= (int)sizeof line)
         n = (int)sizeof line - 1;
