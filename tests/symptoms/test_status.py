@@ -60,17 +60,15 @@ class Status(SymptomCase):
         self.assertIn("both read system_log of", self.told())
         self.stage.remove(b)
         wait_until(lambda: self.stage.status(a).get("reason") == "ok", 20, lambda: str(self.stage.status(a)))
-        done = self.stage.command("integrations", "put", "same-c", "--type", "okta", "--set", f"base_url={peer.url}", "--set", "fqdn=acme.okta.test",
-                                  "--set", "api_token=00another-one-of-the-symptoms-test-0123456", "--disabled")
-        self.mine.append("same-c")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("duplicate_integration", done.stderr, "what is disabled reads nothing")
-        path = self.stage.workspace.file("same-d.json")
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(okta(peer.url, credentials={"api_token": "00another-one-of-the-symptoms-test-0123456"}), file)
-        done = self.stage.command("integrations", "put", "same-d", "--file", path)
-        self.mine.append("same-d")
-        self.assertIn("warning: duplicate_integration: same-d and same-a read the same data type of the same source", done.stderr)
+        for other, enabled in (("same-c", False), ("same-d", True)):
+            path = self.stage.workspace.file(f"{other}.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(okta(peer.url, enabled=enabled, credentials={"api_token": "00another-one-of-the-symptoms-test-0123456"}), file)
+            done = self.stage.command("integrations", "put", other, "--file", path)
+            self.mine.append(other)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            warned = "warning: duplicate_integration: same-d and same-a read the same data type of the same source" in done.stderr
+            self.assertEqual(warned, enabled, "what is disabled reads nothing: " + done.stderr)
 
     @row(18, 19)
     def test_a_budget_that_others_use_up(self):
