@@ -130,6 +130,10 @@ static const struct sc_option_row run_options[] = {
     {"on-request", NULL, "polls nothing by itself, only what commands ask for; they start it where no agent runs"},
     {0},
 };
+static const struct sc_option_row checkpoint_show_options[] = {
+    {"data-type", "TYPE", "only this data type", "all", SC_COMPLETE_DATA_TYPES},
+    {0},
+};
 static const struct sc_option_row backfill_options[] = {{"from", "TIME", "begin"}, {"to", "TIME", "end"}, {0}};
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
@@ -385,13 +389,18 @@ const struct sc_command sc_commands[] = {
         .run = sc_command_log,
     },
     {
-        .name = "checkpoint",
+        .name = "checkpoint show",
         .group = SC_GROUP_MAINTAIN,
-        .words = "show|set|reset NAME",
-        .summary = "Positions by hand",
-        .examples = "  signal-client checkpoint show okta-prod\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = checkpoint_show_options,
+        .summary = "Where each data type stands: position, walk, floors, proof, identities, what waits",
+        .notes = "It reads the buckets, so it works with the agent down. One that cannot be read is named with the place that is wrong.\n",
+        .examples = "  signal-client checkpoint show okta-prod\n"
+                    "  signal-client checkpoint show okta-prod --data-type system_log --json | jq '.[].value.position'\n",
+        .bad = "there is none, or it cannot be read",
+        .json = true,
+        .run = sc_command_checkpoint_show,
     },
     {
         .name = "backfill",

@@ -30,6 +30,7 @@ int sc_command_integrations_remove(struct sc_cli *cli);
 int sc_command_integrations_import(struct sc_cli *cli);
 int sc_command_connectors_list(struct sc_cli *cli);
 int sc_command_connectors_show(struct sc_cli *cli);
+int sc_command_checkpoint_show(struct sc_cli *cli);
 int sc_command_tail(struct sc_cli *cli);
 int sc_command_status(struct sc_cli *cli);
 int sc_command_poll(struct sc_cli *cli);
