@@ -135,3 +135,7 @@ int sc_asked_types(const struct sc_instance *inst, const json_t *request, bool a
 void sc_asked_poll(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
 /* doctor.c: op "doctor" */
 void sc_asked_doctor(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
+/* edit.c: op "checkpoint" */
+void sc_asked_checkpoint(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
+/* backfill.c: a walk over the past of this live poller's data type is open, or waits to be */
+bool sc_backfill_is_open(const struct sc_poller *live);

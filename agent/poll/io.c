@@ -69,6 +69,7 @@ void sc_poller_free(struct sc_poller *p)
         return;
     struct sc_news gone = {.what = SC_HEARD_GONE, .until_real = SC_TIME_NONE, .detail = "the integration was removed or moved meanwhile", .advice = ""};
     sc_listeners_last(p, &gone);
+    sc_edit_gone(p, "the integration was removed or moved, or the agent stopped");
     struct sc_heap *heap = &p->inst->io->heap;
     sc_heap_remove(heap, &p->timer);
     sc_heap_remove(heap, &p->flush_timer);

@@ -10,7 +10,7 @@
 static bool leaves(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
-    return p->inst->config->connector->ops->leave && !p->left && !io->stopping && !io->config.settings->offline_mode && !sc_poller_is_enabled(p) && !p->errand;
+    return p->inst->config->connector->ops->leave && !p->left && !io->stopping && !io->config.settings->offline_mode && (p->edit || !sc_poller_is_enabled(p)) && !p->errand;
 }
 
 bool sc_leave_due(const struct sc_poller *p)

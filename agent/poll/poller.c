@@ -49,7 +49,7 @@ bool sc_poller_is_enabled(const struct sc_poller *p)
 bool sc_poller_should_run(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
-    if (io->stopping || io->config.settings->offline_mode)
+    if (io->stopping || io->config.settings->offline_mode || p->edit)
         return false;
     if (p->errand)
         return !p->retired;
@@ -145,7 +145,7 @@ static void begin_walk(struct sc_poller *p)
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     sc_request_forget_asked(p);
     p->again = 0;
-    p->left = p->limited = false;
+    p->left = p->limited = p->interrupted = false;
     if (sc_is_dry(p)) /* nothing is saved before anything */
         p->anchored = true;
     sc_pace_begin(p);
@@ -403,7 +403,7 @@ static void end_walk(struct sc_poller *p)
     }
     sc_status_touch(p->inst, !p->facts.last_poll || io->now - p->walk_began > SC_PROCESSING_MS); /* it was waiting, or processing, and is active now */
     p->facts.last_poll = sc_real_ms();
-    p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
+    p->due_ms = p->interrupted ? io->now : io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
     p->counts.polls[p->walk_failed ? SC_POLL_INCOMPLETE : SC_POLL_SUCCESS]++;
     if (p->limited)
         log_walk(p);
@@ -413,6 +413,8 @@ static void end_walk(struct sc_poller *p)
             json_object_clear(p->cp.waits);
             p->dirty = true;
         }
+        p->dirty = p->dirty || p->cp.not_before_ms;
+        p->cp.not_before_ms = 0;
         log_walk(p);
         say_good(p);
         sc_pace_end(p);
@@ -488,6 +490,8 @@ static void say_paused(struct sc_poller *p)
 static void step_off(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
+    if (p->edit && sc_edit_step(p))
+        return;
     if (!sc_poller_should_run(p)) {
         if (p->retired || io->stopping || (io->config.on_request && sc_poller_is_enabled(p)))
             return;
@@ -527,6 +531,13 @@ static void step_loading(struct sc_poller *p)
     sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 10000);
 }
 
+/* Nobody's wish brings forward what the server would drop (relocate.h). */
+static int64_t due_of(const struct sc_poller *p)
+{
+    int64_t left = p->cp.not_before_ms ? p->cp.not_before_ms - sc_real_ms() : 0, free_at = p->inst->io->now + left;
+    return left > 0 && free_at > p->due_ms ? free_at : p->due_ms;
+}
+
 static void step_idle(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -554,8 +565,9 @@ static void step_idle(struct sc_poller *p)
     sc_save_step(p);
     if (!broker_ready(p) || (p->errand ? sc_errand_waits(p) : io->config.on_request && !p->listeners))
         return;
-    if (p->due_ms > io->now) {
-        sc_heap_set(&io->heap, &p->timer, p->due_ms);
+    int64_t due = due_of(p);
+    if (due > io->now) {
+        sc_heap_set(&io->heap, &p->timer, due);
         return;
     }
     uint32_t most = (uint32_t)io->config.settings->poll_max_concurrent / io->config.threads;

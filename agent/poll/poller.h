@@ -87,6 +87,7 @@ struct sc_token {
 };
 
 struct sc_listener; /* errand.h */
+struct sc_edit;     /* edit.c */
 struct sc_errand;
 struct sc_asked;
 
@@ -378,10 +379,12 @@ struct sc_poller {
     struct sc_buf trace_body; /* for them: the beginning of the body under way */
     uint64_t trace_bytes;   /* of the body so far */
     struct sc_errand *errand; /* NULL: this is the live walk */
+    struct sc_edit *edit;   /* its position is being written by hand (edit.c); NULL: it is not */
     char *label;            /* of an errand: in the log in the data type's place */
     bool limited;           /* the walk ends here, as a listener wanted */
     uint32_t attended;      /* of a live one: errands that go by it; its checkpoint is kept at hand for them */
     struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
+    bool interrupted;       /* it was ended for an edit: the next one follows at once */
 };
 
 #define SC_REFUSED_ADVICE "correct the value and save it; until then the last good one stays in use"
@@ -496,6 +499,8 @@ bool sc_room_turn(struct sc_io *io);        /* paused ones are to look again */
 void sc_poller_load(struct sc_poller *p);
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+/* As sc_poller_load(), but to another place (relocate.h). Takes relocate->position. -1: out of memory. */
+int sc_poller_load_elsewhere(struct sc_poller *p, struct sc_relocate *relocate);
 /* The body of a gap artifact; NULL: out of memory. */
 json_t *sc_gap_new(const struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain);
 /* To be published before anything else; frozen from now on. */
@@ -619,8 +624,15 @@ void sc_save_drop(struct sc_kv_write *write); /* its poller is gone */
 uint64_t sc_part_rev(const uint64_t *revs, uint32_t segment);
 void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev);
 
+/* edit.c: its position is written by hand */
+bool sc_edit_step(struct sc_poller *p); /* of one that is OFF; true: it is not to be loaded yet */
+bool sc_edit_loaded(struct sc_poller *p, struct sc_recover *job);
+void sc_edit_saved(struct sc_poller *p); /* a checkpoint of it stands */
+void sc_edit_gone(struct sc_poller *p, const char *why);
+
 /* host.c: services for connectors */
 extern const struct sc_host_api sc_host_services;
+uint32_t sc_host_lookback_anew(const struct sc_poller *p); /* how far back a first poll reaches, in s */
 void sc_host_release(struct sc_poller *p); /* frees the arena */
 
 /* errand.c, dry.c, listen.c: what the rest of the walk asks of them (errand.h has the whole) */

@@ -397,6 +397,7 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     }
     drop_identities(p);
     purge_readings(p);
+    sc_edit_saved(p);
     sc_status_touch(p->inst, false);
     if (p->traced)
         sc_trace_saved(p);
