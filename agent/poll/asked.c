@@ -100,6 +100,7 @@ static const struct {
     {"poll", sc_asked_poll},
     {"doctor", sc_asked_doctor},
     {"checkpoint", sc_asked_checkpoint},
+    {"backfill", sc_asked_backfill},
 };
 
 static struct sc_instance *instance_of(struct sc_io *io, const char *name)

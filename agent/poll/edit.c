@@ -364,6 +364,8 @@ static void begin(struct sc_edit *e, const json_t *request)
 /* Which of "time" and "position" has to be there, and what does not go together. */
 static const char *what_is_wrong(const json_t *request, const char *action, unsigned count)
 {
+    if (strcmp(action, "set") != 0 && strcmp(action, "reset") != 0)
+        return "a checkpoint is set or reset";
     bool set = strcmp(action, "set") == 0, time = json_object_get(request, "time"), position = json_object_get(request, "position");
     if (set && time == position)
         return "a new position is either a time or an object: give one of the two";

@@ -1,5 +1,5 @@
 /* Learning where a data type stands: the job for the reader's thread (recover.h) goes out, what it found is taken in. io thread of the poller. */
-#include "poll/errand.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 
@@ -21,7 +21,8 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->prefix = sc_dup(p->prefix);
     r->subject = sc_dup(io->config.settings->nats_subject);
     r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
-    r->keeps_seen = p->type->overlap_s > 0;
+    r->keeps_seen = p->type->overlap_s > 0 || sc_is_backfill(p);
+    r->published_ever = p->cp.records + (sc_is_backfill(p) ? p->errand->live->cp.records : 0);
     r->keeps_whole = p->type->whole;
     r->max_identities = (uint64_t)io->config.settings->poll_max_identities;
     r->places = p->type->history ? p->type->history->places : NULL;
@@ -33,6 +34,8 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
 
 static void post(struct sc_poller *p, struct sc_recover *job)
 {
+    if (!p->errand && p->type->history && p->type->history->past != SC_PAST_NONE) /* without memory it is found with the next start */
+        job->beside_key = sc_printf("%s.=backfill", p->key);
     p->job = job;
     p->out++;
     p->generation = p->inst->io->broker.generation;
@@ -186,11 +189,13 @@ static void taken_in(struct sc_poller *p, const struct sc_recover *job)
 /* It is saved as it is now, before anything else. */
 static void loaded_elsewhere(struct sc_poller *p, struct sc_recover *job)
 {
-    if (!sc_edit_loaded(p, job)) {
+    if (!(p->errand ? sc_backfill_loaded(p, job) : sc_edit_loaded(p, job))) {
         sc_poller_phase(p, SC_OFF);
         return;
     }
     adopt(p, job);
+    if (p->errand)
+        sc_backfill_taken_in(p);
     p->loaded = p->dirty = true;
     if (p->cp.proof_seq)
         sc_publisher_prove(p->inst->io->config.publisher, p->generation, p->cp.proof_seq, p->cp.proof_msg_id);
@@ -219,6 +224,8 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
         loaded_elsewhere(p, job);
     } else if (current && job->job.error.reason) {
         load_failed(p, job);
+    } else if (current && sc_is_backfill(p) && !sc_backfill_resumed(p, job)) {
+        sc_poller_phase(p, SC_OFF);
     } else if (current) {
         adopt(p, job);
         p->loaded = true;
@@ -229,6 +236,10 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, job->gap_certain);
         restore_waits(p);
         sc_worked_loaded(p);
+        if (sc_is_backfill(p))
+            sc_backfill_taken_in(p);
+        else
+            sc_backfill_found(p, job);
         p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
         sc_poller_phase(p, SC_IDLE);

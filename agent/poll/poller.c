@@ -51,6 +51,8 @@ bool sc_poller_should_run(const struct sc_poller *p)
     const struct sc_io *io = p->inst->io;
     if (io->stopping || io->config.settings->offline_mode || p->edit)
         return false;
+    if (sc_is_backfill(p))
+        return sc_backfill_may_run(p);
     if (p->errand)
         return !p->retired;
     return sc_poller_is_enabled(p) && (!io->config.on_request || p->listeners || p->attended);
@@ -114,7 +116,7 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     memcpy(f->detail, shown, sizeof shown);
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
     if (reason != SC_REASON_OK && detail && !told)
-        log_trouble(p, !p->errand && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
+        log_trouble(p, !sc_is_dry(p) && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
     if (!p->errand) {
         sc_status_touch(p->inst, changed);
         sc_around_watch(p);
@@ -392,6 +394,18 @@ static void say_good(struct sc_poller *p)
     }
 }
 
+/* Of a walk over the past: it goes on at once, or is done. */
+static void end_past_walk(struct sc_poller *p)
+{
+    if (!p->walk_failed)
+        log_walk(p);
+    json_decref(p->walk);
+    p->walk = NULL;
+    sc_poller_phase(p, SC_IDLE);
+    sc_backfill_walked(p);
+    sc_poller_wake(p);
+}
+
 static void end_walk(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -399,6 +413,10 @@ static void end_walk(struct sc_poller *p)
     SC_FAULT("walk.closed");
     if (sc_is_dry(p)) {
         sc_listeners_walked(p);
+        return;
+    }
+    if (sc_is_backfill(p)) {
+        end_past_walk(p);
         return;
     }
     sc_status_touch(p->inst, !p->facts.last_poll || io->now - p->walk_began > SC_PROCESSING_MS); /* it was waiting, or processing, and is active now */
@@ -419,6 +437,7 @@ static void end_walk(struct sc_poller *p)
         say_good(p);
         sc_pace_end(p);
         sc_judge_walk(p);
+        sc_backfill_live_walked(p, p->walk_began);
     }
     if (p->covered_ms != SC_TIME_NONE)
         p->facts.last_record = p->covered_ms;
@@ -563,8 +582,13 @@ static void step_idle(struct sc_poller *p)
         return;
     }
     sc_save_step(p);
-    if (!broker_ready(p) || (p->errand ? sc_errand_waits(p) : io->config.on_request && !p->listeners))
+    if (!broker_ready(p) || (sc_is_dry(p) ? sc_errand_waits(p) : !p->errand && io->config.on_request && !p->listeners))
         return;
+    if (sc_backfill_keeps_live(p)) { /* it loads; what it knows is needed */
+        sc_poller_wake(p->backfill);
+        sc_heap_set(&io->heap, &p->timer, io->now + 1000);
+        return;
+    }
     int64_t due = due_of(p);
     if (due > io->now) {
         sc_heap_set(&io->heap, &p->timer, due);

@@ -489,6 +489,29 @@ static int parse_checkpoint(struct sc_recover *r, const struct sc_kv_entry *entr
                    (unsigned long long)entry->rev, why.text);
 }
 
+/* Numbers of segments go on, nothing else. */
+static void forget_old(struct sc_recover *r)
+{
+    uint32_t end = r->cp.seen_end, whole = r->cp.whole_end;
+    sc_checkpoint_done(&r->cp);
+    sc_checkpoint_init(&r->cp);
+    r->cp.seen_first = r->cp.seen_end = end;
+    r->cp.whole_first = r->cp.whole_end = whole;
+    r->exists = r->was_open = false;
+}
+
+/* A walk over the past may be open beside it. */
+static int load_beside(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+{
+    struct sc_kv_entry entry = {0};
+    sc_buf_clear(&r->beside);
+    int rc = r->beside_key ? sc_kv_get(session, CHECKPOINT_BUCKET, r->beside_key, &entry, err) : 1;
+    if (rc == 0 && !entry.deleted)
+        rc = sc_buf_add(&r->beside, entry.value.ptr, entry.value.len) ? sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for the checkpoint") : 0;
+    sc_kv_entry_done(&entry);
+    return rc < 0 ? -1 : 0;
+}
+
 /* What stands in the bucket. One that cannot be read is as none to somebody who writes another. */
 static int load_checkpoint(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
@@ -504,6 +527,8 @@ static int load_checkpoint(struct sc_recover *r, struct sc_session *session, str
         r->was_open = rc == 0 && r->cp.open;
     }
     sc_kv_entry_done(&entry);
+    if (r->exists && rc == 0 && r->relocate.fresh)
+        forget_old(r);
     if (!r->exists || rc == 0)
         return 0;
     if (!r->relocate.wanted || err->reason != SC_REASON_CHECKPOINT_INVALID)
@@ -547,7 +572,7 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
     sc_seen_init(&r->seen, r->max_identities);
     begin_whole(r);
     sc_map_init(&r->map, r->max_identities);
-    if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err) || load_checkpoint(r, session, err) ||
+    if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err) || load_checkpoint(r, session, err) || load_beside(r, session, err) ||
         sc_stream_info(session, r->facts.stream, &info, err))
         return -1;
     r->last_seq = info.last_seq;
@@ -605,6 +630,8 @@ struct sc_recover *sc_recover_free(struct sc_recover *r)
     sc_seen_done(&r->whole);
     sc_map_done(&r->map);
     json_decref(r->relocate.position);
+    sc_buf_done(&r->beside);
+    free(r->beside_key);
     free(r->found);
     free(r);
     return NULL;

@@ -37,6 +37,7 @@ struct sc_recover {
     uint64_t from_seq;    /* SC_RECOVER_READBACK */
     struct sc_relocate relocate; /* SC_RECOVER_LOAD: goes elsewhere at once */
     const struct sc_place *places; /* of the data type, for that; may be NULL */
+    char *beside_key;     /* the checkpoint of a backfill of the data type, read as well; NULL: none is looked for */
     uint64_t published_ever; /* by all walks of the data type, as far as counted */
     /* out (SC_RECOVER_LOAD) */
     bool exists;
@@ -53,6 +54,7 @@ struct sc_recover {
     bool was_open;        /* as the bucket says; cp.open may be set by what was found */
     bool seen_stale;      /* segments went back, or are gone: everything that may be read again is read back */
     bool gap_seen;        /* a gap of the checkpoint was found in the stream and taken out */
+    struct sc_buf beside; /* its value; empty: there is none */
     char note[400];       /* for the log, WARN; empty: none */
     /* out (both) */
     bool floor_gone, by_get;

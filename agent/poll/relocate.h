@@ -17,6 +17,7 @@ struct sc_recover;
 
 struct sc_relocate {
     bool wanted;
+    bool fresh;            /* whatever stands there is only written over */
     /* in */
     json_t *position;      /* the new one; owned */
     int64_t at_ms;         /* everything up to here counts as covered by it; SC_TIME_NONE: it begins at the beginning */

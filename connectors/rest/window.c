@@ -60,6 +60,9 @@ static int64_t begin_of(struct sc_host *host)
     if (covered == SC_TIME_NONE && owed > now) /* frozen by a clock that was ahead */
         owed = SC_TIME_NONE;
     int64_t from = covered != SC_TIME_NONE ? covered - overlap_ms : owed != SC_TIME_NONE ? owed : now - (int64_t)host->api->lookback_s(host) * 1000;
+    int64_t begin, end;
+    if (host->api->past(host, &begin, &end) && from < begin)
+        from = begin;
     if (row->reach_s && from < reach) {
         from = reach;
         if (owed != SC_TIME_NONE && owed < reach)
