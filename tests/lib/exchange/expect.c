@@ -457,5 +457,5 @@ int ex_expect_end(struct ex_play *play)
         ex_show_end(play);
         return 0;
     }
-    return expect_quiet_log(play) | expect_no_secret(play) | ex_expect_no_more_answers(play);
+    return expect_quiet_log(play) | expect_no_secret(play);
 }

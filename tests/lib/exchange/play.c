@@ -64,7 +64,6 @@ static void done(struct ex_play *play)
 {
     ex_agent_crash(play);
     ex_ask_done(play);
-    ex_asks_done(play);
     sc_log_set_sink(NULL, NULL);
     if (play->settings.states)
         sc_settings_done(&play->settings);

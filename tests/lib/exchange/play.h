@@ -65,8 +65,6 @@ struct ex_play {
     struct ex_said said[512];
     size_t said_count;
     bool ask_ended;
-    struct ex_ask *asks[16], *answered;
-    unsigned ask_count, answered_line;
 };
 
 /* Plays it whole. 0, or -1 with the reason in `report`. */
@@ -94,6 +92,7 @@ bool ex_has_request(struct ex_play *play);
 
 /* ask.c: polls by hand */
 int ex_step_ask(struct ex_play *play, bool dry);
+int ex_step_ask_for(struct ex_play *play);
 int ex_step_give_up(struct ex_play *play);
 int ex_expect_said(struct ex_play *play);
 int ex_expect_ended(struct ex_play *play);
@@ -113,13 +112,6 @@ int ex_expect_letter(struct ex_play *play);
 bool ex_finds(const char *text, const char *secret);
 int ex_expect_end(struct ex_play *play);
 void ex_tell_state(struct ex_play *play); /* for a report: where each data type stands */
-
-/* asks.c: what others ask of the agent */
-int ex_ask(struct ex_play *play);
-int ex_expect_answer(struct ex_play *play);
-int ex_expect_no_more_answers(struct ex_play *play);
-void ex_show_answers(struct ex_play *play);
-void ex_asks_done(struct ex_play *play);
 
 /* show.c: what came, in the script's own form */
 void ex_show_block(const char *text, size_t len);

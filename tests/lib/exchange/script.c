@@ -54,7 +54,6 @@ static const struct word {
     {"memory", EX_MEMORY, MUST, NEVER, false, false},
     {"ask", EX_ASK, MUST, MUST, false, false},
     {"again", EX_AGAIN, MUST, MAY, true, true},
-    {"answer", EX_ANSWER, MUST, NEVER, false, false},
     {"body", EX_BODY, MAY, MAY, false, false},
     {"cut", EX_CUT, MUST, NEVER, false, false},
     {"fails", EX_FAILS, MUST, NEVER, false, false},

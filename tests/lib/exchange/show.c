@@ -65,7 +65,6 @@ void ex_show_request(const struct ex_play *play, const struct sc_transfer *t)
 
 void ex_show_outcome(struct ex_play *play)
 {
-    ex_show_answers(play);
     for (; play->records_shown < ex_broker_records(play->broker); play->records_shown++) {
         const struct ex_record *r = ex_broker_record(play->broker, play->records_shown);
         printf("%s%s %s\n    ce-time: %s\n    ce-type: %s\nbody\n", r->refused ? "# refused: " : r->doubled ? "# doubled: " : "",

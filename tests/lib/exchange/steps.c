@@ -372,8 +372,6 @@ static int expect_step(struct ex_play *play)
         return ex_expect_ended(play);
     case EX_UNTOUCHED:
         return ex_expect_untouched(play);
-    case EX_ANSWER:
-        return ex_expect_answer(play);
     case EX_END:
         return ex_expect_end(play);
     default:
@@ -423,7 +421,7 @@ static int one_step(struct ex_play *play)
     case EX_GIVE_UP:
         return ex_step_give_up(play);
     case EX_ASK:
-        return ex_ask(play);
+        return ex_step_ask_for(play);
     default:
         return expect_step(play);
     }
@@ -437,8 +435,8 @@ int ex_step(struct ex_play *play)
     if (play->options->show)
         ex_show_step(play);
     bool waits = step->word == EX_WAIT || step->word == EX_RECORD || step->word == EX_DUPLICATE || step->word == EX_CHECKPOINT ||
-                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_SAID || step->word == EX_ENDED || step->word == EX_UNTOUCHED;
-                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_AGAIN || step->word == EX_ANSWER;
+                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_SAID || step->word == EX_ENDED || step->word == EX_UNTOUCHED ||
+                 step->word == EX_AGAIN;
     int rc = one_step(play);
     if (!waits)
         play->since_ms = ex_clock_mono();
