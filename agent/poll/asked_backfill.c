@@ -183,11 +183,6 @@ static int check_type(struct sc_poller *live, struct sc_error *err)
     return live->edit ? sc_fail(err, SC_REASON_CONFIG_INVALID, "its position is being written by hand: ask again") : 0;
 }
 
-static int64_t floored(int64_t ms)
-{
-    return ms - ms % 1000;
-}
-
 /* Cut to what can be asked and what is left to it; `note` says so. */
 static int fit_window(const struct sc_poller *live, struct sc_window *w, char *note, size_t cap, struct sc_error *err)
 {
@@ -199,11 +194,11 @@ static int fit_window(const struct sc_poller *live, struct sc_window *w, char *n
     if (limit == SC_TIME_NONE)
         return sc_fail(err, SC_REASON_STARTING, "where the live walk stands is not known yet (%s): ask again when it has been polled", live->facts.detail);
     if (w->to_ms > limit) {
-        w->to_ms = floored(limit);
+        w->to_ms = limit;
         n += (size_t)snprintf(note + n, cap - n, "the window ends at %s, as the live walk covers what comes behind that, or reads it again; ",
                               sc_time_rfc3339(w->to_ms, text));
     }
-    int64_t earliest = reach_s ? floored(now - reach_s * 1000 + MARGIN_MS) : INT64_MIN;
+    int64_t earliest = reach_s ? now - reach_s * 1000 + MARGIN_MS : INT64_MIN;
     if (w->from_ms < earliest) {
         w->from_ms = earliest;
         snprintf(note + n, cap - n, "%.60s can be asked back %lld days at most, so it begins at %s; ", live->inst->config->connector->title, (long long)(reach_s / 86400),
@@ -219,7 +214,7 @@ static void start(struct sc_io *io, struct sc_poller *live, const struct sc_ask 
     struct sc_error err = SC_ERROR_INIT;
     char note[400] = "";
     const char *from = json_string_value(json_object_get(ask->request, "from")), *to = json_string_value(json_object_get(ask->request, "to"));
-    struct sc_window w = {from ? floored(sc_time_parse_rfc3339(sc_str_of(from))) : 0, to ? floored(sc_time_parse_rfc3339(sc_str_of(to))) : 0};
+    struct sc_window w = {from ? sc_time_parse_rfc3339(sc_str_of(from)) : 0, to ? sc_time_parse_rfc3339(sc_str_of(to)) : 0};
     if (!from || !to)
         sc_fail(&err, SC_REASON_CONFIG_INVALID, "a backfill has a window: give --from and --to");
     if (err.reason || check_type(live, &err) || fit_window(live, &w, note, sizeof note, &err)) {
