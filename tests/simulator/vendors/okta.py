@@ -47,6 +47,14 @@ ERRORS = {      # status: (errorCode, errorSummary)
 }
 
 
+class Positions(list):
+    """Keys of a page that are no range."""
+
+    @property
+    def stop(self):
+        return max(self, default=-1) + 1
+
+
 class Okta(Vendor):
     name = "okta"
     options_table = (
@@ -88,6 +96,7 @@ class Okta(Vendor):
         self._latest = 0.0
         self._rate = 0.0
         self._nonce = count(1)
+        self._published = []            # of each position, as far as somebody wanted it
         self._fill()
         self.after_set()
 
@@ -260,9 +269,10 @@ class Okta(Vendor):
             begin = self.log.find(max(since, now - RETENTION), now)
             cursor = {"position": begin, "limit": query.get("limit", "100"), "since": query.get("since", ""),
                       "until": query.get("until", ""), "origin": begin}
+        if cursor["until"]:
+            return self._answer_bounded(request, mount, cursor, size, "after" in query)
         begin = cursor["position"]
-        last = self.log.find(_parse_rfc3339(cursor["until"]), now) if cursor["until"] else size
-        end = max(begin, min(last, begin + self._page_size(int(cursor["limit"]))))
+        end = min(size, begin + self._page_size(int(cursor["limit"])))
         first = max(cursor["origin"], begin - self.options.duplicates) if end > begin else begin
         response = self._page(first, end)
         response.headers.append(("Content-Type", "application/json"))
@@ -270,12 +280,26 @@ class Okta(Vendor):
             following = request.target[len(mount):]
         else:
             following = f"{PATH}?{self._query({**cursor, 'position': end})}"
-        if cursor["until"]:
-            following = following if end < last else None
-        else:
-            self.last_link = following
+        self.last_link = following
         base = request.origin() + mount
         response.headers += self._links(base + request.target[len(mount):], following and base + following)
+        return response
+
+    def _answer_bounded(self, request, mount, cursor, size, goes_on):
+        """In order of `published`; what is stored later than its page was made is missed. The cursor's position is the last event that was sent."""
+        for position in range(len(self._published), size):
+            self._published.append(_parse_rfc3339(json.loads(self.log.record(position)[1])["published"]))
+        since, until = _parse_rfc3339(cursor["since"]), _parse_rfc3339(cursor["until"])
+        behind = (self._published[cursor["position"]], cursor["position"]) if goes_on else (0, -1)
+        inside = sorted(key for key in ((t, p) for p, t in enumerate(self._published[:size]) if since <= t < until) if key > behind)
+        number = self._page_size(int(cursor["limit"]))
+        keys = Positions(position for _, position in inside[:number])
+        body = Records(b"[", b",", b"]", len(keys), lambda: (self.log.record(position)[1] for position in keys))
+        response = Response(200, [("Content-Type", "application/json")], body, page=self.ledger.open(keys) if keys else None)
+        more = len(inside) > number
+        base = request.origin() + mount
+        following = more and f"{base}{PATH}?{self._query({**cursor, 'position': keys[-1]})}"
+        response.headers += self._links(base + request.target[len(mount):], following)
         return response
 
     def _page_size(self, limit):
