@@ -258,6 +258,8 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     enum sc_class cls = sc_reason_class(reason);
     bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
     int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : p->lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls, reason, until_real, &shared);
+    if (sc_is_backfill(p)) /* its trouble is its own, but for what the vendor says to all */
+        shared = NULL;
     bool never = wait >= SC_NEVER_MS;
     if (cls < sizeof p->counts.failures / sizeof *p->counts.failures)
         p->counts.failures[cls]++;
@@ -271,7 +273,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
                            .named = until_real != SC_TIME_NONE && !until_put};
     if (cls == SC_CLASS_THROTTLED || hold.named)
         hold_pools(p, hold.until_ms, hold.until_real);
-    if (is_transport(reason) && p->attempts > 3)
+    if (is_transport(reason) && p->attempts > 3 && !p->errand)
         p->inst->source->hold = hold;
     if (shared)
         *shared = hold;
