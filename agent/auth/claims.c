@@ -1,42 +1,13 @@
 /* See claims.h. */
 #include "auth/claims.h"
 
+#include "base/hash.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #define TOKEN_MAX 16384u
-
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
-}
-
-/* Base64url without padding. NULL: it is none. */
-static char *decode(struct sc_str text, size_t *ret_len)
-{
-    char *out = malloc(text.len + 1);
-    size_t n = 0;
-    uint32_t bits = 0;
-    for (size_t i = 0; out && i < text.len; i++) {
-        int d = digit(text.ptr[i]);
-        if (d < 0) {
-            free(out);
-            return NULL;
-        }
-        bits = bits << 6 | (uint32_t)d;
-        if (i % 4 != 0)
-            out[n++] = (char)(bits >> (6 - 2 * (i % 4)) & 0xFF);
-    }
-    *ret_len = n;
-    return out;
-}
 
 /* The part between the two dots. */
 static struct sc_str payload(struct sc_str token)
@@ -74,8 +45,8 @@ int sc_claims_scopes(struct sc_str token, char *out, size_t cap)
     struct sc_str part = token.len <= TOKEN_MAX ? payload(token) : (struct sc_str){0};
     size_t len = 0, i;
     bool any = false;
-    char *json = part.len ? decode(part, &len) : NULL;
-    json_t *root = json ? json_loadb(json, len, 0, NULL) : NULL, *item;
+    char *json = part.len ? malloc(part.len) : NULL;
+    json_t *root = json && sc_from_base64(part, false, (unsigned char *)json, &len) ? json_loadb(json, len, 0, NULL) : NULL, *item;
     out[0] = '\0';
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         json_t *claim = json_object_get(root, names[n]);

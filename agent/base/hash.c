@@ -228,6 +228,43 @@ bool sc_unhex(struct sc_str text, unsigned char *out, size_t n)
     return true;
 }
 
+static int digit_of(char c, bool strict)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-' || (c == '+' && !strict))
+        return 62;
+    return c == '_' || (c == '/' && !strict) ? 63 : -1;
+}
+
+bool sc_from_base64(struct sc_str text, bool strict, unsigned char *out, size_t *ret_len)
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+    size_t count = 0;
+    while (!strict && text.len && text.ptr[text.len - 1] == '=')
+        text.len--;
+    if (text.len % 4 == 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = digit_of(text.ptr[i], strict);
+        if (digit < 0)
+            return false;
+        bits = (bits << 6 | (uint32_t)digit) & 0xFFFFFF;
+        held += 6;
+        if (held < 8)
+            continue;
+        held -= 8;
+        out[count++] = (unsigned char)(bits >> held);
+    }
+    *ret_len = count;
+    return !strict || (bits & ((1u << held) - 1)) == 0;
+}
+
 int sc_random(void *out, size_t len)
 {
     unsigned char *p = out;

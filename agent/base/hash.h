@@ -13,6 +13,9 @@ void sc_sha256_free(struct sc_sha256_stream *s);
 /* Lower-case hex of the first n bytes; out holds 2n + 1. */
 void sc_hex(const unsigned char *bytes, size_t n, char *out);
 bool sc_unhex(struct sc_str text, unsigned char *out, size_t n);
+/* Base64 of either alphabet (RFC 4648), with padding or without; out has room for 3 bytes of each 4 characters begun. strict: base64url without
+ * padding, and no bits left over, so that one value has one text. false: it is none. */
+bool sc_from_base64(struct sc_str text, bool strict, unsigned char *out, size_t *ret_len);
 uint64_t sc_siphash(const unsigned char key[16], const void *bytes, size_t len);
 uint32_t sc_hash32(const void *bytes, size_t len);
 /* 128-bit content hash of SHA-256, first 16 bytes. */

@@ -2,6 +2,8 @@
 #include "nats/session.h"
 #include "nats/internal.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -190,48 +192,14 @@ int sc_stream_create(struct sc_session *session, const char *name, const char *s
 
 /* ---- stored messages ---------------------------------------------------------------------- */
 
-static int base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    if (c == '/' || c == '_')
-        return 63;
-    return -1;
-}
-
 int sc_base64_decode(struct sc_str text, struct sc_buf *out)
 {
-    while (text.len && text.ptr[text.len - 1] == '=')
-        text.len--;
-    if (text.len % 4 == 1 || sc_buf_reserve(out, text.len / 4 * 3 + 3))
+    size_t len;
+    if (sc_buf_reserve(out, text.len / 4 * 3 + 3) || !sc_from_base64(text, false, (unsigned char *)out->ptr + out->len, &len))
         return -1;
-    uint32_t bits = 0;
-    int have = 0;
-    char group[3072];
-    size_t n = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = base64_value((unsigned char)text.ptr[i]);
-        if (value < 0)
-            return -1;
-        bits = bits << 6 | (uint32_t)value;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            group[n++] = (char)(bits >> have & 0xff);
-        }
-        if (n == sizeof group) {
-            if (sc_buf_add(out, group, n))
-                return -1;
-            n = 0;
-        }
-    }
-    return sc_buf_add(out, group, n);
+    out->len += len;
+    out->ptr[out->len] = '\0';
+    return 0;
 }
 
 bool sc_stored_header(struct sc_str headers, const char *name, char *out, size_t cap)

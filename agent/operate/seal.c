@@ -90,41 +90,6 @@ static bool decrypt(const struct sc_seal_key *key, const char *integration, cons
     return good;
 }
 
-/* ---- base64url --------------------------------------------------------------------------------------------------- */
-
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* Bytes written; 0: not of the alphabet, or bits left over that are not zero: one value has one text. out has room for 3 bytes of each 4. */
-static size_t from_base64url(struct sc_str text, unsigned char *out)
-{
-    uint32_t bits = 0;
-    unsigned held = 0;
-    size_t count = 0;
-    if (text.len % 4 == 1)
-        return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.ptr[i]);
-        if (digit < 0)
-            return 0;
-        bits = (bits << 6 | (uint32_t)digit) & 0xFFFFFF;
-        held += 6;
-        if (held < 8)
-            continue;
-        held -= 8;
-        out[count++] = (unsigned char)(bits >> held);
-    }
-    return bits & ((1u << held) - 1) ? 0 : count;
-}
-
 /* ---- the calls --------------------------------------------------------------------------------------------------- */
 
 static int check_plain(struct sc_str plain, struct sc_error *err)
@@ -181,8 +146,8 @@ enum sc_unseal sc_unseal(const struct sc_seal_keys *keys, const char *integratio
     SC_AUTO_FREE unsigned char *bytes = malloc(text.len / 4 * 3 + 3);
     if (!bytes)
         return SC_UNSEAL_NO_MEMORY;
-    size_t len = from_base64url(text, bytes);
-    if (len < MIN_BYTES || len > MAX_BYTES)
+    size_t len;
+    if (!sc_from_base64(text, true, bytes, &len) || len < MIN_BYTES || len > MAX_BYTES)
         return SC_UNSEAL_FORM;
     const struct sc_seal_key *key = key_named(keys, id);
     if (!key)

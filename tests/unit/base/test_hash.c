@@ -228,6 +228,43 @@ static void test_hash_hex(void **state)
     CHECK_TEXT("back", hex, "00ff7f80");
 }
 
+/* RFC 4648, section 10, and what is none. */
+static void test_hash_base64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *bytes;
+        bool any, strict; /* taken */
+        const char *why;
+    } rows[] = {
+        {"",         "",       true,  true,  "nothing"},
+        {"Zg",       "f",      true,  true,  "one byte"},
+        {"Zm8",      "fo",     true,  true,  "two"},
+        {"Zm9vYmFy", "foobar", true,  true,  "six"},
+        {"Zg==",     "f",      true,  false, "padded"},
+        {"Zm8=",     "fo",     true,  false, "padded"},
+        {"Zh",       "f",      true,  false, "bits left over"},
+        {"_-_-",     "\xff\xef\xfe", true, true, "base64url"},
+        {"/+/+",     "\xff\xef\xfe", true, false, "the other alphabet"},
+        {"Z",        "",       false, false, "half a byte"},
+        {"Zm9vY",    "",       false, false, "half a byte behind three"},
+        {"Zm 9",     "",       false, false, "a blank"},
+        {"Zm=9",     "",       false, false, "padding inside"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        for (int strict = 0; strict < 2; strict++) {
+            unsigned char out[16];
+            size_t len = 0;
+            struct guard g = guard_copy(rows[i].text, strlen(rows[i].text));
+            bool good = sc_from_base64((struct sc_str){g.ptr, g.len}, strict, out, &len);
+            CHECK_INT(rows[i].why, good, strict ? rows[i].strict : rows[i].any);
+            if (good)
+                CHECK_BYTES(rows[i].why, out, len, rows[i].bytes, strlen(rows[i].bytes));
+            guard_done(&g);
+        }
+    }
+}
+
 static void test_hash_random(void **state)
 {
     (void)state;
@@ -245,7 +282,7 @@ int main(void)
         cmocka_unit_test(test_hash_sha256_threads), cmocka_unit_test(test_hash_siphash),
         cmocka_unit_test(test_hash_hash32),         cmocka_unit_test(test_hash_hex),
         cmocka_unit_test(test_hash_random),         cmocka_unit_test(test_hash_digest),
-        cmocka_unit_test(test_hash_hmac),
+        cmocka_unit_test(test_hash_hmac),           cmocka_unit_test(test_hash_base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
