@@ -96,7 +96,7 @@ static int compose_body(const struct sc_oauth2 *table, struct sc_oauth2_values v
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "%s is not set: give it in credentials", id ? table->client_secret : table->client_id);
     sc_buf_reserve(body, 4096); /* so that a secret is not left behind in memory that was outgrown */
     for (unsigned i = 0; i < SC_MAX_OAUTH2_PARAMS && table->params[i].name; i++) {
-        SC_AUTO_BUF struct sc_buf value = {0};
+        SC_AUTO_BUF struct sc_buf value = {.secret = true};
         if (expand(table->params[i].value, values, &value, err))
             return -1;
         if (value.len)
@@ -114,7 +114,7 @@ static int compose_body(const struct sc_oauth2 *table, struct sc_oauth2_values v
 /* RFC 6749 2.3.1: each part in form encoding first. */
 static char *basic_header(const struct sc_oauth2 *table, struct sc_oauth2_values values)
 {
-    struct sc_buf pair = {0}, line = {0};
+    struct sc_buf pair = {.secret = true}, line = {.secret = true};
     sc_buf_add_urlencoded(&pair, sc_str_of(values.lookup(values.arg, table->client_id)));
     sc_buf_add_char(&pair, ':');
     sc_buf_add_urlencoded(&pair, sc_str_of(values.lookup(values.arg, table->client_secret)));
@@ -122,8 +122,6 @@ static char *basic_header(const struct sc_oauth2 *table, struct sc_oauth2_values
     if (!pair.failed)
         sc_buf_add_base64(&line, pair.ptr, pair.len, false);
     bool failed = pair.failed;
-    if (pair.ptr)
-        explicit_bzero(pair.ptr, pair.len);
     sc_buf_done(&pair);
     char *text = sc_buf_take(&line);
     if (failed) {
@@ -135,7 +133,7 @@ static char *basic_header(const struct sc_oauth2 *table, struct sc_oauth2_values
 
 int sc_oauth2_compose(const struct sc_oauth2 *table, struct sc_oauth2_values values, struct sc_oauth2_request *ret, struct sc_error *err)
 {
-    *ret = (struct sc_oauth2_request){0};
+    *ret = (struct sc_oauth2_request){.body.secret = true};
     unsigned n = 0;
     if (compose_url(table, values, &ret->url, err) || compose_body(table, values, &ret->body, err)) {
         sc_oauth2_request_done(ret);
@@ -155,8 +153,6 @@ void sc_oauth2_request_done(struct sc_oauth2_request *request)
 {
     for (unsigned i = 0; i < 4; i++)
         sc_secret_free(request->headers[i]);
-    if (request->body.ptr)
-        explicit_bzero(request->body.ptr, request->body.len);
     sc_buf_done(&request->body);
     free(request->url);
     *request = (struct sc_oauth2_request){0};

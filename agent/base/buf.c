@@ -17,6 +17,8 @@ void sc_buf_done(struct sc_buf *buf)
 {
     if (!buf)
         return;
+    if (buf->secret && buf->ptr)
+        explicit_bzero(buf->ptr, buf->cap);
     free(buf->ptr);
     *buf = (struct sc_buf){0};
 }
@@ -35,6 +37,18 @@ static int fail(struct sc_buf *buf)
     return -1;
 }
 
+/* realloc() may leave what it moved behind. */
+static char *move(struct sc_buf *buf, size_t cap)
+{
+    char *ptr = malloc(cap);
+    if (!ptr)
+        return NULL;
+    memcpy(ptr, buf->ptr, buf->len);
+    explicit_bzero(buf->ptr, buf->cap);
+    free(buf->ptr);
+    return ptr;
+}
+
 int sc_buf_reserve(struct sc_buf *buf, size_t more)
 {
     size_t max = buf->max ? buf->max : SC_BUF_DEFAULT_MAX;
@@ -48,7 +62,7 @@ int sc_buf_reserve(struct sc_buf *buf, size_t more)
         cap = max + 1;
     if (cap < need)
         cap = need;
-    char *ptr = realloc(buf->ptr, cap);
+    char *ptr = buf->secret && buf->ptr ? move(buf, cap) : realloc(buf->ptr, cap);
     if (!ptr)
         return fail(buf);
     buf->ptr = ptr;

@@ -13,6 +13,7 @@ struct sc_buf {
     size_t len;
     size_t cap;
     size_t max; /* 0: SC_BUF_DEFAULT_MAX */
+    bool secret; /* set by the caller: memory that it outgrows or gives back is overwritten; a text that is taken is the taker's to overwrite */
     bool failed; /* an append did not fit or memory ran out; later appends do nothing; cleared by sc_buf_clear */
 };
 

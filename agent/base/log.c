@@ -233,6 +233,7 @@ static const char *part(struct parts *parts, struct sc_buf *buf, const char *tex
     if (!text)
         return NULL;
     buf->max = COMPOSE_MAX;
+    buf->secret = true; /* until it is redacted */
     sc_buf_add_str(buf, text);
     sc_redact_buf(buf);
     flatten(buf);
@@ -271,7 +272,7 @@ static void compose(enum sc_level level, const struct sc_log_cx *cx, const char 
 {
     static const char lost[] = "a log line was dropped: memory ran out, or it is longer than 1 MiB";
     int saved_errno = errno;
-    struct parts parts = {.text.max = COMPOSE_MAX};
+    struct parts parts = {.text = {.max = COMPOSE_MAX, .secret = true}};
     sc_buf_addv(&parts.text, fmt, args);
     struct sc_log_key key = sc_log_key(level, cx, parts.text.failed || !parts.text.ptr ? "" : parts.text.ptr);
     sc_redact_buf(&parts.text);

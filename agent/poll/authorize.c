@@ -56,7 +56,7 @@ static const char *auth_value(void *arg, const char *name)
 
 static int add_value(struct sc_poller *p, const struct sc_auth *auth, char *lines[], unsigned *count, struct sc_error *err)
 {
-    struct sc_buf line = {0};
+    struct sc_buf line = {.secret = true};
     char missing[64];
     sc_buf_addf(&line, "%s: ", auth->header);
     if (sc_template_expand(auth->value, auth_value, p, &line, missing) == 0)
@@ -68,10 +68,9 @@ static int add_value(struct sc_poller *p, const struct sc_auth *auth, char *line
 static int add_basic(struct sc_poller *p, const struct sc_auth *auth, char *lines[], unsigned *count, struct sc_error *err)
 {
     const char *pair = p->inst->config->basic;
-    struct sc_buf line = {0};
+    struct sc_buf line = {.secret = true};
     if (!pair)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "user name and password are not set: give them in credentials");
-    sc_buf_reserve(&line, strlen(pair) * 2 + 64); /* so that no half of it is left behind in memory that was outgrown */
     sc_buf_addf(&line, "%s: Basic ", auth->header ? auth->header : "Authorization");
     sc_buf_add_base64(&line, pair, strlen(pair), false);
     return add_line(lines, count, sc_buf_take(&line));

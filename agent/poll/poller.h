@@ -398,6 +398,8 @@ struct sc_instance {
     struct sc_integration *config;
     struct sc_source *source;
     struct sc_credential *credential;
+    struct sc_expiry ends;    /* of the credential or client certificate that ends first, by its own word */
+    const char *ends_field;   /* its name, for people */
     int64_t credential_saved; /* real: when the revision that brought it was written; 0: not known */
     struct sc_poller **pollers;
     unsigned poller_count;

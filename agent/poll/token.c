@@ -311,7 +311,7 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
         t->transfer = NULL;
         return;
     }
-    SC_AUTO_BUF struct sc_buf body = {0};
+    SC_AUTO_BUF struct sc_buf body = {.secret = true};
     bool good = result->status >= 200 && result->status < 300;
     if (!good) { /* before anything is cut out of it: half a secret is not recognised */
         sc_buf_add(&body, result->prefix.ptr ? result->prefix.ptr : "", result->prefix.len);

@@ -13,6 +13,7 @@ import http.server
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import unittest
@@ -24,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from signaltest import seal, secrets  # noqa: E402
 from signaltest.jetstream import JetStream  # noqa: E402
 from signaltest.kv import Bucket  # noqa: E402
-from signaltest.procs import Agent, NatsServer, find_agent  # noqa: E402
+from signaltest.procs import Agent, NatsServer, find_agent, find_program  # noqa: E402
 from signaltest.secrets import secret  # noqa: E402
 from signaltest.tools import Expired, Workspace, free_port, wait_until  # noqa: E402
 
@@ -267,6 +268,22 @@ class SecretsTest(unittest.TestCase):
         status = wait_until(lambda: self.told("qualys-prod", 2) and self.status.get_json("qualys-prod"), SOON, lambda: f"{self.status.get_json('qualys-prod')}")
         self.assertNotIn("unsealed", status)
         self.assertRegex(status["credential_saved"], r"^20\d\d-\d\d-\d\dT")
+        self.agent.terminate()
+
+    def test_a_client_certificate_that_ends(self):
+        path = self.workspace.file("client.pem")
+        subprocess.run([find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "5", "-subj", "/CN=dana",
+                        "-keyout", path, "-out", f"{path}.crt"], check=True, capture_output=True)
+        with open(f"{path}.crt", encoding="ascii") as certificate, open(path, "a", encoding="ascii") as file:
+            file.write(certificate.read())
+        self.agent.start()
+        self.bucket.put("okta-prod", self.value("okta", tls={"cert_file": path}))
+        notices = wait_until(lambda: self.status.get_json("okta-prod", {}).get("notices"), SOON, lambda: f"{self.status.get_json('okta-prod')}")
+        self.assertEqual([n["reason"] for n in notices], ["auth_expiring"], notices)
+        self.assertRegex(notices[0]["detail"], r"^tls\.cert_file ends in 4 days, at 20.*Z \(notAfter of the certificate\)$")
+        self.assertRegex(notices[0]["advice"], "Have the client certificate renewed")
+        self.assertRegex(self.status.get_json("okta-prod")["credential_ends_by"], "^tls.cert_file: notAfter")
+        self.assertIn("[WARN] okta: auth_expiring: tls.cert_file ends in 4 days", self.agent.log())
         self.agent.terminate()
 
     def test_what_the_process_keeps(self):

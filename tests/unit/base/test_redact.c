@@ -342,6 +342,25 @@ void __wrap_free(void *ptr)
     __real_free(ptr);
 }
 
+/* A buffer that says it holds a secret leaves none behind where it grew, nor where it ends. */
+static void test_redact_buf_wiped(void **state)
+{
+    (void)state;
+    for (int wiped = 0; wiped < 2; wiped++) {
+        seen_in_freed = 0;
+        watched = "wipe me/please";
+        struct sc_buf buf = {.secret = wiped};
+        for (int i = 0; i < 1000; i++)
+            sc_buf_add_str(&buf, watched);
+        CHECK_INT("all of it is there", buf.len, 14000);
+        sc_buf_done(&buf);
+        watched = NULL;
+        CHECK_INT("seen in what was freed", seen_in_freed != 0, !wiped);
+        CHECK_INT("the next use begins anew", buf.secret, false);
+    }
+    seen_in_freed = 0;
+}
+
 static void test_redact_wiped(void **state)
 {
     (void)state;
@@ -405,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_redact_room),          cmocka_unit_test(test_redact_buf),
         cmocka_unit_test(test_redact_guarded),       cmocka_unit_test(test_redact_many),
         cmocka_unit_test(test_redact_url),           cmocka_unit_test(test_redact_wiped),
+        cmocka_unit_test(test_redact_buf_wiped),
+        cmocka_unit_test(test_redact_buf_wiped),
         cmocka_unit_test(test_redact_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
