@@ -18,8 +18,6 @@ from signaltest.procs import Agent, NatsServer
 from signaltest.tools import wait_until
 
 SHORT = "nats = { look_s = 1; stall_s = 3; };"
-CALM_LEASE = "lease = { renew_ms = 500; valid_ms = 20000; take_after_ms = 30000; };"  # outlasts a server that hangs
-STREAM_API = "$JS.API.STREAM.UPDATE.DATA"
 
 
 def events(count, start=0):
@@ -144,17 +142,18 @@ class Broker(LocalCase):
 class Stalled(LocalCase):
     """A server whose connections are up and which acknowledges nothing, while the lease lasts."""
 
-    SETTINGS = SHORT
+    CALM = SHORT
+    LEASE = "lease = { renew_ms = 500; valid_ms = 20000; take_after_ms = 30000; };"
 
     @classmethod
     def setUpClass(cls):
         cls.stage = Stage(cls.__name__, "")
         cls.bad = False
         with open(cls.stage.agent.config_path, "r+", encoding="utf-8") as file:
-            text = re.sub(r"lease = \{[^}]*\};", CALM_LEASE, file.read())
+            text = re.sub(r"lease = \{[^}]*\};", cls.LEASE, file.read())
             file.seek(0)
             file.truncate()
-            file.write(text + SHORT + "\n")
+            file.write(text + cls.CALM + "\n")
         cls.stage.agent.start()
 
     @row(24, 77)
@@ -170,6 +169,28 @@ class Stalled(LocalCase):
         self.stage.server.thaw()
         before = peer.given
         wait_until(lambda: peer.given > before + 400, 30, "records flow again")
+
+
+class Slow(Stalled):
+    """A server that rests for a while: told before it is given up, and afterwards, how long it took."""
+
+    CALM = "nats = { look_s = 1; stall_s = 60; };"
+    LEASE = "lease = { renew_ms = 1000; valid_ms = 60000; take_after_ms = 90000; };"
+
+    @row(77, 82)
+    def test_no_acknowledgement(self):
+        peer = feed(self, batch=400)
+        self.put(fast(peer.url))
+        wait_until(lambda: peer.given >= 800, 30, "records flow")
+        self.stage.server.freeze()
+        self.addCleanup(self.stage.server.thaw)
+        self.log_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 10 s \(given up after 1 min\): what waits is sent again, nothing is lost")
+        self.health_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 1\d s")
+        self.stage.server.thaw()
+        self.log_says(r"falling_behind: JetStream is slow: of \d+ acknowledgements lately half took up to .*, 95 of 100 (up to|over) .*; Check the disk and the load")
+        before = peer.given
+        wait_until(lambda: peer.given > before + 800, 30, "records flow again")
+        self.log_says(r"broker_stalled no longer")
 
 
 class NoSpace(LocalCase):
@@ -473,8 +494,8 @@ class Buckets(LocalCase):
         self.log_says(rf"revision \d+ is in use.*integration={name}", within=90, since=since)
 
 
-class Machine(LocalCase):
-    """What lies on this machine, and set-ups that work by luck; no agent is needed for `doctor` to see them."""
+class MachineCase(LocalCase):
+    """`doctor` as a new user types it, without an agent."""
 
     STREAM = False
 
@@ -492,6 +513,27 @@ class Machine(LocalCase):
     def says(self, checks, check, result, sentence, cure=""):
         hits = [c for c in checks if c["check"] == check and c["result"] == result and re.search(sentence, c["value"]) and re.search(cure, c["cure"])]
         self.assertTrue(hits, f"{result} {check} /{sentence}/ /{cure}/:\n" + "\n".join(map(json.dumps, checks)))
+
+
+class Ends(MachineCase):
+    @row(102)
+    def test_certificates_that_end(self):
+        """A CA file of ours whose certificate ends in ten days, and one that has ended: told ahead by the agent, too."""
+        for days, result, sentence in ((10, "notice", r"1 certificate, ends in (9|10) (d|days)"), (400, "ok", r"1 certificate, ends in")):
+            pem, key = self.stage.workspace.file(f"ca{days}.pem"), self.stage.workspace.file(f"ca{days}.key")
+            made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=lab", "-days", str(days),
+                                   "-out", pem, "-keyout", key], capture_output=True, check=False)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            _, checks, _ = self.ask(f'tls = {{ ca_file = "{pem}"; }};', name=f"ca{days}")
+            self.says(checks, "CA file", result, sentence)
+        agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name="ends", settings=f'tls = {{ ca_file = "{self.stage.workspace.file("ca10.pem")}"; }};')
+        agent.start()
+        self.addCleanup(agent.stop)
+        wait_until(lambda: re.search(r"auth_expiring: tls\.ca_file .*ca10\.pem ends in .*; Put a new file in its place", agent.log()), 20, agent.log_tail)
+
+
+class Machine(MachineCase):
+    """What lies on this machine, and set-ups that work by luck."""
 
     @row(5)
     def test_files(self):
