@@ -77,6 +77,29 @@ int sc_get_integration(struct sc_session *session, const char *name, struct sc_k
     return 1;
 }
 
+/* Buckets keep earlier values as far as their history reaches; the revision is the sequence of its message. */
+int sc_get_revision(struct sc_session *session, const char *name, uint64_t rev, struct sc_kv_entry *ret, struct sc_error *err)
+{
+    struct sc_stored_msg msg = {0};
+    char subject[600], mark[32];
+    snprintf(subject, sizeof subject, "$KV." SC_INTEGRATIONS ".%s", name);
+    int rc = sc_stream_get(session, "KV_" SC_INTEGRATIONS, rev, NULL, &msg, err);
+    if (rc == 0 && strcmp(sc_buf_str(&msg.subject).ptr, subject) == 0) {
+        ret->rev = msg.seq;
+        ret->deleted = sc_stored_header(sc_buf_str(&msg.headers), "KV-Operation", mark, sizeof mark);
+        ret->value = msg.data;
+        msg.data = (struct sc_buf){0};
+        snprintf(ret->created, sizeof ret->created, "%s", msg.time);
+        if (ret->deleted)
+            rc = sc_fail(err, SC_REASON_NOT_FOUND, "revision %llu is where %s was removed", (unsigned long long)rev, name);
+    } else if (rc >= 0) {
+        rc = sc_fail(err, SC_REASON_NOT_FOUND, "revision %llu of %s is not kept any more, or never was: the bucket keeps as many as its history says", (unsigned long long)rev,
+                     name);
+    }
+    sc_stored_msg_done(&msg);
+    return rc;
+}
+
 int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
                        struct sc_error *err)
 {

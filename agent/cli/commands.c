@@ -34,6 +34,11 @@ static const struct sc_option_row put_options[] = {
     {0},
 };
 
+static const struct sc_option_row show_options[] = {
+    {"revision", "N", "an earlier value, as far as the bucket's history reaches", "the one that stands there"},
+    {0},
+};
+
 static const struct sc_option_row remove_options[] = {
     {"yes", NULL, "do not ask", "asks on a terminal, else refuses"},
     {0},
@@ -205,9 +210,11 @@ const struct sc_command sc_commands[] = {
         .group = SC_GROUP_INTEGRATIONS,
         .words = "NAME",
         .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = show_options,
         .summary = "One integration: its value (secrets hidden), whether it is valid, its status",
         .examples = "  signal-client integrations show okta-prod\n"
-                    "  signal-client integrations show okta-prod --json | jq .status\n",
+                    "  signal-client integrations show okta-prod --json | jq .status\n"
+                    "  signal-client integrations show okta-prod --revision 8\n",
         .bad = "there is none of that name, or its value is not valid",
         .json = true,
         .plugins = true,

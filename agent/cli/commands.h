@@ -236,6 +236,8 @@ struct sc_session *sc_open_nats(const struct sc_cli *cli, uint32_t timeout_ms, s
 struct sc_session *sc_open_bucket(const struct sc_cli *cli, bool make, struct sc_error *err);
 /* 0; 1: not there (err says how to see what is); -1 + err. */
 int sc_get_integration(struct sc_session *session, const char *name, struct sc_kv_entry *ret, struct sc_error *err);
+/* An earlier value, as far as the bucket's history reaches. -1 + err. */
+int sc_get_revision(struct sc_session *session, const char *name, uint64_t rev, struct sc_kv_entry *ret, struct sc_error *err);
 /* 0 and *ret_rev; 1: another revision stands there; -1 + err. An answer that was lost is looked up. */
 int sc_put_integration(struct sc_session *session, const char *name, struct sc_str value, uint64_t expected_rev, uint64_t *ret_rev,
                        struct sc_error *err);

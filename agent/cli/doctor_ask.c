@@ -56,11 +56,11 @@ static void tell_notices(struct sc_doctor *d, const json_t *facts)
 
 static void tell_acks(struct sc_doctor *d, const json_t *nats)
 {
-    json_int_t count = json_integer_value(json_object_get(nats, "acks_last_minute")), p95 = json_integer_value(json_object_get(nats, "ack_p95_ms"));
+    json_int_t count = json_integer_value(json_object_get(nats, "acks_lately")), p95 = json_integer_value(json_object_get(nats, "ack_p95_ms"));
     char bound[SC_TIME_TEXT];
     if (count)
         sc_check(d, "acknowledgements", p95 > 1000 ? SC_CHECK_NOTICE : SC_CHECK_OK, "Check the disk and the load of the NATS server.",
-                 "%lld records in the agent's last minute, 95 of 100 acknowledged within %s", (long long)count,
+                 "%lld records lately, 95 of 100 acknowledged within %s", (long long)count,
                  p95 >= UINT32_MAX ? "more than 10 s" : sc_duration_text(p95, bound));
 }
 

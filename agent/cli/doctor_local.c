@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "config/url.h"
+#include "operate/expiry.h"
 #include "operate/health.h"
 #include "operate/memory.h"
 
@@ -91,6 +92,24 @@ static unsigned count_of(struct sc_str text, const char *part)
     return count;
 }
 
+/* It can be used; until when? */
+static void say_end(struct sc_doctor *d, const char *check, const char *key, const char *path, unsigned certificates)
+{
+    struct sc_error err = SC_ERROR_INIT;
+    struct sc_expiry expiry = {.at_ms = SC_TIME_NONE};
+    char ends[SC_EXPIRY_TEXT] = "", count[40] = "";
+    int64_t now = sc_real_ms();
+    if (certificates)
+        snprintf(count, sizeof count, ": %u %s", certificates, certificates == 1 ? "certificate" : "certificates");
+    if (sc_expiry_file(path, &expiry, &err) || expiry.at_ms == SC_TIME_NONE) {
+        sc_check(d, check, SC_CHECK_OK, NULL, "%s %s%s", key, path, *count ? count : " can be read");
+        return;
+    }
+    sc_check(d, check, expiry.at_ms <= now ? SC_CHECK_BAD : expiry.at_ms - now < SC_EXPIRY_WARN_MS ? SC_CHECK_NOTICE : SC_CHECK_OK,
+             "Put a new file in its place; it is read at the next connection, without a restart.", "%s %s%s, %s", key, path, count,
+             sc_expiry_text(&expiry, now, ends));
+}
+
 static void check_pem(struct sc_doctor *d, const char *check, const char *key, const char *path, const char *mark, bool secret)
 {
     struct sc_buf text SC_AUTO_BUF = {0};
@@ -105,10 +124,8 @@ static void check_pem(struct sc_doctor *d, const char *check, const char *key, c
         sc_check(d, check, SC_CHECK_BAD, "Give a PEM file.", "%s %s: nothing in it begins with \"%s\"", key, path, mark);
     else if (secret && (info.st_mode & 077))
         sc_check(d, check, SC_CHECK_NOTICE, "chmod 600", "%s %s can be read by others (mode %04o)", key, path, (unsigned)info.st_mode & 07777);
-    else if (secret)
-        sc_check(d, check, SC_CHECK_OK, NULL, "%s %s can be read", key, path);
     else
-        sc_check(d, check, SC_CHECK_OK, NULL, "%s %s: %u %s", key, path, count, count == 1 ? "certificate" : "certificates");
+        say_end(d, check, key, path, secret ? 0 : count);
 }
 
 static void check_seal_key(struct sc_doctor *d, const char *key, const char *path)

@@ -101,6 +101,7 @@ static json_t *mask(const struct sc_connector *connector, const json_t *value, b
 struct shown {
     const char *name;
     const struct sc_kv_entry *entry;
+    bool earlier;  /* not what stands there now */
     json_t *value; /* masked; NULL: no JSON */
     char *problem; /* NULL: valid */
     struct sc_integration *integration;
@@ -182,7 +183,9 @@ static int print_text(const struct shown *shown)
         add_starts(&out, shown->integration);
         add_warnings(&out, shown->integration->warnings);
     }
-    if (shown->status) {
+    if (shown->earlier) {
+        add_line(&out, "state", "an earlier revision");
+    } else if (shown->status) {
         SC_AUTO_FREE char *state = sc_printf("%s (%s)", sc_json_text(shown->status, "state"), sc_json_text(shown->status, "reason"));
         add_line(&out, "state", state ? state : "");
         add_line(&out, "since", sc_json_text(shown->status, "since"));
@@ -209,8 +212,15 @@ int sc_command_integrations_show(struct sc_cli *cli)
     if (!session)
         return sc_say(SC_EXIT_BAD, "%s", err.text);
     struct shown shown = {.name = args.words[0], .entry = &entry};
-    int rc = sc_get_integration(session, shown.name, &entry, &err);
-    if (rc == 0)
+    int64_t revision = 0;
+    const char *wanted = sc_args_get(&args, "revision");
+    if (wanted && (!sc_parse_int(sc_str_of(wanted), &revision) || revision <= 0)) {
+        sc_session_close(session);
+        return sc_usage_error(cli, "--revision takes a number");
+    }
+    int rc = wanted ? sc_get_revision(session, shown.name, (uint64_t)revision, &entry, &err) : sc_get_integration(session, shown.name, &entry, &err);
+    shown.earlier = wanted != NULL;
+    if (rc == 0 && !wanted)
         shown.status = sc_get_status(session, shown.name);
     sc_session_close(session);
     if (rc) {

@@ -411,8 +411,7 @@ static void take_order(struct sc_io *io, struct order *order)
         retire_and_judge(inst, order->forget_status);
     } else if (order->mail.kind == MAIL_REFUSED && inst) {
         free(inst->refused);
-        inst->refused = order->why;
-        order->why = NULL;
+        inst->refused = sc_printf("%s; revision %llu goes on", order->why ? order->why : "", (unsigned long long)inst->config->rev);
         sc_status_touch(inst, true);
     }
     order->integration = NULL;

@@ -356,7 +356,9 @@ static void log_walk(struct sc_poller *p)
     if (p->walk_dead && n < (int)sizeof fields)
         n += snprintf(fields + n, sizeof fields - (size_t)n, " dead_letters=%llu", (unsigned long long)p->walk_dead);
     if (p->walk_gaps && n < (int)sizeof fields)
-        snprintf(fields + n, sizeof fields - (size_t)n, " gaps=%llu", (unsigned long long)p->walk_gaps);
+        n += snprintf(fields + n, sizeof fields - (size_t)n, " gaps=%llu", (unsigned long long)p->walk_gaps);
+    if (p->walk_read > p->walk_published + p->walk_dead && n < (int)sizeof fields)
+        snprintf(fields + n, sizeof fields - (size_t)n, " recognised=%llu", (unsigned long long)(p->walk_read - p->walk_published - p->walk_dead));
     enum sc_level level = p->walk_dead || p->walk_gaps ? SC_WARN : SC_INFO;
     bool news = p->first_poll || p->walk_published || level == SC_WARN;
     p->first_poll = false;

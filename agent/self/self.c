@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/redact.h"
+#include "operate/expiry.h"
 #include "operate/health.h"
 #include "operate/reasons.h"
 #include "self/unread.h"
@@ -18,8 +19,8 @@
 #define UNACKED_MS    10000 /* something waits for its acknowledgement: told from then on */
 #define SLOW_ACK_MS   1000  /* for 95 of 100 records of a minute */
 #define SLOW_ACK_LEAST 20   /* acknowledgements, to judge by */
-#define ACK_WINDOW_MS 60000
 #define SKEW_MS       30000
+#define FILES_MS      3600000
 #define BUCKET        "INTEGRATIONS"
 #define REMEMBER_MS   (24 * INT64_C(3600000)) /* the run before is told for a day */
 
@@ -30,11 +31,11 @@ struct sc_self {
     struct sc_previous_run before;
     char before_text[400]; /* "" = it ended well */
     bool before_memory;
-    int64_t started_ms, beat_ms, trim_ms;
+    int64_t started_ms, beat_ms, trim_ms, files_ms;
     enum sc_broker_state beat_state; /* as the last heartbeat told it */
     enum sc_reason beat_reason;
     bool running;
-    struct { /* of acknowledgements: counters at the begin of the present minute, figures of the last whole one */
+    struct { /* of acknowledgements: counters at the begin of the present stretch (nats.look_s, a minute), figures of the last whole one */
         int64_t since_ms;
         uint64_t latency[SC_PUBLISH_BUCKETS + 1];
         uint32_t p50_ms, p95_ms; /* upper bounds; 0: unknown */
@@ -147,7 +148,7 @@ static void count_acks(struct sc_self *self, int64_t now)
 {
     const struct sc_publisher_counts *counts = sc_publisher_counts(self->config.publisher);
     uint64_t minute[SC_PUBLISH_BUCKETS + 1], total = 0;
-    if (now - self->acks.since_ms < ACK_WINDOW_MS)
+    if (now - self->acks.since_ms < self->settings->nats_look_s * 1000)
         return;
     for (int i = 0; i <= SC_PUBLISH_BUCKETS; i++) {
         uint64_t at = atomic_load_explicit(&counts->latency[i], memory_order_relaxed);
@@ -186,7 +187,7 @@ static void judge_acks(struct sc_self *self, const struct sc_broker_facts *broke
         sc_facts_clear(self->facts, SC_REASON_BROKER_STALLED);
     }
     if (slow) {
-        snprintf(text, sizeof text, "JetStream is slow: of the last minute's %" PRIu64 " acknowledgements half took up to %s, 95 of 100 up to %s", self->acks.count,
+        snprintf(text, sizeof text, "JetStream is slow: of %" PRIu64 " acknowledgements lately half took up to %s, 95 of 100 up to %s", self->acks.count,
                  bound_text(self->acks.p50_ms, p50), bound_text(self->acks.p95_ms, p95));
         sc_facts_notice(self->facts, SC_REASON_FALLING_BEHIND, text, "Check the disk and the load of the NATS server.");
     } else {
@@ -212,7 +213,7 @@ static void put_nats(struct sc_self *self, const struct sc_broker_facts *broker)
                 broker->state == SC_BROKER_READY ? "true" : "false", sc_reason_code(broker->reason), sc_time_rfc3339(broker->since_real_ms, since),
                 broker->epoch, atomic_load(&counts->outstanding), atomic_load(&counts->reconnects), atomic_load(&counts->stalls));
     if (self->acks.count)
-        sc_buf_addf(&json, ",\"acks_last_minute\":%" PRIu64 ",\"ack_p50_ms\":%" PRIu32 ",\"ack_p95_ms\":%" PRIu32, self->acks.count, self->acks.p50_ms,
+        sc_buf_addf(&json, ",\"acks_lately\":%" PRIu64 ",\"ack_p50_ms\":%" PRIu32 ",\"ack_p95_ms\":%" PRIu32, self->acks.count, self->acks.p50_ms,
                     self->acks.p95_ms);
     add_member(&json, "text", broker->text);
     add_member(&json, "advice", sc_reason_row(broker->reason)->advice);
@@ -295,6 +296,39 @@ static void on_look(void *arg, const struct sc_look_report *report)
     }
 }
 
+/* ---- files that end ------------------------------------------------------------------------------------------------ */
+
+/* What lets us into NATS, and its CA. The one that ends first is told. */
+static void look_at_files(struct sc_self *self, int64_t now)
+{
+    const struct sc_settings *s = self->settings;
+    const struct {
+        const char *key, *path;
+    } rows[] = {{"nats.creds", s->nats_creds}, {"tls.client_cert", s->tls_client_cert}, {"tls.ca_file", s->tls_ca_file}};
+    struct sc_expiry first = {.at_ms = SC_TIME_NONE};
+    size_t which = 0;
+    if (self->files_ms && now - self->files_ms < FILES_MS)
+        return;
+    self->files_ms = now;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sc_error err = SC_ERROR_INIT; /* one that cannot be read is told where it is needed */
+        struct sc_expiry one;
+        if (!rows[i].path || !*rows[i].path || sc_expiry_file(rows[i].path, &one, &err) || one.at_ms == SC_TIME_NONE)
+            continue;
+        if (first.at_ms == SC_TIME_NONE || one.at_ms < first.at_ms) {
+            first = one;
+            which = i;
+        }
+    }
+    if (first.at_ms == SC_TIME_NONE || first.at_ms - sc_real_ms() > SC_EXPIRY_WARN_MS) {
+        sc_facts_clear(self->facts, SC_REASON_AUTH_EXPIRING);
+        return;
+    }
+    char text[400], ends[SC_EXPIRY_TEXT];
+    snprintf(text, sizeof text, "%s %.160s %s", rows[which].key, rows[which].path, sc_expiry_text(&first, sc_real_ms(), ends));
+    sc_facts_notice(self->facts, SC_REASON_AUTH_EXPIRING, text, "Put a new file in its place before that; it is read at the next connection to NATS, without a restart.");
+}
+
 /* ---- loops and heartbeat ------------------------------------------------------------------------------------------- */
 
 static void compose_cause(struct sc_self *self, const struct sc_broker_facts *broker, struct sc_buf *out)
@@ -370,6 +404,7 @@ void sc_self_turn(struct sc_self *self)
     count_acks(self, now);
     judge_acks(self, &broker, now);
     judge_registry(self);
+    look_at_files(self, now);
     bool moved = broker.state != self->beat_state || broker.reason != self->beat_reason;
     if (now - self->beat_ms < BEAT_MS && !moved)
         return;

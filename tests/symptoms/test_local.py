@@ -10,7 +10,7 @@ import re
 import subprocess
 import unittest
 
-from symptom import Peer, Stage, SymptomCase, okta, row, run_classes, says
+from symptom import SECRET, Peer, Stage, SymptomCase, okta, row, run_classes, says
 from signaltest.jetstream import JetStream
 from signaltest.kv import Bucket
 from signaltest.nats import NatsError
@@ -18,8 +18,6 @@ from signaltest.procs import Agent, NatsServer
 from signaltest.tools import wait_until
 
 SHORT = "nats = { look_s = 1; stall_s = 3; };"
-CALM_LEASE = "lease = { renew_ms = 500; valid_ms = 20000; take_after_ms = 30000; };"  # outlasts a server that hangs
-STREAM_API = "$JS.API.STREAM.UPDATE.DATA"
 
 
 def events(count, start=0):
@@ -144,17 +142,18 @@ class Broker(LocalCase):
 class Stalled(LocalCase):
     """A server whose connections are up and which acknowledges nothing, while the lease lasts."""
 
-    SETTINGS = SHORT
+    CALM = SHORT
+    LEASE = "lease = { renew_ms = 500; valid_ms = 20000; take_after_ms = 30000; };"
 
     @classmethod
     def setUpClass(cls):
         cls.stage = Stage(cls.__name__, "")
         cls.bad = False
         with open(cls.stage.agent.config_path, "r+", encoding="utf-8") as file:
-            text = re.sub(r"lease = \{[^}]*\};", CALM_LEASE, file.read())
+            text = re.sub(r"lease = \{[^}]*\};", cls.LEASE, file.read())
             file.seek(0)
             file.truncate()
-            file.write(text + SHORT + "\n")
+            file.write(text + cls.CALM + "\n")
         cls.stage.agent.start()
 
     @row(24, 77)
@@ -170,6 +169,28 @@ class Stalled(LocalCase):
         self.stage.server.thaw()
         before = peer.given
         wait_until(lambda: peer.given > before + 400, 30, "records flow again")
+
+
+class Slow(Stalled):
+    """A server that rests for a while: told before it is given up, and afterwards, how long it took."""
+
+    CALM = "nats = { look_s = 1; stall_s = 60; };"
+    LEASE = "lease = { renew_ms = 1000; valid_ms = 60000; take_after_ms = 90000; };"
+
+    @row(77, 82)
+    def test_no_acknowledgement(self):
+        peer = feed(self, batch=400)
+        self.put(fast(peer.url))
+        wait_until(lambda: peer.given >= 800, 30, "records flow")
+        self.stage.server.freeze()
+        self.addCleanup(self.stage.server.thaw)
+        self.log_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 10 s \(given up after 1 min\): what waits is sent again, nothing is lost")
+        self.health_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 1\d s")
+        self.stage.server.thaw()
+        self.log_says(r"falling_behind: JetStream is slow: of \d+ acknowledgements lately half took up to .*, 95 of 100 (up to|over) .*; Check the disk and the load")
+        before = peer.given
+        wait_until(lambda: peer.given > before + 800, 30, "records flow again")
+        self.log_says(r"broker_stalled no longer")
 
 
 class NoSpace(LocalCase):
@@ -438,10 +459,16 @@ class Buckets(LocalCase):
         peer = feed(self)
         name = self.put(fast(peer.url))
         wait_until(lambda: peer.given >= 10, 30, "records flow")
+        self.stage.js.stream_update("KV_INTEGRATIONS", max_msgs_per_subject=5)
         self.stage.integrations.put(name, b'{"integration_type": "okta",\n "credentials": {')
         facts = wait_until(lambda: (s := self.stage.status(name)).get("reason") == "config_invalid" and s, 30, lambda: f"config_invalid: {self.stage.status(name)}")
         self.assertRegex(facts["detail"], r"revision \d+ is not in use: .*line \d")
         self.assertRegex(facts["advice"], r"until then the last good one stays in use")
+        running = re.search(r"; revision (\d+) goes on", facts["detail"]).group(1)
+        shown = json.loads(self.stage.command("integrations", "show", name, "--revision", running, "--json").stdout)
+        self.assertTrue(shown["valid"])
+        self.assertNotIn(SECRET, json.dumps(shown))
+        self.assertEqual(self.stage.command("integrations", "show", name, "--revision", "99999").returncode, 1)
         before = peer.given
         wait_until(lambda: peer.given > before, 30, "the last good value goes on")
         self.doctor_says(name, r"revision \d+ cannot be used: .*line \d", r"Correct the value and save it")
@@ -465,6 +492,112 @@ class Buckets(LocalCase):
             self.stage.integrations = Bucket.make(self.stage.js, "INTEGRATIONS")
         self.stage.put(name, fast(peer.url, name="again"))
         self.log_says(rf"revision \d+ is in use.*integration={name}", within=90, since=since)
+
+
+class MachineCase(LocalCase):
+    """`doctor` as a new user types it, without an agent."""
+
+    STREAM = False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stage = Stage(cls.__name__, "", stream=False)
+        cls.bad = False
+
+    def ask(self, settings="", env=None, name="asked"):
+        agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name=name, settings=settings, env=env)
+        done = agent.command("doctor", "--json")
+        self.assertTrue(done.stdout, done.stderr)
+        return agent, json.loads(done.stdout)["checks"], done
+
+    def says(self, checks, check, result, sentence, cure=""):
+        hits = [c for c in checks if c["check"] == check and c["result"] == result and re.search(sentence, c["value"]) and re.search(cure, c["cure"])]
+        self.assertTrue(hits, f"{result} {check} /{sentence}/ /{cure}/:\n" + "\n".join(map(json.dumps, checks)))
+
+
+class Ends(MachineCase):
+    @row(102)
+    def test_certificates_that_end(self):
+        """A CA file of ours whose certificate ends in ten days, and one that has ended: told ahead by the agent, too."""
+        for days, result, sentence in ((10, "notice", r"1 certificate, ends in (9|10) (d|days)"), (400, "ok", r"1 certificate, ends in")):
+            pem, key = self.stage.workspace.file(f"ca{days}.pem"), self.stage.workspace.file(f"ca{days}.key")
+            made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=lab", "-days", str(days),
+                                   "-out", pem, "-keyout", key], capture_output=True, check=False)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            _, checks, _ = self.ask(f'tls = {{ ca_file = "{pem}"; }};', name=f"ca{days}")
+            self.says(checks, "CA file", result, sentence)
+        agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name="ends", settings=f'tls = {{ ca_file = "{self.stage.workspace.file("ca10.pem")}"; }};')
+        agent.start()
+        self.addCleanup(agent.stop)
+        wait_until(lambda: re.search(r"auth_expiring: tls\.ca_file .*ca10\.pem ends in .*; Put a new file in its place", agent.log()), 20, agent.log_tail)
+
+
+class Machine(MachineCase):
+    """What lies on this machine, and set-ups that work by luck."""
+
+    @row(5)
+    def test_files(self):
+        """A CA file without a certificate, one that is missing, key files that others may read, proxies."""
+        empty, key = self.stage.workspace.file("empty.pem"), self.stage.workspace.file("seal.key")
+        for path in (empty, key):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("nothing\n")
+        os.chmod(key, 0o644)
+        settings = f'tls = {{ ca_file = "{empty}"; client_cert = "/nonexistent/cert.pem"; client_key = "/nonexistent/key.pem"; }}; seal = {{ key_file = "{key}"; }};'
+        _, checks, done = self.ask(settings, {"HTTPS_PROXY": "http://dana:hunter2hunter2@proxy:3128"})
+        self.says(checks, "CA file", "bad", r"tls\.ca_file .*empty\.pem: nothing in it begins with", r"PEM")
+        self.says(checks, "certificate", "bad", r"/nonexistent/cert\.pem: No such file", r"in a container it is the container's own")
+        self.says(checks, "seal key", "bad", r"seal\.key_file: .*seal\.key.*(0644|others)", r"nothing that is sealed with it can be used")
+        self.says(checks, "proxy", "ok", r"https_proxy = http://.*@proxy:3128 \(environment (HTTPS_PROXY|https_proxy)\)")
+        self.assertNotIn("hunter2hunter2", done.stdout + done.stderr)
+        self.assertEqual(done.returncode, 1)
+
+    @row(23)
+    def test_streams_that_weaken_the_promise(self):
+        js = self.stage.js
+        for config, check, result, sentence, cure in [
+                ({"retention": "workqueue"}, "stream settings", "notice", r"retention is workqueue: what was consumed cannot be read back", r"retention by limits"),
+                ({"duplicate_window": 1_000_000_000}, "stream settings", "notice", r"message ids are remembered for 1 s", r"duplicate_window to 2m"),
+                ({"storage": "memory"}, "stream storage", "notice", r"kept in memory alone", r"file storage"),
+                ({"max_age": 3600_000_000_000, "discard": "old"}, "stream", "notice", r"at most 1 h old, discards old", r"discard: new"),
+                ({"max_msg_size": 1024}, "stream settings", "notice", r"messages up to 1\.0 KiB are taken", r"max_msg_size")]:
+            js.api("STREAM.CREATE.DATA", {"name": "DATA", "subjects": ["local.data.>"]} | config)
+            try:
+                _, checks, _ = self.ask()
+            finally:
+                js.stream_delete("DATA")
+            self.says(checks, check, result, sentence, cure)
+
+    @row(28)
+    def test_buckets_that_forget(self):
+        Bucket.make(self.stage.js, "CHECKPOINTS", ttl_ns=60_000_000_000)
+        self.addCleanup(Bucket(self.stage.js, "CHECKPOINTS").destroy)
+        _, checks, _ = self.ask()
+        self.says(checks, "buckets", "bad", r"CHECKPOINTS \(positions\) forgets its values after 1 min", r"Take the TTL away")
+        self.says(checks, "lease", "bad", r"no agent has ever run with these buckets", r"Start the agent")
+
+    @row(103)
+    def test_dead_letters_are_counted(self):
+        agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name="letters")
+        folder = os.path.join(agent.run_dir, "dead-letters")
+        os.makedirs(folder)
+        for number in range(3):
+            with open(os.path.join(folder, f"a.b.{number}"), "w", encoding="utf-8") as file:
+                file.write("x")
+        checks = json.loads(agent.command("doctor", "--json").stdout)["checks"]
+        self.says(checks, "dead letters", "notice", r"3 files \(3 bytes\) in .*dead-letters, the newest .*free", r"which record could not be published")
+
+    def test_text_for_people(self):
+        """Aligned in 100 columns, no colour where there is no terminal; a name that is unknown is said so."""
+        agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name="text")
+        done = agent.command("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("\033", done.stdout)
+        self.assertLessEqual(max(len(line) for line in done.stdout.splitlines() if self.stage.workspace.path not in line), 100)
+        self.assertRegex(done.stdout, r"(?m)^BAD   lease           no agent has ever run\S* .*\n +-> Start the agent")
+        named = agent.command("doctor", "nobody")
+        self.assertEqual(named.returncode, 1)
+        self.assertIn("there is no integration nobody", re.sub(r"\s+", " ", named.stdout))
 
 
 class Twins(LocalCase):
