@@ -82,6 +82,7 @@ static void expired(struct sc_transfer *t, const char *who)
     int64_t at_ms = sc_peer_time_ms(at);
     long long days =
         at_ms == SC_TIME_NONE ? 0 : (early ? at_ms - now_ms : now_ms - at_ms) / 86400000;
+    t->result.open = sc_reach_own_error() == SC_TIME_NONE; /* nobody has told the time yet */
     unsigned alike = sc_reach_mark(t->place.host, SC_MARK_DATES, early ? "early" : "late");
     if (alike)
         snprintf(others, sizeof others, "as %u other host%s this too, perhaps", alike, alike == 1 ? " shows" : "s show");

@@ -136,7 +136,6 @@ struct sc_source {
     struct sc_source_counts counts;
     struct sc_samples first_bytes, lookups; /* of the newest requests; lookups: of those that looked up a name */
     const char *connector;  /* its slug, of the module */
-    struct sc_lookups names;
 };
 
 /* Children that a page has read. */
@@ -326,7 +325,7 @@ struct sc_poller {
     uint8_t time_at, whole_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
     bool is_web_page;       /* the body is one (foreign.h), web_page its beginning */
     struct sc_buf web_page;
-    bool lasting;           /* what has failed does not get better by trying again */
+    bool lasting, open;     /* of what has failed: sc_http_result */
     uint64_t files;         /* what the files that it waits for were like; 0: it waits for none */
     bool body_begun;        /* something else than blanks has come */
     bool finishing;         /* the body is over, the cutter has still to hand over its last line */
@@ -403,6 +402,7 @@ struct sc_instance {
     struct sc_notices notices;
     int64_t skew_last, skew_told; /* by which the clock was off in the newest answer, and in its notice */
     bool skew_seen;
+    bool slow_name;         /* the newest lookup of its name was a slow one */
     struct sc_timer status_timer;
     int64_t status_at;
     enum sc_reason status_reason;
@@ -416,6 +416,7 @@ struct sc_io {
     struct sc_http *http;
     struct sc_heap heap;
     struct sc_timer files_timer;
+    struct sc_lookups lookups;
     struct sc_source *sources;
     struct sc_instance *instances;
     struct sc_broker_facts broker;
