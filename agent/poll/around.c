@@ -76,38 +76,14 @@ static void learn_clock(struct sc_poller *p, int64_t off)
 
 /* ---- names ------------------------------------------------------------------------------------------------------------------------------ */
 
-#define SLOW_MS   1000
 #define KEPT_MS    2 /* less is no lookup at all */
-#define SLOW_LEAST 3 /* of the newest 16: one is an accident */
-
-static int by_size(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The time that 95 of 100 take at most. */
-static uint32_t p95(const struct sc_lookups *l)
-{
-    uint32_t sorted[SC_LOOKUPS];
-    memcpy(sorted, l->ms, l->count * sizeof *sorted);
-    qsort(sorted, l->count, sizeof *sorted, by_size);
-    return l->count ? sorted[(l->count * 95 + 99) / 100 - 1] : 0;
-}
-
-static unsigned slow_ones(const struct sc_lookups *l, unsigned newest)
-{
-    unsigned slow = 0;
-    for (unsigned i = 0; i < newest && i < l->count; i++)
-        slow += l->ms[(l->next + SC_LOOKUPS - 1 - i) % SC_LOOKUPS] >= SLOW_MS;
-    return slow;
-}
+#define SLOW_LEAST 3 /* of the newest: one is an accident */
 
 static void tell_slow(struct sc_io *io, const struct sc_dns_look *look)
 {
     char took[SC_TIME_TEXT], words[200] = "", detail[420], advice[256] = "Check the nameservers in this container's resolv.conf.";
     const struct sc_dns_server *mute = NULL, *good = NULL;
-    const struct sc_lookups *l = &io->lookups;
+    const struct sc_reach_lookups *newest = &io->lookups.newest;
     for (unsigned i = 0; look && i < look->count; i++) {
         const struct sc_dns_server *s = &look->servers[i];
         if (s->said == SC_DNS_ANSWER && s->rcode == 0)
@@ -119,7 +95,7 @@ static void tell_slow(struct sc_io *io, const struct sc_dns_look *look)
         sc_dns_words(look, words, sizeof words);
     if (mute && good)
         snprintf(advice, sizeof advice, "Take %s out of this container's resolv.conf, or repair it: %s answers.", mute->address, good->address);
-    snprintf(detail, sizeof detail, "Looking names up takes %s (p95 of the newest %u)%s%s: polls wait for it", sc_duration_text(p95(l), took), l->count,
+    snprintf(detail, sizeof detail, "Looking names up takes %s (p95 of the newest %u)%s%s: polls wait for it", sc_duration_text(newest->p95_ms / 100 * 100, took), newest->count,
              words[0] ? ": " : "", words);
     for (struct sc_instance *i = io->instances; i; i = i->next)
         if (i->slow_name && !i->retired)
@@ -170,12 +146,12 @@ static void learn_lookup(struct sc_poller *p, const struct sc_http_result *resul
     char name[256];
     if (result->wire.reused || result->wire.proxy[0] || !result->wire.address[0] || ms == 0)
         return;
-    l->ms[l->next] = ms;
-    l->next = (l->next + 1) % SC_LOOKUPS;
-    l->count += l->count < SC_LOOKUPS;
-    p->inst->slow_name = ms >= SLOW_MS || (p->inst->slow_name && ms < KEPT_MS);
-    l->slow = l->slow ? slow_ones(l, SC_LOOKUPS / 2) > 0 : slow_ones(l, SC_LOOKUPS) >= SLOW_LEAST;
-    if (l->slow && ms >= SLOW_MS)
+    if (ms < KEPT_MS && p->inst->slow_name)
+        return;
+    l->newest = sc_reach_lookup(ms);
+    p->inst->slow_name = ms >= SC_REACH_SLOW_MS;
+    l->slow = l->slow ? l->newest.newest_slow > 0 : l->newest.slow >= SLOW_LEAST;
+    if (l->slow && ms >= SC_REACH_SLOW_MS)
         ask_why(io, host_name(p->inst->config, name, sizeof name));
     if (!l->slow)
         for (struct sc_instance *i = io->instances; i; i = i->next)

@@ -4,17 +4,15 @@
 
 #include "http/dns.h"
 #include "base/heap.h"
+#include "base/reach.h"
 
 struct sc_io;
 struct sc_poller;
 struct sc_http_result;
 
-#define SC_LOOKUPS 16
-
-/* Of an io thread: how long its newest lookups took, of whatever name. Nameservers are everybody's. */
+/* Of an io thread: why names take long. */
 struct sc_lookups {
-    uint32_t ms[SC_LOOKUPS];
-    unsigned count, next;
+    struct sc_reach_lookups newest;
     bool slow;                /* told */
     struct sc_dns_case *look; /* asked why */
     struct sc_timer timer;    /* until there is an answer */

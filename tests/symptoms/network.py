@@ -225,14 +225,18 @@ class Nameserver:
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 53))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.address = address
+        self.socket.settimeout(0.05)
+        self.open = True
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def _serve(self):
-        while True:
+        while self.open:
             try:
                 query, who = self.socket.recvfrom(4096)
             except OSError:
-                return
+                continue
             if self.mute:
                 continue
             try:
@@ -264,6 +268,8 @@ class Nameserver:
         return query[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, 1 if answer else 0, 0, 0) + question + answer
 
     def close(self):
+        self.open = False
+        self.thread.join()
         self.socket.close()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Transport failures on loopback: TCP, proxies, TLS, clocks, answers that are not the vendor's. Names and routes are in test_names.py."""
 
+import datetime
 import gzip
 import json
 import os
@@ -24,7 +25,7 @@ class Case(SymptomCase):
         return okta(url, **({"tls": {"ca_file": self.ca.pem}} | changes))
 
     def polled(self, name):
-        wait_until(lambda: self.stage.status(name).get("state") == "active", SOON, lambda: f"{name} polls: {self.stage.status(name)}")
+        wait_until(lambda: any("] okta: fetched " in line for line in self.stage.log_lines(name)), SOON, lambda: f"{name} polls: {self.stage.log_lines(name)}")
 
 
 class Tcp(Case):
@@ -123,7 +124,6 @@ class Proxies(Case):
 
     def wait_of(self, name):
         """Seconds from now to the next request."""
-        import datetime
         until = datetime.datetime.fromisoformat(self.stage.status(name)["data_types"]["system_log"]["until"].replace("Z", "+00:00"))
         return (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
 
