@@ -78,6 +78,7 @@ struct sc_token {
     char host[80];          /* of the endpoint, and the end of the client's id: for people */
     struct sc_timer deadline; /* of the call */
     bool overdue;
+    bool lasting, open;     /* of the call that failed: sc_http_result */
     bool for_dry;           /* the call was begun for a dry walk: what comes of it holds nobody else */
     int64_t refusals[SC_TOKEN_REFUSALS]; /* when tokens were renewed for a 401, oldest first from refusal_head */
     uint32_t refusal_head;
@@ -481,6 +482,9 @@ int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the sav
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
  * doubling to most_s (0: 15 min). Jittered, the latter upwards alone. */
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
+/* How long to wait goes by the reason's class, unless more is known of this time (sc_http_result): some proxy's "no" is for good, and an expired
+ * certificate is looked at again soon while nobody has told us the time. */
+enum sc_class sc_wait_class(enum sc_class cls, bool lasting, bool open);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
 void sc_wait_known(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* goes behind the sentence of a failure; may be "" */

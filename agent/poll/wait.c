@@ -125,13 +125,11 @@ static int64_t auth_wait(struct sc_poller *p, enum sc_reason reason, int64_t unt
     return at_least(reason == SC_REASON_ACCOUNT_SUSPENDED ? 3600000 : 900000, until_real);
 }
 
-/* How long to wait goes by the reason's class, unless more is known of this time: some proxy's "no" is for good, and an expired certificate is looked
- * at again soon while nobody has told us the time. */
-static enum sc_class wait_class(const struct sc_poller *p, enum sc_class cls)
+enum sc_class sc_wait_class(enum sc_class cls, bool lasting, bool open)
 {
-    if (p->failing_child || (p->open && cls == SC_CLASS_CONFIG))
+    if (open && cls == SC_CLASS_CONFIG)
         return SC_CLASS_RETRY;
-    return p->lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls;
+    return lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls;
 }
 
 static int64_t hold_for(struct sc_poller *p, enum sc_class cls, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
@@ -263,7 +261,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         p->failing_real = sc_real_ms();
     enum sc_class cls = sc_reason_class(reason);
     bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
-    int64_t wait = hold_for(p, less ? SC_CLASS_RETRY : wait_class(p, cls), reason, until_real, &shared);
+    int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : sc_wait_class(cls, p->lasting, p->open), reason, until_real, &shared);
     bool never = wait >= SC_NEVER_MS;
     if (cls < sizeof p->counts.failures / sizeof *p->counts.failures)
         p->counts.failures[cls]++;
