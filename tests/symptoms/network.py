@@ -215,9 +215,10 @@ NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 class Nameserver:
     """Answers on one address, port 53. names: {name: IPv4 address, or an rcode}; what is not named: `other`. The domains above exist, unless `outside` is
-    false. mute: says nothing."""
+    false. mute: says nothing. spoil: what is made of each answer before it is sent (several, where it gives a list)."""
 
-    def __init__(self, names, address="127.0.0.1", other=NXDOMAIN, outside=True, mute=False):
+    def __init__(self, names, address="127.0.0.1", other=NXDOMAIN, outside=True, mute=False, spoil=None):
+        self.spoil = spoil or (lambda answer: [answer])
         self.names = names
         self.other = other
         self.outside = outside
@@ -240,7 +241,8 @@ class Nameserver:
             if self.mute:
                 continue
             try:
-                self.socket.sendto(self._answer(query), who)
+                for answer in self.spoil(self._answer(query)):
+                    self.socket.sendto(answer, who)
             except (OSError, IndexError, struct.error):
                 pass
 

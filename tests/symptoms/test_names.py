@@ -56,6 +56,17 @@ class Names(Case):
         self.assertEqual(hung, [], "no io thread stands still meanwhile")
 
     @row(6)
+    def test_answers_that_are_none(self):
+        """Of another question, cut, endless names, pointers in a circle: none of it counts, and nothing breaks."""
+        def spoil(answer):
+            circle = answer[:12] + b"\xc0\x0c" + answer[-4:]
+            return [b"", b"\x00", answer[:11], bytes([answer[0] ^ 1]) + answer[1:], answer[:4] + b"\xff" * 8 + answer[12:], circle, os.urandom(4000), b"\x3f" * 4096]
+        set_resolv_conf(self.serve(Nameserver({"odd.okta.test": PUBLIC}, spoil=spoil)))
+        name = self.put(vendor("odd.okta.test"))
+        self.expect(name, "dns_failure", r"Cannot resolve odd\.okta\.test: 127\.0\.0\.1 (answers no DNS|no reply in 5 s)", "resolv.conf")
+        self.assertTrue(self.stage.agent.alive)
+
+    @row(6)
     def test_no_nameserver_named(self):
         set_resolv_conf("# none\n")
         name = self.put(vendor("nobody.okta.test"))
