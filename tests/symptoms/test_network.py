@@ -97,7 +97,6 @@ class Proxies(Case):
     def setUpClass(cls):
         super().setUpClass()
         workspace = cls.stage.workspace
-        cls.addClassCleanup(lambda: None)
         passwords = workspace.file("passwords")
         hashed = subprocess.run(["openssl", "passwd", "-apr1", "right-password"], capture_output=True, text=True, check=True).stdout.strip()
         with open(passwords, "w", encoding="ascii") as file:
