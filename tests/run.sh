@@ -122,6 +122,8 @@ lane_programs() {
     program "metrics" python3 tests/integration/test_metrics.py
     program "control subject" python3 tests/integration/test_control.py
     program "sealed credentials" python3 tests/integration/test_seal.py
+    program "the log" python3 tests/integration/test_log.py
+    program "secrets in no output" python3 tests/integration/test_secrets.py
     for file in tests/symptoms/test_*.py; do
         program "symptoms: $(basename "$file" .py)" python3 "$file"
     done

@@ -23,6 +23,13 @@ enum sc_answer sc_asker_next(struct sc_asker *asker, const char **ret_kind, json
 /* An agent of its own answers: what was asked ends with the command. */
 bool sc_asker_is_own(const struct sc_asker *asker);
 
+/* Prints what comes, to its end: the command's exit code. `stopped`: what is said behind Ctrl-C. */
+int sc_asker_follow(const struct sc_cli *cli, struct sc_asker *asker, const char *stopped);
+/* checkpoint_write.c: both in one, to the exit code. */
+int sc_cli_ask(struct sc_cli *cli, json_t *request, const char *stopped);
+/* "2026-11-22T10:15:00Z", or a day, as RFC 3339 in `room`. NULL: it is none. */
+const char *sc_cli_time(const char *text, struct sc_buf *room);
+
 /* One answer and no lines: for short requests. 0 and *ret_line (may be NULL when there was none), 1: refused, err says why; -1 + err. */
 int sc_ask_once(const struct sc_cli *cli, json_t *request, json_t **ret_line, struct sc_error *err);
 /* The same for what an agent of the command's own is no use for: none is started. */

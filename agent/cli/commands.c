@@ -130,7 +130,35 @@ static const struct sc_option_row run_options[] = {
     {"on-request", NULL, "polls nothing by itself, only what commands ask for; they start it where no agent runs"},
     {0},
 };
-static const struct sc_option_row backfill_options[] = {{"from", "TIME", "begin"}, {"to", "TIME", "end"}, {0}};
+static const struct sc_option_row checkpoint_show_options[] = {
+    {"data-type", "TYPE", "only this data type", "all", SC_COMPLETE_DATA_TYPES},
+    {0},
+};
+static const struct sc_option_row checkpoint_set_options[] = {
+    {"data-type", "TYPE", "the data type", NULL, SC_COMPLETE_DATA_TYPES},
+    {"time", "TIME", "everything up to 2026-11-22T10:15:00Z, or the beginning of a day, counts as read"},
+    {"position", "JSON|@FILE|-", "in the connector's own words, as `checkpoint show` prints them", NULL, SC_COMPLETE_FILES},
+    {"allow-doubles", NULL, "also where records could come a second time", "refused, with the reason and a figure"},
+    {0},
+};
+static const struct sc_option_row checkpoint_reset_options[] = {
+    {"data-type", "TYPE", "only this data type", "all that are enabled", SC_COMPLETE_DATA_TYPES},
+    {"republish", NULL, "what is in the stream comes again", "it is recognised, and does not"},
+    {"yes", NULL, "do not ask behind --republish", "asks on a terminal, else refuses"},
+    {"allow-doubles", NULL, "also where records could come a second time", "refused, with the reason and a figure"},
+    {0},
+};
+static const struct sc_option_row backfill_options[] = {
+    {"data-type", "TYPE", "the data type", NULL, SC_COMPLETE_DATA_TYPES},
+    {"from", "TIME", "begin: 2026-11-22T10:15:00Z, or a day"},
+    {"to", "TIME", "end, which is not part of it"},
+    {"allow-doubles", NULL, "also where records could come a second time", "refused, with the reason and a figure"},
+    {0},
+};
+static const struct sc_option_row backfill_stop_options[] = {
+    {"data-type", "TYPE", "the data type", "the only one there is", SC_COMPLETE_DATA_TYPES},
+    {0},
+};
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
@@ -385,13 +413,47 @@ const struct sc_command sc_commands[] = {
         .run = sc_command_log,
     },
     {
-        .name = "checkpoint",
+        .name = "checkpoint show",
         .group = SC_GROUP_MAINTAIN,
-        .words = "show|set|reset NAME",
-        .summary = "Positions by hand",
-        .examples = "  signal-client checkpoint show okta-prod\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = checkpoint_show_options,
+        .summary = "Where each data type stands: position, walk, floors, proof, identities, what waits",
+        .notes = "It reads the buckets, so it works with the agent down. One that cannot be read is named with the place that is wrong.\n",
+        .examples = "  signal-client checkpoint show okta-prod\n"
+                    "  signal-client checkpoint show okta-prod --data-type system_log --json | jq '.[].value.position'\n",
+        .bad = "there is none, or it cannot be read",
+        .json = true,
+        .run = sc_command_checkpoint_show,
+    },
+    {
+        .name = "checkpoint set",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = checkpoint_set_options,
+        .summary = "Puts the position of a data type elsewhere; nothing is lost, nothing comes twice",
+        .notes = "Back: everything from there on is asked for again, and what is in the stream is recognised. Forward: what is skipped is recorded as\n"
+                 "a gap artifact. docs/backfill.md tells the whole.\n",
+        .examples = "  signal-client checkpoint set okta-prod --data-type system_log --time 2026-11-21T10:00:00Z\n"
+                    "  signal-client checkpoint set okta-prod --data-type system_log --position @position.json\n",
+        .bad = "it was refused, or could not be written; nothing is changed then",
+        .json = true,
+        .run = sc_command_checkpoint_set,
+    },
+    {
+        .name = "checkpoint reset",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = checkpoint_reset_options,
+        .summary = "As if it began anew: by the lookback, or where the integration's start says",
+        .notes = "With --republish all of that comes again, though it is in the stream; it waits until the server's duplicate window is over.\n",
+        .examples = "  signal-client checkpoint reset okta-prod --data-type system_log\n"
+                    "  signal-client checkpoint reset kev --republish --yes\n",
+        .bad = "it was refused, or could not be written",
+        .json = true,
+        .run = sc_command_checkpoint_reset,
     },
     {
         .name = "backfill",
@@ -399,10 +461,39 @@ const struct sc_command sc_commands[] = {
         .words = "NAME",
         .candidates = SC_COMPLETE_INTEGRATIONS,
         .options = backfill_options,
-        .summary = "A second walk over older records",
-        .examples = "  signal-client backfill okta-prod --from 2026-11-01 --to 2026-11-02\n",
-        .bare = true,
-        .run = sc_command_not_yet,
+        .summary = "A second walk over older records, beside the live one and behind it",
+        .notes = "The running agent makes it, with what the live walks leave of the budget, and goes on with it after a restart. Refused where records\n"
+                 "could come a second time. docs/backfill.md tells the whole.\n",
+        .examples = "  signal-client backfill okta-prod --data-type system_log --from 2026-11-01 --to 2026-11-08\n"
+                    "  signal-client backfill duo-prod --data-type auth_logs --from 2026-11-01T08:00:00Z --to 2026-11-01T09:30:00Z\n",
+        .bad = "it was refused: the line says why",
+        .json = true,
+        .run = sc_command_backfill,
+    },
+    {
+        .name = "backfill list",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "[NAME]",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .summary = "Backfills that are open or have ended: how far, how long still",
+        .examples = "  signal-client backfill list\n"
+                    "  signal-client backfill list --json | jq '.[] | {integration, percent, left_seconds}'\n",
+        .bad = "NATS cannot be reached",
+        .json = true,
+        .run = sc_command_backfill_list,
+    },
+    {
+        .name = "backfill stop",
+        .group = SC_GROUP_MAINTAIN,
+        .words = "NAME",
+        .candidates = SC_COMPLETE_INTEGRATIONS,
+        .options = backfill_stop_options,
+        .summary = "Ends a backfill; what it has published stays",
+        .examples = "  signal-client backfill stop okta-prod\n"
+                    "  signal-client backfill stop okta-prod --data-type system_log --json\n",
+        .bad = "none was open",
+        .json = true,
+        .run = sc_command_backfill_stop,
     },
     {
         .name = "seal",

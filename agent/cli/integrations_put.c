@@ -246,7 +246,8 @@ static int print_done(const struct put *put, struct sc_session *session, struct 
     sc_buf_add_char(&out, '\n');
     json_decref(root);
     struct sc_buf doubles SC_AUTO_BUF = {0};
-    sc_find_doubles(put->cli, session, put->name, value, &doubles);
+    if (strcmp(what, "changed") != 0) /* who changes one knows what else there is; the status goes on to say it */
+        sc_find_doubles(put->cli, session, put->name, value, &doubles);
     if (doubles.len) {
         json_object_set_new(done, "doubles", json_string(doubles.ptr));
         sc_say(0, "warning: duplicate_integration: %s and %s read the same data type of the same source: each record is published twice; disable one", put->name,

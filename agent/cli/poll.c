@@ -105,7 +105,7 @@ static int say_end(const struct sc_cli *cli, const json_t *end)
     return ok ? SC_EXIT_GOOD : SC_EXIT_BAD;
 }
 
-static int follow(struct sc_cli *cli, struct sc_asker *asker, bool dry)
+int sc_asker_follow(const struct sc_cli *cli, struct sc_asker *asker, const char *stopped)
 {
     struct sc_error err = SC_ERROR_INIT;
     for (;;) {
@@ -124,7 +124,7 @@ static int follow(struct sc_cli *cli, struct sc_asker *asker, bool dry)
             json_decref(value);
             return rc;
         case SC_ANSWER_STOPPED:
-            return sc_say(SC_EXIT_BAD, dry || sc_asker_is_own(asker) ? "stopped" : "stopped looking; the agent goes on by itself");
+            return sc_say(SC_EXIT_BAD, "%s", stopped);
         case SC_ANSWER_LOST:
             return sc_say(SC_EXIT_BAD, "%s", err.text);
         }
@@ -149,7 +149,7 @@ int sc_command_poll(struct sc_cli *cli)
     struct sc_asker *asker = sc_asker_open(cli, request_of(&args, limit), &err);
     if (!asker)
         return sc_say(SC_EXIT_BAD, "%s", err.text);
-    int rc = follow(cli, asker, dry);
+    int rc = sc_asker_follow(cli, asker, dry || sc_asker_is_own(asker) ? "stopped" : "stopped looking; the agent goes on by itself");
     sc_asker_close(asker);
     return rc;
 }

@@ -85,7 +85,7 @@ const char *sc_span_words(int64_t ms, char room[SC_WORDS]);
 const char *sc_ago_words(int64_t ms, char room[SC_WORDS]);
 /* A member that is an RFC 3339 time; SC_TIME_NONE. */
 int64_t sc_json_time(const json_t *object, const char *name);
-int64_t sc_json_number(const json_t *object, const char *name); /* 0 where it is none */
+int64_t sc_json_number(const json_t *object, const char *name); /* 0 where it is none, or less */
 /* "120,034", above a million "1.2 M". */
 const char *sc_amount_words(uint64_t n, char room[SC_WORDS]);
 const char *sc_bytes_words(uint64_t n, char room[SC_WORDS]);

@@ -193,26 +193,16 @@ static void add_type(const struct sc_status_view *view, const struct sc_status_r
 
 /* ---- the integration ------------------------------------------------------------------------------------------------------ */
 
-static void add_expiries(const struct sc_status_view *view, struct sc_buf *out, const json_t *status)
-{
-    size_t i;
-    const json_t *expiry;
-    json_array_foreach(json_object_get(status, "expires"), i, expiry) {
-        struct sc_buf line SC_AUTO_BUF = {0};
-        sc_buf_addf(&line, "%s ", sc_json_text(expiry, "what"));
-        add_when(view, &line, "ends ", sc_json_time(expiry, "at"));
-        add(view, out, "expires", sc_buf_str(&line).ptr);
-    }
-}
-
 static void add_credential(const struct sc_status_view *view, struct sc_buf *out, const struct sc_status_one *one)
 {
     const json_t *status = one->status;
     struct sc_buf line SC_AUTO_BUF = {0};
-    int64_t saved = sc_json_time(status, "credential_saved");
-    add_when(view, &line, "saved ", saved);
+    int64_t ends = sc_json_time(status, "credential_ends");
+    add_when(view, &line, "saved ", sc_json_time(status, "credential_saved"));
+    add_when(view, &line, line.len ? "; ends " : "ends ", ends);
+    if (ends != SC_TIME_NONE)
+        sc_buf_addf(&line, " by %s", sc_json_text(status, "credential_ends_by"));
     add(view, out, "credential", sc_buf_str(&line).ptr);
-    add_expiries(view, out, status);
     if (one->unsealed) {
         sc_buf_clear(&line);
         sc_buf_addf(&line, "%s: seal with `signal-client seal --rotate --unsealed`", one->unsealed);

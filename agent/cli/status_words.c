@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define NUMBER_MOST INT64_C(1000000000000000) /* whatever stands in the bucket: it can be multiplied with what is multiplied here */
+
 const char *sc_span_words(int64_t ms, char room[SC_WORDS])
 {
     static const struct {
@@ -41,7 +43,8 @@ int64_t sc_json_time(const json_t *object, const char *name)
 
 int64_t sc_json_number(const json_t *object, const char *name)
 {
-    return json_integer_value(json_object_get(object, name));
+    json_int_t n = json_integer_value(json_object_get(object, name));
+    return n < 0 ? 0 : n > NUMBER_MOST ? NUMBER_MOST : n;
 }
 
 static const char *scaled(uint64_t n, const char *unit, char room[SC_WORDS])

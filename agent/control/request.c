@@ -13,6 +13,8 @@ const struct sc_request_row sc_request_rows[] = {
     {"log", SC_REQUEST_OF_CONTROL, "", "level seconds integration"},
     {"keep", SC_REQUEST_OF_CONTROL, "id", ""},
     {"cancel", SC_REQUEST_OF_CONTROL, "id", ""},
+    {"checkpoint", SC_REQUEST_OF_IO, "integration do", "data_type time position republish allow_doubles look"},
+    {"backfill", SC_REQUEST_OF_IO, "integration do", "data_type from to allow_doubles"},
     {"poll", SC_REQUEST_OF_IO, "integration", "data_type dry trace limit from"},
     {"doctor", SC_REQUEST_OF_IO, "integration", "data_type revision"},
     {0},
@@ -74,6 +76,22 @@ static bool is_id(const json_t *value)
     return json_is_string(value) && json_string_length(value) == 16 && sc_unhex(sc_str_of(json_string_value(value)), id, sizeof id);
 }
 
+static bool is_action(const json_t *value)
+{
+    static const char *const actions[] = {"set", "reset", "start", "stop"};
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && i < sizeof actions / sizeof *actions; i++) {
+        if (strcmp(text, actions[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_object(const json_t *value)
+{
+    return json_is_object(value);
+}
+
 static bool is_level(const json_t *value)
 {
     enum sc_level level;
@@ -89,6 +107,13 @@ static const struct member {
     {"data_type", is_types, "the name of a data type, or an array of them"},
     {"dry", is_flag, "true or false"},
     {"trace", is_flag, "true or false"},
+    {"do", is_action, "set or reset (of a checkpoint), start or stop (of a backfill)"},
+    {"time", is_time, "a time such as 2026-11-22T10:15:00Z"},
+    {"to", is_time, "a time such as 2026-11-22T10:15:00Z"},
+    {"position", is_object, "an object of texts"},
+    {"republish", is_flag, "true or false"},
+    {"allow_doubles", is_flag, "true or false"},
+    {"look", is_flag, "true or false"},
     {"limit", is_count, "a number from 1"},
     {"revision", is_count, "a number from 1"},
     {"from", is_time, "a time such as 2026-11-22T10:15:00Z"},

@@ -169,6 +169,14 @@ static void take_name(const char *at, const char *end, char out[SC_WORDS_NAME])
     out[0] = '\0';
 }
 
+size_t sc_words_open(const char *text)
+{
+    size_t len = strlen(text);
+    while (len && (text[len - 1] == '.' || text[len - 1] == ' '))
+        len--;
+    return len;
+}
+
 bool sc_words_is_page(struct sc_str text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -21,5 +21,7 @@ struct sc_words sc_read_words(int status, struct sc_str text);
 size_t sc_challenge_value(struct sc_str header, const char *name, char *out, size_t cap);
 /* Text from outside for a sentence: at most `cap` - 1 bytes, control characters as blanks, runs of blanks as one, UTF-8 kept whole, the rest as '?'. */
 size_t sc_words_plain(struct sc_str text, char *out, size_t cap);
+/* Length of a sentence without the full stop, for a longer one to go on behind it. */
+size_t sc_words_open(const char *text);
 /* A page of the web, or nothing at all: nobody's word. */
 bool sc_words_is_page(struct sc_str text);

@@ -236,7 +236,7 @@ static void begin(const struct sc_poller *p, int status, const struct sc_verdict
         snprintf(a->detail, sizeof a->detail, "unknown answer %d from %.100s", status, p->inst->config->origin);
     bool page = sc_words_is_page(body) || !says_anything(body);
     if (verdict->detail[0])
-        add(a, ": %s", verdict->detail);
+        add(a, ": %.*s", (int)sc_words_open(verdict->detail), verdict->detail);
     else if (!page && sc_words_plain((struct sc_str){body.ptr, body.len < SAID_BYTES ? body.len : SAID_BYTES}, said, sizeof said))
         add(a, ": \"%s\"", said);
 }

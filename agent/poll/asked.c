@@ -99,6 +99,8 @@ static const struct {
 } ops[] = {
     {"poll", sc_asked_poll},
     {"doctor", sc_asked_doctor},
+    {"checkpoint", sc_asked_checkpoint},
+    {"backfill", sc_asked_backfill},
 };
 
 static struct sc_instance *instance_of(struct sc_io *io, const char *name)

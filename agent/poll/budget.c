@@ -171,6 +171,32 @@ int64_t sc_budget_when(const struct sc_budget *b, int64_t now_ms)
     return when;
 }
 
+/* When fewer than `limit` of the log's entries are left in the window. */
+static int64_t room_at(const struct sc_budget *b, uint32_t limit, int64_t now_ms)
+{
+    if (b->log_count < limit)
+        return now_ms;
+    int64_t free_at = b->sent[(b->log_head + b->log_count - limit) % b->log_size] + b->window_ms;
+    return free_at > now_ms ? free_at : now_ms;
+}
+
+int64_t sc_budget_when_spare(const struct sc_budget *b, int64_t now_ms)
+{
+    int64_t when = sc_budget_when(b, now_ms);
+    if (when == INT64_MAX || (b->concurrency > 1 && b->in_flight + 1 >= b->concurrency))
+        return INT64_MAX;
+    if (b->log_size) {
+        int64_t room = room_at(b, b->log_size - b->log_size / 2, now_ms);
+        when = room > when ? room : when;
+    }
+    if (b->vendor_left >= 0 && now_ms < b->vendor_reset) {
+        int64_t reserve = (int64_t)b->requests * b->reserve_percent / 100;
+        if (b->vendor_left <= reserve + ((int64_t)b->requests - reserve) / 2 && b->vendor_reset > when)
+            when = b->vendor_reset;
+    }
+    return when;
+}
+
 void sc_budget_take(struct sc_budget *b, int64_t now_ms)
 {
     b->in_flight++;

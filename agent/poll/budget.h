@@ -43,6 +43,9 @@ void sc_budget_override(struct sc_budget *budget, uint32_t requests, uint32_t pe
 int64_t sc_budget_when(const struct sc_budget *budget, int64_t now_ms);
 /* Requests of ours in the window that ends now, as far as they are noted; guesses of what was sent before the start are left out. */
 uint32_t sc_budget_sent(const struct sc_budget *budget, int64_t now_ms);
+/* For what may wait: when a request may go and leave half of what is allowed to others, and one place where several may run at a time. INT64_MAX: when
+ * another one ends. */
+int64_t sc_budget_when_spare(const struct sc_budget *budget, int64_t now_ms);
 /* Requests allowed in a window after the reserve, at least 1; 0: unlimited. */
 uint32_t sc_budget_allowed(const struct sc_budget *budget);
 void sc_budget_take(struct sc_budget *budget, int64_t now_ms);

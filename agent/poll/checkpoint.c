@@ -30,6 +30,7 @@ void sc_checkpoint_done(struct sc_checkpoint *cp)
     json_decref(cp->gaps);
     json_decref(cp->waits);
     json_decref(cp->reached);
+    json_decref(cp->backfill);
     free(cp->agent);
     *cp = (struct sc_checkpoint){0};
 }
@@ -250,6 +251,11 @@ static void read_own(struct reading *r, struct sc_checkpoint *cp, const json_t *
         cp->waits = read_texts(r, root, "waits");
     sc_habit_read(&cp->habit, json_object_get(root, "habit"));
     read_worked(cp, json_object_get(root, "credential"));
+    if (json_object_get(root, "not_before"))
+        cp->not_before_ms = read_time(r, root, "not_before");
+    cp->backfill = json_incref(json_object_get(root, "backfill"));
+    if (cp->backfill && !json_is_object(cp->backfill))
+        bad(r, "backfill", "is not an object");
     const json_t *count = json_object_get(root, "count");
     if (count) {
         if (!json_is_object(count))
@@ -313,6 +319,26 @@ int sc_checkpoint_parse(struct sc_checkpoint *cp, struct sc_str text, struct sc_
     cp->saved_ms = read_time(&r, root, "saved");
     json_decref(root);
     return r.failed ? -1 : 0;
+}
+
+/* ---- what it covers ------------------------------------------------------------------------------------------------------ */
+
+static int64_t time_in(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? sc_time_parse_rfc3339(sc_str_of(text)) : SC_TIME_NONE;
+}
+
+int64_t sc_checkpoint_covers(const struct sc_checkpoint *cp, bool *ret_begun)
+{
+    static const char *const bounds[] = {"since", "from"};
+    int64_t ms = time_in(cp->position, "time");
+    *ret_begun = ms != SC_TIME_NONE;
+    if (ms == SC_TIME_NONE)
+        ms = time_in(cp->position, "since");
+    for (size_t i = 0; ms == SC_TIME_NONE && i < 2; i++)
+        ms = time_in(cp->walk, bounds[i]);
+    return ms;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
@@ -442,6 +468,7 @@ static void add_worked(struct sc_buf *out, const struct sc_worked *worked)
 
 static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
 {
+    char time[SC_TIME_TEXT];
     if (cp->seen_end) /* none as well: numbers go on, so that an old segment is never taken for a new one */
         sc_buf_addf(out, "\"seen\":{\"first\":%u,\"end\":%u", cp->seen_first, cp->seen_end);
     for (uint32_t i = 0; cp->seen_end && i < cp->seen_tail_count; i++)
@@ -470,6 +497,12 @@ static void add_own(struct sc_buf *out, const struct sc_checkpoint *cp)
         sc_buf_add_char(out, ',');
     }
     add_worked(out, &cp->worked);
+    if (cp->not_before_ms)
+        sc_buf_addf(out, "\"not_before\":\"%s\",", sc_time_rfc3339(cp->not_before_ms, time));
+    if (cp->backfill) {
+        add_json(out, "backfill", cp->backfill);
+        sc_buf_add_char(out, ',');
+    }
     sc_buf_addf(out, "\"count\":{\"records\":%llu,\"pages\":%llu,\"bytes\":%llu},", (unsigned long long)cp->records,
                 (unsigned long long)cp->pages, (unsigned long long)cp->bytes);
 }
@@ -515,6 +548,12 @@ static void drop_oldest(struct sc_checkpoint *cp)
     memmove(cp->trail, cp->trail + 1, (cp->trail_count - 1) * sizeof cp->trail[0]);
     cp->trail_count--;
     cp->trail[cp->trail_count] = (struct sc_trail_entry){0};
+}
+
+void sc_checkpoint_forget_trail(struct sc_checkpoint *cp)
+{
+    while (cp->trail_count)
+        trail_entry_done(&cp->trail[--cp->trail_count]);
 }
 
 void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries)

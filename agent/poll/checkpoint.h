@@ -61,6 +61,8 @@ struct sc_checkpoint {
     struct sc_habit habit;
     struct sc_worked worked;
     uint64_t records, pages, bytes;
+    int64_t not_before_ms;         /* no walk begins before: the server would drop what is to come again (relocate.h); 0: none */
+    json_t *backfill;              /* object: of a walk over a closed window of the past, what it is and how far (backfill.c); NULL: it is none */
     char *agent; /* writer */
     uint64_t epoch, n;
     int64_t saved_ms;
@@ -75,5 +77,8 @@ int sc_checkpoint_write(const struct sc_checkpoint *cp, struct sc_buf *out);
 /* Adds the present proof (the first time also without one) to the trail when 10 s have passed since its newest entry; drops entries older than 5 min (one older one stays as an
  * anchor for rewinds at its edge). max_entries limits it further (snapshots: fewer maps are kept). */
 void sc_checkpoint_trail(struct sc_checkpoint *cp, int64_t now_ms, uint32_t max_entries);
+/* What the position covers, by its "time"; before any record was read (*ret_begun false) the frozen bound of the first walk. SC_TIME_NONE: neither. */
+int64_t sc_checkpoint_covers(const struct sc_checkpoint *cp, bool *ret_begun);
+void sc_checkpoint_forget_trail(struct sc_checkpoint *cp);
 /* Goes back to trail entry i: position, floors, proof, map; later entries are dropped, the walk is closed (or as the entry knows it), `open` set. */
 void sc_checkpoint_rewind(struct sc_checkpoint *cp, uint32_t i);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define WAIT_MS      15000 /* what comes so soon is waited for */
-#define REQUESTS_MAX 8u    /* for one page: one of many files is not read to its end */
+#define REQUESTS_MAX 5u    /* until the first record: a page of many files is not read to its end */
 
 /* ---- its end --------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -139,7 +139,7 @@ static void send(struct sc_doctor *d, struct sc_poller *errand, const struct sc_
         return;
     }
     d->errand = errand;
-    d->listener = (struct sc_listener){.hear = hear};
+    d->listener = (struct sc_listener){.hear = hear, .limit = 1}; /* to the end of the first page that holds records */
     sc_listen(errand, &d->listener);
 }
 
@@ -191,10 +191,8 @@ static void step(struct sc_doctor *d)
         return;
     }
     struct sc_poller *p = sc_errand_dry(d->inst, d->types[d->at++], SC_TIME_NONE, &err);
-    if (p) {
-        p->errand->page_limit = 1;
+    if (p)
         p->errand->request_limit = REQUESTS_MAX;
-    }
     send(d, p, &err);
 }
 

@@ -185,7 +185,8 @@ void sc_doctor_say_way(struct sc_doctor *d, const struct sc_way *way)
         bad(d, failed);
         return;
     }
-    sc_doctor_line(d, "tcp", NULL, SC_EXAM_OK, SC_REASON_OK, "", "connected to %s port %u (%s)%s%s", w->address, w->port, sc_duration_text(way->timing.connect, took),
+    sc_doctor_line(d, "tcp", NULL, SC_EXAM_OK, SC_REASON_OK, "", "connected to %s%s port %u (%s)%s%s", w->proxy[0] ? "the proxy, " : "",
+                   w->address, w->port, sc_duration_text(way->timing.connect, took),
                    w->local[0] ? ", from " : "", w->local);
     if (strcmp(failed, "tls") == 0 && w->subject[0])
         say_certificate(d, way, SC_EXAM_NOTICE);
@@ -283,10 +284,12 @@ static void say_auth_unasked(struct sc_doctor *d, const char *kind)
     const struct sc_poller *live = refused_live(d);
     SC_AUTO_BUF struct sc_buf history = {0};
     add_history(d, &history);
+    bool none = sc_auth_of(d->inst->config)->kind == SC_AUTH_NONE, worked = d->inst->credential->worked;
     if (live)
         sc_doctor_line(d, "authentication", NULL, SC_EXAM_BAD, live->facts.reason, live->facts.advice, "%s: %s", kind, live->facts.detail);
     else
-        sc_doctor_line(d, "authentication", NULL, SC_EXAM_SKIPPED, SC_REASON_OK, "", "%s; not tried%s", kind, sc_buf_str(&history).ptr);
+        sc_doctor_line(d, "authentication", NULL, none || worked ? SC_EXAM_OK : SC_EXAM_SKIPPED, SC_REASON_OK, "", "%s%s%s", kind, none ? "" : "; not tried now",
+                       sc_buf_str(&history).ptr);
     if (live)
         snprintf(d->told[0], sizeof d->told[0], "%s", live->facts.detail);
 }
@@ -307,34 +310,35 @@ void sc_doctor_say_auth(struct sc_doctor *d)
         snprintf(d->told[0], sizeof d->told[0], "%s", e->detail);
         return;
     }
-    add_history(d, &kind);
-    if (e->result == SC_EXAM_OK || right)
-        sc_doctor_line(d, "authentication", NULL, SC_EXAM_OK, SC_REASON_OK, "", "%s; the vendor takes it", sc_buf_str(&kind).ptr);
+    bool none = sc_auth_of(d->inst->config)->kind == SC_AUTH_NONE;
+    if (!none)
+        add_history(d, &kind);
+    if (none || e->result == SC_EXAM_OK || right)
+        sc_doctor_line(d, "authentication", NULL, SC_EXAM_OK, SC_REASON_OK, "", "%s%s", sc_buf_str(&kind).ptr, none ? "" : "; the vendor takes it");
     else
         sc_doctor_line(d, "authentication", NULL, SC_EXAM_SKIPPED, e->reason, "", "%s; cannot be told from this answer (%s)", sc_buf_str(&kind).ptr, sc_reason_code(e->reason));
 }
 
 /* ---- data types ---------------------------------------------------------------------------------------------------------------------------------- */
 
-static void say_read(struct sc_doctor *d, const struct sc_poller *p, const struct sc_poller *errand)
+static void say_read(struct sc_doctor *d, const struct sc_poller *live, const struct sc_poller *errand)
 {
     const struct sc_errand *e = errand->errand;
+    const char *permission = live->type->permission;
     char first[SC_TIME_TEXT], last[SC_TIME_TEXT];
     SC_AUTO_BUF struct sc_buf text = {0};
-    sc_buf_addf(&text, "%llu %s on the first page", (unsigned long long)errand->walk_read, p->type->noun);
-    if (!errand->walk_pages)
-        sc_buf_addf(&text, ", which is not read to its end after %u requests", e->requests);
+    sc_buf_addf(&text, "%llu %s in %u request%s", (unsigned long long)errand->walk_read, live->type->noun, e->requests, e->requests == 1 ? "" : "s");
     if (e->oldest_ms != SC_TIME_NONE)
         sc_buf_addf(&text, ", of %s to %s", sc_time_rfc3339(e->oldest_ms, first), sc_time_rfc3339(e->newest_ms, last));
-    if (p->loaded && errand->walk_read)
+    if (live->loaded && errand->walk_read)
         sc_buf_addf(&text, ", %llu of them new", (unsigned long long)e->fresh);
     if (e->letters)
         sc_buf_addf(&text, "; %llu cannot be published", (unsigned long long)e->letters);
-    if (p->type->permission)
-        sc_buf_addf(&text, "; permission is there (%s)", p->type->permission);
     if (d->exam.detail[0])
         sc_buf_addf(&text, "; %s", d->exam.detail);
-    sc_doctor_line(d, "page", p, e->letters ? SC_EXAM_NOTICE : SC_EXAM_OK, e->letters ? SC_REASON_RECORD_INVALID : SC_REASON_OK,
+    if (permission)
+        sc_buf_addf(&text, "; the vendor allows it, permission: %s", permission);
+    sc_doctor_line(d, "page", live, e->letters ? SC_EXAM_NOTICE : SC_EXAM_OK, e->letters ? SC_REASON_RECORD_INVALID : SC_REASON_OK,
                    e->letters ? sc_reason_row(SC_REASON_RECORD_INVALID)->advice : "", "%s", sc_buf_str(&text).ptr);
 }
 
@@ -348,8 +352,8 @@ void sc_doctor_say_page(struct sc_doctor *d, const struct sc_poller *p, const st
         return;
     }
     if (e->result == SC_EXAM_OK) {
-        sc_doctor_line(d, "page", p, SC_EXAM_SKIPPED, SC_REASON_OK, "", "not asked: %s; permission needed: %s", e->detail,
-                       p->type->permission ? p->type->permission : "none");
+        sc_doctor_line(d, "page", p, SC_EXAM_SKIPPED, SC_REASON_OK, "", "not asked: %s%s%s", e->detail, p->type->permission ? "; permission needed: " : "",
+                       p->type->permission ? p->type->permission : "");
         return;
     }
     sc_doctor_line(d, "page", p, e->result, e->reason, e->result == SC_EXAM_SKIPPED ? "" : e->advice, "%s%s", e->result == SC_EXAM_SKIPPED ? "not asked: " : "", e->detail);
@@ -431,6 +435,10 @@ void sc_doctor_say_live(struct sc_doctor *d, const struct sc_poller *p)
     say_position(d, p);
     if (p->inst->io->config.on_request && sc_poller_is_enabled(p)) {
         sc_doctor_line(d, "live", p, SC_EXAM_SKIPPED, SC_REASON_OK, "", "no agent is running: nothing is polled");
+        return;
+    }
+    if (f->reason == SC_REASON_DISABLED && !p->inst->config->enabled) { /* stands at the top */
+        sc_doctor_line(d, "live", p, SC_EXAM_SKIPPED, SC_REASON_DISABLED, "", "paused, as the integration is");
         return;
     }
     enum sc_exam_result result = weigh(p);

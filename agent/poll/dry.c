@@ -1,4 +1,5 @@
 /* Where a dry walk does otherwise than a live one (errand.h): its waits, its failures, what becomes of its records. io thread of the source. */
+#include "operate/words.h"
 #include "poll/errand.h"
 
 #include <stdio.h>
@@ -61,8 +62,10 @@ void sc_dry_failed(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     bool named = until_real != SC_TIME_NONE && (throttled || sc_reason_class(reason) == SC_CLASS_RETRY);
     if (named)
         sc_poller_hold_pools(p, until_real);
+    const char *said = detail && detail[0] ? detail : sc_reason_meaning(reason);
+    size_t len = sc_words_open(said);
     sc_wait_known(p, reason, known, sizeof known);
-    snprintf(line, sizeof line, "%.700s%s%s%s%s%s%s", detail && detail[0] ? detail : sc_reason_meaning(reason), known, named ? ", may be asked again at " : "",
+    snprintf(line, sizeof line, "%.*s%s%s%s%s%s%s", len < 700 ? (int)len : 700, said, known, named ? ", may be asked again at " : "",
              named ? sc_time_short(until_real, sc_real_ms(), at) : "", wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "");
     if (!advice || !advice[0])
         advice = sc_poller_advice(p, reason, room);

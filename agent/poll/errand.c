@@ -1,5 +1,5 @@
 /* Walks beside the live one of a data type (errand.h): their birth, their end. io thread of the source. */
-#include "poll/errand.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +117,12 @@ void sc_errand_end(struct sc_poller *p, const struct sc_news *news)
 
 static void gone(struct sc_poller *p, const char *why)
 {
+    if (sc_is_backfill(p)) { /* it outlives what asked for it; what retires with its instance winds up as a live walk does */
+        p->retired = p->retired || p->inst->retired;
+        p->stopping_save = p->stopping_save || p->retired;
+        sc_poller_wake(p);
+        return;
+    }
     struct sc_news news = {.what = SC_HEARD_GONE, .until_real = SC_TIME_NONE, .detail = why, .advice = ""};
     sc_errand_end(p, &news);
 }
@@ -124,6 +130,8 @@ static void gone(struct sc_poller *p, const char *why)
 bool sc_errand_step(struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
+    if (sc_is_backfill(p))
+        return sc_backfill_step(p);
     if (!p->errand->over && io->stopping)
         gone(p, "the agent stops");
     else if (!p->errand->over && p->generation != io->broker.generation)
@@ -169,6 +177,8 @@ void sc_errand_free(struct sc_poller *p)
     sc_poller_wake(p->errand->live);
     if (p->inst->credential && p->inst->credential->good_by == p)
         p->inst->credential->good_by = NULL;
+    if (p->errand->backfill)
+        sc_backfill_forget(p);
     if (p->errand->batch)
         free(p->errand->batch->bytes);
     free(p->errand->batch);

@@ -46,7 +46,8 @@ void sc_listeners_last(struct sc_poller *p, const struct sc_news *news);
 /* ---- errands (errand.c) ------------------------------------------------------------------------------------------------------------------ */
 
 enum sc_errand_kind {
-    SC_ERRAND_DRY
+    SC_ERRAND_DRY,
+    SC_ERRAND_BACKFILL /* backfill.h */
 };
 
 struct sc_errand { /* of a poller that is one */
@@ -69,6 +70,7 @@ struct sc_errand { /* of a poller that is one */
     uint64_t letters, gaps; /* that would have been written */
     int64_t oldest_ms, newest_ms; /* record times; SC_TIME_NONE: none */
     uint64_t page_limit;    /* 0: none */
+    struct sc_backfill *backfill; /* SC_ERRAND_BACKFILL */
 };
 
 struct sc_way { /* what was seen on it */
@@ -135,3 +137,7 @@ int sc_asked_types(const struct sc_instance *inst, const json_t *request, bool a
 void sc_asked_poll(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
 /* doctor.c: op "doctor" */
 void sc_asked_doctor(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
+/* edit.c: op "checkpoint" */
+void sc_asked_checkpoint(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);
+/* asked_backfill.c: op "backfill" */
+void sc_asked_backfill(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask);

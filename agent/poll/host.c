@@ -43,6 +43,12 @@ static uint32_t host_lookback_s(const struct sc_host *host)
     return reach_back(host, type->start_ms);
 }
 
+uint32_t sc_host_lookback_anew(const struct sc_poller *p)
+{
+    const struct sc_integration_type *type = &p->inst->config->types[p->index];
+    return type->start_ms == SC_TIME_NONE ? type->lookback_s : reach_back(&p->host, type->start_ms);
+}
+
 static uint32_t host_page_size(const struct sc_host *host, uint32_t def)
 {
     const char *text = host_setting(host, "page_size");

@@ -69,11 +69,12 @@ void sc_poller_free(struct sc_poller *p)
         return;
     struct sc_news gone = {.what = SC_HEARD_GONE, .until_real = SC_TIME_NONE, .detail = "the integration was removed or moved meanwhile", .advice = ""};
     sc_listeners_last(p, &gone);
+    sc_edit_gone(p, "the integration was removed or moved, or the agent stopped");
     struct sc_heap *heap = &p->inst->io->heap;
     sc_heap_remove(heap, &p->timer);
     sc_heap_remove(heap, &p->flush_timer);
     sc_heap_remove(heap, &p->save_timer);
-    if (p->batch && !p->errand)
+    if (p->batch && !sc_is_dry(p))
         sc_publisher_batch_put(p->inst->io->config.publisher, p->batch);
     sc_errand_free(p);
     sc_buf_done(&p->trace_body);
@@ -96,6 +97,7 @@ void sc_poller_free(struct sc_poller *p)
     sc_dead_letter_drop(p->dead);
     json_decref(p->position);
     json_decref(p->walk);
+    json_decref(p->backfill_past);
     for (uint32_t i = 0; i < p->page_count; i++) {
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].position);
         json_decref(p->pages[(p->page_head + i) % SC_OPEN_PAGES].walk);
@@ -348,6 +350,8 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     inst->used_since = sc_real_ms();
     for (unsigned i = 0; i < inst->poller_count && asks_otherwise(old, config); i++)
         sc_poller_ask_anew(inst->pollers[i]);
+    for (struct sc_poller *p = asks_otherwise(old, config) ? inst->errands : NULL; p; p = p->errand->next)
+        sc_poller_ask_anew(p);
     inst->config = config;
     if (credential)
         inst->credential = credential;
@@ -436,8 +440,13 @@ static void broker_news(struct sc_io *io, struct sc_broker_news *news)
             }
             sc_poller_wake(p);
         }
-        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next) {
+            if (sc_is_backfill(p) && new_generation && (p->loaded || p->phase != SC_OFF))
+                sc_poller_reset(p);
+            if (sc_is_backfill(p) && io->broker.state == SC_BROKER_READY)
+                sc_poller_unpause(p);
             sc_poller_wake(p);
+        }
     }
 }
 
@@ -498,8 +507,10 @@ static void begin_stop(struct sc_io *io)
             i->pollers[k]->stopping_save = true;
             sc_poller_wake(i->pollers[k]);
         }
-        for (struct sc_poller *p = i->errands; p; p = p->errand->next)
+        for (struct sc_poller *p = i->errands; p; p = p->errand->next) {
+            p->stopping_save = true;
             sc_poller_wake(p);
+        }
     }
 }
 

@@ -216,10 +216,22 @@ void sc_judge_walk(struct sc_poller *p)
     sc_judge_pace(p, true);
 }
 
+/* What was so before it was paused is no longer of interest; judged anew when it polls again. */
+static void forget_pace(struct sc_poller *p)
+{
+    static const enum sc_reason of_polls[] = {SC_REASON_SILENT, SC_REASON_FALLING_BEHIND, SC_REASON_QUOTA_EXHAUSTED, SC_REASON_RECORD_INVALID};
+    for (size_t i = 0; i < sizeof of_polls / sizeof *of_polls; i++)
+        sc_notice_clear(&p->notices, of_polls[i]);
+    p->pace.overruns = p->pace.lagging = 0;
+    p->pace.due_since = p->pace.lag_ms = 0;
+}
+
 static void judge_now(struct sc_poller *p)
 {
     if (p->retired)
         return;
+    if (!sc_poller_should_run(p))
+        forget_pace(p);
     if (!sc_poller_should_run(p) || p->inst->io->broker.state != SC_BROKER_READY) {
         p->pace.good_ms = p->inst->io->now; /* nobody expects a poll */
         overdue_over(p);

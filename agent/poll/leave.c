@@ -1,7 +1,7 @@
 /* Taking back what an open walk has made at the vendor (a job), when the data type is switched off or its integration goes: one request, sent at once
  * or not at all, never waited for by anybody but its own poller. Not at a stop of the agent: the walk goes on with the next start.
  * io thread of the poller. */
-#include "poll/poller.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 static bool leaves(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
-    return p->inst->config->connector->ops->leave && !p->left && !io->stopping && !io->config.settings->offline_mode && !sc_poller_is_enabled(p) && !p->errand;
+    return p->inst->config->connector->ops->leave && !p->left && !io->stopping && !io->config.settings->offline_mode && (sc_is_backfill(p) ? p->errand->backfill->stop : !p->errand && (p->edit || !sc_poller_is_enabled(p)));
 }
 
 bool sc_leave_due(const struct sc_poller *p)

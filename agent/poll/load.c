@@ -1,5 +1,5 @@
 /* Learning where a data type stands: the job for the reader's thread (recover.h) goes out, what it found is taken in. io thread of the poller. */
-#include "poll/errand.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 
@@ -21,28 +21,48 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->prefix = sc_dup(p->prefix);
     r->subject = sc_dup(io->config.settings->nats_subject);
     r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
-    r->keeps_seen = p->type->overlap_s > 0;
+    r->keeps_seen = p->type->overlap_s > 0 || sc_is_backfill(p);
+    r->published_ever = p->cp.records + (sc_is_backfill(p) ? p->errand->live->cp.records : 0);
     r->keeps_whole = p->type->whole;
     r->max_identities = (uint64_t)io->config.settings->poll_max_identities;
+    r->places = p->type->history ? p->type->history->places : NULL;
     memcpy(r->fingerprint_key, p->fingerprint_key, sizeof r->fingerprint_key);
     if (r->key && r->connector && r->source && r->prefix && r->subject)
         return r;
     return sc_recover_free(r);
 }
 
-void sc_poller_load(struct sc_poller *p)
+static void post(struct sc_poller *p, struct sc_recover *job)
 {
-    struct sc_recover *job = new_job(p, SC_RECOVER_LOAD);
-    if (!job) {
-        sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 1000);
-        return;
-    }
+    if (!p->errand && p->type->history && p->type->history->past != SC_PAST_NONE) /* without memory it is found with the next start */
+        job->beside_key = sc_printf("%s.=backfill", p->key);
     p->job = job;
     p->out++;
     p->generation = p->inst->io->broker.generation;
     sc_poller_phase(p, SC_LOADING);
     sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 10000);
     sc_reader_post(p->inst->io->config.reader, &job->job);
+}
+
+void sc_poller_load(struct sc_poller *p)
+{
+    struct sc_recover *job = new_job(p, SC_RECOVER_LOAD);
+    if (job)
+        post(p, job);
+    else
+        sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 1000);
+}
+
+int sc_poller_load_elsewhere(struct sc_poller *p, struct sc_relocate *relocate)
+{
+    struct sc_recover *job = relocate->position ? new_job(p, SC_RECOVER_LOAD) : NULL;
+    if (!job) {
+        json_decref(relocate->position);
+        return -1;
+    }
+    job->relocate = *relocate;
+    post(p, job);
+    return 0;
 }
 
 /* Before a fall-back by time: what the stream holds from the lowest place that this data type may go back to. */
@@ -110,8 +130,9 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     job->map = (struct sc_map){0};
     memcpy(p->fingerprint_key, job->fingerprint_key, sizeof p->fingerprint_key);
     p->rev = job->rev;
-    p->exists = job->exists && !job->lost && !job->foreign;
-    p->never = !job->exists;
+    bool begun = json_object_size(p->cp.position) || p->cp.walk; /* one that was put back to the beginning is as none */
+    p->exists = job->exists && !job->lost && !job->foreign && begun;
+    p->never = !job->exists || !begun;
     p->disk_open = job->exists && job->cp.open;
     free(p->cp.connector);
     p->cp.connector = sc_dup(job->connector);
@@ -165,6 +186,25 @@ static void taken_in(struct sc_poller *p, const struct sc_recover *job)
         sc_seen_found(&p->seen, job->found[i].fingerprint, job->found[i].seq, SC_TIME_NONE);
 }
 
+/* It is saved as it is now, before anything else. */
+static void loaded_elsewhere(struct sc_poller *p, struct sc_recover *job)
+{
+    if (!(p->errand ? sc_backfill_loaded(p, job) : sc_edit_loaded(p, job))) {
+        sc_poller_phase(p, SC_OFF);
+        return;
+    }
+    adopt(p, job);
+    if (p->errand)
+        sc_backfill_taken_in(p);
+    p->loaded = p->dirty = true;
+    if (p->cp.proof_seq)
+        sc_publisher_prove(p->inst->io->config.publisher, p->generation, p->cp.proof_seq, p->cp.proof_msg_id);
+    if (job->gap_from[0])
+        sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, job->gap_certain);
+    p->hold = (struct sc_hold){0};
+    sc_poller_phase(p, SC_IDLE);
+}
+
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
 {
     struct sc_io *io = p->inst->io;
@@ -180,8 +220,12 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             p->want_readback = true;
             p->hold = (struct sc_hold){io->now + 1000, sc_real_ms() + 1000, SC_REASON_BROKER_UNAVAILABLE};
         }
+    } else if (current && job->relocate.wanted) {
+        loaded_elsewhere(p, job);
     } else if (current && job->job.error.reason) {
         load_failed(p, job);
+    } else if (current && sc_is_backfill(p) && !sc_backfill_resumed(p, job)) {
+        sc_poller_phase(p, SC_OFF);
     } else if (current) {
         adopt(p, job);
         p->loaded = true;
@@ -189,9 +233,13 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             sc_publisher_prove(io->config.publisher, p->generation, p->cp.proof_seq, p->cp.proof_msg_id);
         tell_loaded(p, job);
         if (job->gap_from[0])
-            sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, false);
+            sc_poller_add_gap(p, job->gap_from, job->gap_to, job->gap_reason, job->gap_certain);
         restore_waits(p);
         sc_worked_loaded(p);
+        if (sc_is_backfill(p))
+            sc_backfill_taken_in(p);
+        else
+            sc_backfill_found(p, job);
         p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
         sc_poller_phase(p, SC_IDLE);

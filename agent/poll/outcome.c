@@ -55,6 +55,7 @@ static int one_outcome(struct sc_poller *p, const struct sc_batch *batch, const 
         sc_map_stored(&p->map, r->fingerprint);
     } else {
         sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
+        sc_beside_stored(p, r);
     }
     if (r->outcome == SC_RECORD_TOO_LARGE)
         return 0;
@@ -105,6 +106,8 @@ void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch)
         sc_save_want(p);
     sc_poller_page_done(p);
     sc_poller_unpause(p); /* its own share may have been what it waited for */
+    if (sc_beside(p))
+        sc_poller_unpause(sc_beside(p));
 }
 
 /* ---- gaps --------------------------------------------------------------------------------------------------------------------------- */

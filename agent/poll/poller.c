@@ -49,8 +49,10 @@ bool sc_poller_is_enabled(const struct sc_poller *p)
 bool sc_poller_should_run(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
-    if (io->stopping || io->config.settings->offline_mode)
+    if (io->stopping || io->config.settings->offline_mode || p->edit)
         return false;
+    if (sc_is_backfill(p))
+        return sc_backfill_may_run(p);
     if (p->errand)
         return !p->retired;
     return sc_poller_is_enabled(p) && (!io->config.on_request || p->listeners || p->attended);
@@ -114,7 +116,7 @@ void sc_poller_say(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
     memcpy(f->detail, shown, sizeof shown);
     snprintf(f->advice, sizeof f->advice, "%s", advice && advice[0] ? advice : row->advice);
     if (reason != SC_REASON_OK && detail && !told)
-        log_trouble(p, !p->errand && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
+        log_trouble(p, !sc_is_dry(p) && (changed || row->level >= SC_WARN) ? row->level : SC_DEBUG);
     if (!p->errand) {
         sc_status_touch(p->inst, changed);
         sc_around_watch(p);
@@ -145,7 +147,7 @@ static void begin_walk(struct sc_poller *p)
     p->walk_read = p->walk_published = p->walk_dead = p->walk_gaps = p->walk_pages = 0;
     sc_request_forget_asked(p);
     p->again = 0;
-    p->left = p->limited = false;
+    p->left = p->limited = p->interrupted = false;
     if (sc_is_dry(p)) /* nothing is saved before anything */
         p->anchored = true;
     sc_pace_begin(p);
@@ -392,6 +394,18 @@ static void say_good(struct sc_poller *p)
     }
 }
 
+/* Of a walk over the past: it goes on at once, or is done. */
+static void end_past_walk(struct sc_poller *p)
+{
+    if (!p->walk_failed)
+        log_walk(p);
+    json_decref(p->walk);
+    p->walk = NULL;
+    sc_poller_phase(p, SC_IDLE);
+    sc_backfill_walked(p);
+    sc_poller_wake(p);
+}
+
 static void end_walk(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -401,9 +415,13 @@ static void end_walk(struct sc_poller *p)
         sc_listeners_walked(p);
         return;
     }
+    if (sc_is_backfill(p)) {
+        end_past_walk(p);
+        return;
+    }
     sc_status_touch(p->inst, !p->facts.last_poll || io->now - p->walk_began > SC_PROCESSING_MS); /* it was waiting, or processing, and is active now */
     p->facts.last_poll = sc_real_ms();
-    p->due_ms = io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
+    p->due_ms = p->interrupted ? io->now : io->now + interval + (int64_t)(sc_io_random(io) % (uint64_t)(interval / 20 + 1));
     p->counts.polls[p->walk_failed ? SC_POLL_INCOMPLETE : SC_POLL_SUCCESS]++;
     if (p->limited)
         log_walk(p);
@@ -413,10 +431,13 @@ static void end_walk(struct sc_poller *p)
             json_object_clear(p->cp.waits);
             p->dirty = true;
         }
+        p->dirty = p->dirty || p->cp.not_before_ms;
+        p->cp.not_before_ms = 0;
         log_walk(p);
         say_good(p);
         sc_pace_end(p);
         sc_judge_walk(p);
+        sc_backfill_live_walked(p, p->walk_began);
     }
     if (p->covered_ms != SC_TIME_NONE)
         p->facts.last_record = p->covered_ms;
@@ -488,6 +509,8 @@ static void say_paused(struct sc_poller *p)
 static void step_off(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
+    if (p->edit && sc_edit_step(p))
+        return;
     if (!sc_poller_should_run(p)) {
         if (p->retired || io->stopping || (io->config.on_request && sc_poller_is_enabled(p)))
             return;
@@ -527,6 +550,13 @@ static void step_loading(struct sc_poller *p)
     sc_heap_set(&p->inst->io->heap, &p->timer, p->inst->io->now + 10000);
 }
 
+/* Nobody's wish brings forward what the server would drop (relocate.h). */
+static int64_t due_of(const struct sc_poller *p)
+{
+    int64_t left = p->cp.not_before_ms ? p->cp.not_before_ms - sc_real_ms() : 0, free_at = p->inst->io->now + left;
+    return left > 0 && free_at > p->due_ms ? free_at : p->due_ms;
+}
+
 static void step_idle(struct sc_poller *p)
 {
     struct sc_io *io = p->inst->io;
@@ -552,10 +582,16 @@ static void step_idle(struct sc_poller *p)
         return;
     }
     sc_save_step(p);
-    if (!broker_ready(p) || (p->errand ? sc_errand_waits(p) : io->config.on_request && !p->listeners))
+    if (!broker_ready(p) || (sc_is_dry(p) ? sc_errand_waits(p) : !p->errand && io->config.on_request && !p->listeners))
         return;
-    if (p->due_ms > io->now) {
-        sc_heap_set(&io->heap, &p->timer, p->due_ms);
+    if (sc_backfill_keeps_live(p)) { /* it loads; what it knows is needed */
+        sc_poller_wake(p->backfill);
+        sc_heap_set(&io->heap, &p->timer, io->now + 1000);
+        return;
+    }
+    int64_t due = due_of(p);
+    if (due > io->now) {
+        sc_heap_set(&io->heap, &p->timer, due);
         return;
     }
     uint32_t most = (uint32_t)io->config.settings->poll_max_concurrent / io->config.threads;

@@ -88,6 +88,7 @@ struct sc_token {
 };
 
 struct sc_listener; /* errand.h */
+struct sc_edit;     /* edit.c */
 struct sc_errand;
 struct sc_asked;
 
@@ -378,10 +379,15 @@ struct sc_poller {
     struct sc_buf trace_body; /* for them: the beginning of the body under way */
     uint64_t trace_bytes;   /* of the body so far */
     struct sc_errand *errand; /* NULL: this is the live walk */
+    struct sc_poller *backfill; /* of a live one: the walk over the past beside it; NULL: none */
+    json_t *backfill_past;  /* what is known of the last one that has ended */
+    bool over_budget;       /* it would ask, and waits for the budget */
+    struct sc_edit *edit;   /* its position is being written by hand (edit.c); NULL: it is not */
     char *label;            /* of an errand: in the log in the data type's place */
     bool limited;           /* the walk ends here, as a listener wanted */
     uint32_t attended;      /* of a live one: errands that go by it; its checkpoint is kept at hand for them */
     struct sc_poll_counts counts, hour_began; /* as they stood at the last hourly line */
+    bool interrupted;       /* it was ended for an edit: the next one follows at once */
 };
 
 #define SC_REFUSED_ADVICE "correct the value and save it; until then the last good one stays in use"
@@ -501,6 +507,8 @@ bool sc_room_turn(struct sc_io *io);        /* paused ones are to look again */
 void sc_poller_load(struct sc_poller *p);
 void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job);
 void sc_poller_read_back(struct sc_poller *p); /* before a fall-back by time */
+/* As sc_poller_load(), but to another place (relocate.h). Takes relocate->position. -1: out of memory. */
+int sc_poller_load_elsewhere(struct sc_poller *p, struct sc_relocate *relocate);
 /* The body of a gap artifact; NULL: out of memory. */
 json_t *sc_gap_new(const struct sc_poller *p, const char *from, const char *to, const char *reason, bool certain);
 /* To be published before anything else; frozen from now on. */
@@ -621,15 +629,43 @@ void sc_save_written(struct sc_poller *p, struct sc_kv_write *write);
 bool sc_save_settled(const struct sc_poller *p); /* the bucket holds what cp says */
 void sc_save_forget(struct sc_poller *p);
 void sc_save_drop(struct sc_kv_write *write); /* its poller is gone */
+void sc_save_purge_segments(struct sc_poller *p, uint32_t first, uint32_t end); /* that no checkpoint names any more */
 uint64_t sc_part_rev(const uint64_t *revs, uint32_t segment);
 void sc_part_rev_set(uint64_t **revs, uint32_t segment, uint64_t rev);
 
+/* edit.c: its position is written by hand */
+bool sc_edit_step(struct sc_poller *p); /* of one that is OFF; true: it is not to be loaded yet */
+bool sc_edit_loaded(struct sc_poller *p, struct sc_recover *job);
+void sc_edit_saved(struct sc_poller *p); /* a checkpoint of it stands */
+void sc_edit_gone(struct sc_poller *p, const char *why);
+
 /* host.c: services for connectors */
 extern const struct sc_host_api sc_host_services;
+uint32_t sc_host_lookback_anew(const struct sc_poller *p); /* how far back a first poll reaches, in s */
 void sc_host_release(struct sc_poller *p); /* frees the arena */
 
 /* errand.c, dry.c, listen.c: what the rest of the walk asks of them (errand.h has the whole) */
 bool sc_is_dry(const struct sc_poller *p);
+/* backfill.c: walks over the past (backfill.h) */
+bool sc_is_backfill(const struct sc_poller *p);
+bool sc_backfill_is_open(const struct sc_poller *live); /* there is one of this live poller's data type, or it still counts */
+void sc_backfill_found(struct sc_poller *live, const struct sc_recover *job); /* the live one is loaded: what stands in the bucket of one */
+bool sc_backfill_may_run(const struct sc_poller *p);
+bool sc_backfill_step(struct sc_poller *p);  /* before each step; true: that was all */
+bool sc_backfill_loaded(struct sc_poller *p, struct sc_recover *job); /* false: it is not to be taken in */
+bool sc_backfill_resumed(struct sc_poller *p, struct sc_recover *job); /* from the bucket; likewise */
+void sc_backfill_walked(struct sc_poller *p);
+void sc_backfill_saved(struct sc_poller *p);
+void sc_backfill_note(struct sc_poller *p);  /* a checkpoint of it is being composed */
+bool sc_backfill_leaves_out(struct sc_poller *p, int64_t time_ms); /* the record is none of the window */
+void sc_backfill_live_walked(struct sc_poller *live, int64_t began_ms); /* to its end */
+bool sc_backfill_keeps_live(const struct sc_poller *live); /* its identities are not loaded yet: the live walk does not begin */
+/* In the set of the other walk of the data type: SC_SEEN_NONE, or its number there, in *ret_set. */
+uint64_t sc_beside_find(const struct sc_poller *p, uint64_t fingerprint, const struct sc_seen **ret_set);
+void sc_beside_stored(struct sc_poller *p, const struct sc_record *record); /* the other walk is told, where it may meet the record */
+struct sc_poller *sc_beside(const struct sc_poller *p); /* NULL: there is none, or nothing of it is loaded */
+int64_t sc_backfill_when(struct sc_poller *p, const struct sc_request *rq); /* as sc_request_when(), behind the live walks */
+void sc_backfill_status(const struct sc_poller *live, struct sc_buf *out); /* ,"backfill":{…} */
 void sc_listeners_said(struct sc_poller *p, enum sc_reason reason, int64_t until_real, const char *detail);
 bool sc_listeners_have_enough(const struct sc_poller *p); /* the walk ends behind this page */
 void sc_listeners_walked(struct sc_poller *p);            /* it is over */

@@ -1,5 +1,5 @@
 /* From the cutter to the publisher: bytes of a record go straight into a batch, its identity decides. io thread of the poller. */
-#include "poll/errand.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 
@@ -18,6 +18,8 @@ static uint32_t record_limit(const struct sc_poller *p)
 static bool over_share(const struct sc_poller *p)
 {
     const struct sc_io *io = p->inst->io;
+    if (sc_is_backfill(p) && !p->paused && p->out > sc_publisher_batches(io->config.publisher) / 4) /* whoever waits: the live walks' come sooner */
+        return true;
     return io->waiting > 0 && !p->paused && p->out >= sc_publisher_batches(io->config.publisher) / 2;
 }
 
@@ -374,6 +376,14 @@ static int publish_record(struct sc_poller *p, struct sc_record_id *id, const st
     return 0;
 }
 
+/* Read, and none of the window. */
+static void leave_out(struct sc_poller *p, const struct sc_cut_value *time)
+{
+    page_mix(p, sc_hash32(p->batch->bytes + p->record_at, p->batch->used - p->record_at));
+    p->batch->used = p->record_at;
+    note_time(p, time, record_time(p, time));
+}
+
 static int on_end(void *arg, const struct sc_cut_record *record)
 {
     static const struct sc_cut_value none = {.kind = SC_CUT_ABSENT};
@@ -394,17 +404,26 @@ static int on_end(void *arg, const struct sc_cut_record *record)
     }
     if (p->type->shape == SC_SHAPE_SNAPSHOT)
         sc_record_version(p);
+    if (p->past.to_ms && sc_backfill_leaves_out(p, record_time(p, time))) {
+        leave_out(p, time);
+        count_record(p, record->bytes);
+        return 0;
+    }
     bool known = sc_whole_knows(p, record, record_time(p, time)), fresh = sc_record_is_new(p, &name, &id) && !known;
     if (fresh && !p->anchored) { /* nothing of a walk is published before its anchor stands */
         sc_save_anchor(p);
         return paused(p, SC_CUT_PAUSE);
     }
+    if (id.waits)
+        return paused(p, SC_CUT_PAUSE);
     if (count_twin(p, &id))
         return -1;
     page_mix(p, id.hash);
     if (sc_is_dry(p))
         sc_dry_record(p, record_time(p, time), fresh);
     if (!fresh) {
+        if (p->past.to_ms)
+            p->errand->backfill->known++;
         p->counts.recognised++;
         p->batch->used = p->record_at;
         note_time(p, time, record_time(p, time));

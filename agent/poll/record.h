@@ -20,6 +20,7 @@ struct sc_record_id {
     size_t len;
     uint64_t fingerprint;
     uint64_t twin;       /* fingerprint without "#n", of what is counted on a page; 0: it is not */
+    bool waits;             /* the other walk of the data type has just handed it over: its outcome decides (backfill.h) */
     uint64_t known;      /* entry in the set, SC_SEEN_NONE: to be published */
     uint32_t hash;
     unsigned char content[16]; /* of a snapshot's record */

@@ -77,11 +77,16 @@ static void find_in_set(struct sc_poller *p, struct sc_record_id *id, size_t bas
         if (n > 1)
             id->len += (size_t)snprintf(id->text + base_len, sizeof id->text - base_len, "#%u", n);
         id->fingerprint = fingerprint_of(p, id->text, id->len);
-        id->known = sc_seen_find(&p->seen, id->fingerprint);
+        const struct sc_seen *set = &p->seen;
+        id->waits = false;
+        id->known = sc_seen_find(set, id->fingerprint);
+        if (id->known == SC_SEEN_NONE)
+            id->known = sc_beside_find(p, id->fingerprint, &set);
         if (id->known == SC_SEEN_NONE)
             break;
-        uint32_t hash = sc_seen_hash(&p->seen, id->known);
-        if (hash == 0) /* known from a segment or a read-back: the first sight of its bytes */
+        uint32_t hash = sc_seen_hash(set, id->known);
+        id->waits = set != &p->seen && !sc_seen_is_stored(set, id->known);
+        if (hash == 0 && set == &p->seen) /* known from a segment or a read-back: the first sight of its bytes */
             sc_seen_set_hash(&p->seen, id->known, id->hash);
         if (hash == 0 || hash == id->hash || p->type->identity != SC_IMMUTABLE)
             return;

@@ -435,7 +435,7 @@ static void reset_results(struct sc_recover *r)
     sc_map_done(&r->map);
     r->read_ours = 0;
     r->was_open = r->gap_seen = r->seen_stale = false;
-    r->exists = r->foreign = r->rewound = r->lost = r->floor_gone = r->by_get = false;
+    r->exists = r->foreign = r->rewound = r->lost = r->floor_gone = r->by_get = r->unreadable = r->gap_certain = false;
     r->note[0] = r->gap_from[0] = '\0';
 }
 
@@ -489,16 +489,33 @@ static int parse_checkpoint(struct sc_recover *r, const struct sc_kv_entry *entr
                    (unsigned long long)entry->rev, why.text);
 }
 
-static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+/* Numbers of segments go on, nothing else. */
+static void forget_old(struct sc_recover *r)
+{
+    uint32_t end = r->cp.seen_end, whole = r->cp.whole_end;
+    sc_checkpoint_done(&r->cp);
+    sc_checkpoint_init(&r->cp);
+    r->cp.seen_first = r->cp.seen_end = end;
+    r->cp.whole_first = r->cp.whole_end = whole;
+    r->exists = r->was_open = false;
+}
+
+/* A walk over the past may be open beside it. */
+static int load_beside(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
 {
     struct sc_kv_entry entry = {0};
-    struct sc_stream_info info;
-    reset_results(r);
-    sc_seen_init(&r->seen, r->max_identities);
-    begin_whole(r);
-    sc_map_init(&r->map, r->max_identities);
-    if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err))
-        return -1;
+    sc_buf_clear(&r->beside);
+    int rc = r->beside_key ? sc_kv_get(session, CHECKPOINT_BUCKET, r->beside_key, &entry, err) : 1;
+    if (rc == 0 && !entry.deleted)
+        rc = sc_buf_add(&r->beside, entry.value.ptr, entry.value.len) ? sc_fail(err, SC_REASON_MEMORY_LIMIT, "no memory for the checkpoint") : 0;
+    sc_kv_entry_done(&entry);
+    return rc < 0 ? -1 : 0;
+}
+
+/* What stands in the bucket. One that cannot be read is as none to somebody who writes another. */
+static int load_checkpoint(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+{
+    struct sc_kv_entry entry = {0};
     int rc = sc_kv_get(session, CHECKPOINT_BUCKET, r->key, &entry, err);
     if (rc < 0)
         return -1;
@@ -510,35 +527,70 @@ static int load(struct sc_recover *r, struct sc_session *session, struct sc_erro
         r->was_open = rc == 0 && r->cp.open;
     }
     sc_kv_entry_done(&entry);
-    if (rc < 0)
-        return -1;
-    if (sc_stream_info(session, r->facts.stream, &info, err))
-        return -1;
-    r->last_seq = info.last_seq;
-    if (!r->exists)
+    if (r->exists && rc == 0 && r->relocate.fresh)
+        forget_old(r);
+    if (!r->exists || rc == 0)
         return 0;
-    if (strcmp(info.created, r->facts.stream_created) != 0)
-        return sc_fail(err, SC_REASON_NO_STREAM, "the stream was replaced while it was read: looked at again when the publisher has found the new one");
-    if (check_provenance(r) == 0 && check_proof(r, session, info.last_seq, err))
+    if (!r->relocate.wanted || err->reason != SC_REASON_CHECKPOINT_INVALID)
         return -1;
-    lower_floors(r);
-    SC_FAULT("recover.loaded");
-    rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, &info, err);
-    if (rc || load_whole(r, session, err))
-        return -1;
-    /* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not
-     * know of its newest records. Looked at where that costs little. */
-    bool near = info.last_seq > r->cp.floor.page && info.last_seq - r->cp.floor.page <= READBACK_NEAR;
-    uint64_t from = r->seen_stale && r->cp.floor.walk < r->cp.floor.page ? r->cp.floor.walk : r->cp.floor.page;
-    if (r->cp.open || near || r->seen_stale)
-        rc = read_back(r, session, from, info.last_seq, err);
+    sc_error_clear(err);
+    r->unreadable = true;
+    sc_checkpoint_done(&r->cp);
+    sc_checkpoint_init(&r->cp);
+    return sc_relocate_number(r, session, err);
+}
+
+/* With no page open nothing should lie beyond the floor; but the buckets may have lost their tail in a power loss, and then the checkpoint does not
+ * know of its newest records. Looked at where that costs little. */
+static int read_back_what_matters(struct sc_recover *r, struct sc_session *session, const struct sc_stream_info *info, struct sc_error *err)
+{
+    bool near = info->last_seq > r->cp.floor.page && info->last_seq - r->cp.floor.page <= READBACK_NEAR, own = r->exists && !r->unreadable;
+    bool needed = own && (r->cp.open || near || r->seen_stale);
+    uint64_t from = r->seen_stale && r->cp.floor.walk < r->cp.floor.page ? r->cp.floor.walk : r->cp.floor.page, elsewhere;
+    int rc = 0;
+    if (r->relocate.wanted) {
+        if (sc_relocate_plan(r, session, info, &elsewhere, err))
+            return -1;
+        from = !needed || elsewhere < from ? elsewhere : from;
+        needed = needed || elsewhere < info->last_seq;
+    }
+    if (needed)
+        rc = read_back(r, session, from, info->last_seq, err);
     if (!r->cp.open)
         r->floor_gone = false; /* nothing depended on it */
-    if (r->read_ours && rc == 0)
+    if (r->read_ours && rc == 0 && !r->relocate.wanted)
         r->cp.open = true; /* beyond the position, whatever the bucket said */
     raise_proof(r);
     SC_FAULT("recover.done");
     return rc;
+}
+
+static int load(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+{
+    struct sc_stream_info info;
+    reset_results(r);
+    sc_seen_init(&r->seen, r->max_identities);
+    begin_whole(r);
+    sc_map_init(&r->map, r->max_identities);
+    if (ensure_buckets(session, err) || load_fingerprint_key(r, session, err) || load_checkpoint(r, session, err) || load_beside(r, session, err) ||
+        sc_stream_info(session, r->facts.stream, &info, err))
+        return -1;
+    r->last_seq = info.last_seq;
+    if (!r->exists && !r->relocate.wanted)
+        return 0;
+    if (strcmp(info.created, r->facts.stream_created) != 0)
+        return sc_fail(err, SC_REASON_NO_STREAM, "the stream was replaced while it was read: looked at again when the publisher has found the new one");
+    bool known = r->exists && !r->unreadable;
+    if (known && check_provenance(r) == 0 && check_proof(r, session, info.last_seq, err))
+        return -1;
+    lower_floors(r);
+    SC_FAULT("recover.loaded");
+    int rc = r->snapshot ? load_maps(r, session, err) : load_segments(r, session, &info, err);
+    if (rc || load_whole(r, session, err))
+        return -1;
+    if (read_back_what_matters(r, session, &info, err))
+        return -1;
+    return r->relocate.wanted ? sc_relocate_finish(r, session, &info, err) : 0;
 }
 
 static int run(struct sc_read_job *job, struct sc_session *session, struct sc_error *err)
@@ -577,6 +629,9 @@ struct sc_recover *sc_recover_free(struct sc_recover *r)
     sc_seen_done(&r->seen);
     sc_seen_done(&r->whole);
     sc_map_done(&r->map);
+    json_decref(r->relocate.position);
+    sc_buf_done(&r->beside);
+    free(r->beside_key);
     free(r->found);
     free(r);
     return NULL;

@@ -6,6 +6,8 @@
 #include "nats/publisher.h"
 #include "nats/reader.h"
 #include "poll/checkpoint.h"
+#include <signal/connector.h>
+#include "poll/relocate.h"
 #include "poll/seen.h"
 #include "poll/snapshot.h"
 
@@ -33,6 +35,10 @@ struct sc_recover {
     bool snapshot, keeps_seen, keeps_whole; /* keeps_seen: identities older than the open page matter (overlap) */
     uint64_t max_identities;
     uint64_t from_seq;    /* SC_RECOVER_READBACK */
+    struct sc_relocate relocate; /* SC_RECOVER_LOAD: goes elsewhere at once */
+    const struct sc_place *places; /* of the data type, for that; may be NULL */
+    char *beside_key;     /* the checkpoint of a backfill of the data type, read as well; NULL: none is looked for */
+    uint64_t published_ever; /* by all walks of the data type, as far as counted */
     /* out (SC_RECOVER_LOAD) */
     bool exists;
     uint64_t rev;         /* of the checkpoint, markers included; 0: never there */
@@ -44,9 +50,11 @@ struct sc_recover {
     bool rewound;         /* to a trail entry, or to the beginning */
     bool lost;            /* nothing of the trail verified, or another stream: lookback, and a gap */
     char gap_from[40], gap_to[40], gap_reason[200];
+    bool gap_certain, unreadable; /* unreadable: nothing is known of what stood there (relocate alone) */
     bool was_open;        /* as the bucket says; cp.open may be set by what was found */
     bool seen_stale;      /* segments went back, or are gone: everything that may be read again is read back */
     bool gap_seen;        /* a gap of the checkpoint was found in the stream and taken out */
+    struct sc_buf beside; /* its value; empty: there is none */
     char note[400];       /* for the log, WARN; empty: none */
     /* out (both) */
     bool floor_gone, by_get;

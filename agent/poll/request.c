@@ -11,6 +11,8 @@
 int64_t sc_request_when(struct sc_poller *p, const struct sc_request *request)
 {
     int64_t when = p->inst->io->now;
+    if (sc_is_backfill(p))
+        return sc_backfill_when(p, request);
     for (unsigned i = 0; i < SC_MAX_REQUEST_POOLS && request->pools[i]; i++) {
         const struct sc_budget *b = sc_budget_of(p, request->pools[i]);
         /* No memory for a pool: asking without one would break the vendor's limit. */
@@ -266,11 +268,16 @@ static bool over_budget(struct sc_poller *p, const struct sc_request *rq)
 {
     struct sc_io *io = p->inst->io;
     int64_t when = sc_request_when(p, rq);
-    if (when <= io->now)
+    p->over_budget = when > io->now;
+    if (!p->over_budget)
         return false;
+    int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
+    if (sc_is_backfill(p)) { /* whose place it is: nothing to be told */
+        sc_heap_set(&io->heap, &p->timer, look_again);
+        return true;
+    }
     if (when - io->now > 1000)
         say_over_budget(p, rq, when);
-    int64_t look_again = when == INT64_MAX ? io->now + 250 : when;
     sc_pace_wait(p, SC_SPENT_BUDGET_WAIT);
     sc_show_budget_wait(p, look_again);
     sc_heap_set(&io->heap, &p->timer, look_again);

@@ -45,13 +45,13 @@ static void post(struct sc_poller *p, struct sc_kv_write *w)
 
 static bool keeps_seen(const struct sc_poller *p)
 {
-    return p->type->shape == SC_SHAPE_LOG && (p->type->overlap_s > 0 || p->bounded);
+    return p->type->shape == SC_SHAPE_LOG && (p->type->overlap_s > 0 || p->bounded || sc_is_backfill(p));
 }
 
 /* Records are in the stream that the position does not cover, and may come to be while the walk goes on. */
 static bool must_be_open(const struct sc_poller *p)
 {
-    return p->page_count > 0 || p->loose || (p->phase == SC_WALKING && (p->anchored || p->anchor_wanted));
+    return p->page_count > 0 || p->loose || sc_is_backfill(p) || (p->phase == SC_WALKING && (p->anchored || p->anchor_wanted));
 }
 
 /* A walk that was interrupted (stop, pause) is kept, so that what it froze is not chosen anew; one that ended is not. */
@@ -203,6 +203,8 @@ static int compose_checkpoint(struct sc_poller *p)
         cp->walk = NULL;
         cp->walk_page = 0;
     }
+    if (sc_is_backfill(p))
+        sc_backfill_note(p);
     free(cp->stream_created);
     cp->stream_created = sc_dup(io->broker.stream_created);
     free(cp->agent);
@@ -351,6 +353,22 @@ static void purge(struct sc_poller *p, uint32_t segment, uint64_t **revs, int (*
     post(p, w);
 }
 
+void sc_save_purge_segments(struct sc_poller *p, uint32_t first, uint32_t end)
+{
+    for (; first != end; first++) {
+        struct sc_buf key = {0};
+        struct sc_kv_write *w = write_new(p, "SEEN", WRITE_PURGE, SC_KV_REV_ANY);
+        if (!w || sc_seen_key(p->key, first, &key)) {
+            sc_buf_done(&key);
+            write_free(w);
+            continue;
+        }
+        w->key = sc_buf_take(&key);
+        w->purge = true;
+        post(p, w);
+    }
+}
+
 static void purge_segment(void *arg, uint32_t segment)
 {
     struct sc_poller *p = arg;
@@ -371,7 +389,7 @@ static void purge_readings(struct sc_poller *p)
 static void drop_identities(struct sc_poller *p)
 {
     int64_t before = INT64_MAX;
-    if (p->type->shape != SC_SHAPE_LOG || p->loose) /* what a read-back found is needed until the walk has passed it */
+    if (p->type->shape != SC_SHAPE_LOG || p->loose || sc_is_backfill(p)) /* what a read-back found is needed until the walk has passed it */
         return;
     if (p->type->overlap_s && p->save_covered_ms == SC_TIME_NONE)
         return;
@@ -397,6 +415,9 @@ static void checkpoint_stands(struct sc_poller *p, const struct sc_kv_write *w)
     }
     drop_identities(p);
     purge_readings(p);
+    sc_edit_saved(p);
+    if (sc_is_backfill(p))
+        sc_backfill_saved(p);
     sc_status_touch(p->inst, false);
     if (p->traced)
         sc_trace_saved(p);

@@ -171,6 +171,7 @@ static void add_type(struct sc_buf *out, const struct sc_poller *p)
     add_text(out, "checkpoint", words);
     sc_buf_addf(out, ",\"credential_revision\":%llu,\"promise\":\"%s\"", (unsigned long long)p->inst->config->rev, sc_promise_name(sc_poller_promise(p)));
     sc_buf_addf(out, ",\"lag_declared_seconds\":%u", p->type->lag_s);
+    sc_backfill_status(p, out);
     if (p->collisions)
         sc_buf_addf(out, ",\"identity_collisions\":%llu", (unsigned long long)p->collisions);
     add_pace(out, p);

@@ -205,7 +205,7 @@ static void call_failed(struct sc_token *t, enum sc_reason reason, struct sc_wai
         sc_budget_wait(t->budget, t->hold.until_ms, real);
     char plain[sizeof t->detail];
     snprintf(plain, sizeof plain, "%s %s %s: %s", sc_oauth2_call(t->table), is_login(t) ? "at" : "to", t->host, detail);
-    int n = snprintf(t->detail, sizeof t->detail, "%s, ", plain);
+    int n = snprintf(t->detail, sizeof t->detail, "%.*s, ", (int)sc_words_open(plain), plain);
     size_t used = n < 0 ? 0 : (size_t)n < sizeof t->detail ? (size_t)n : sizeof t->detail - 1;
     if (real == SC_TIME_NONE)
         snprintf(t->detail + used, sizeof t->detail - used, "not tried again before the integration is saved, so that the account is not locked");
@@ -325,7 +325,8 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     } else {
         char detail[440];
         const char *advice = reply.advice[0] ? reply.advice : NULL;
-        snprintf(detail, sizeof detail, "%d %s%s%s", result->status, sc_status_phrase(result->status), reply.detail[0] ? ": " : "", reply.detail);
+        snprintf(detail, sizeof detail, "%d %s%s%.*s", result->status, sc_status_phrase(result->status), reply.detail[0] ? ": " : "",
+                 (int)sc_words_open(reply.detail), reply.detail);
         enum sc_reason reason = sharpen(t, result, sc_buf_str(&body), reply.reason, detail, sizeof detail, &advice);
         call_failed(t, reason, named_wait(t, result, sc_reason_class(reason)), detail, advice);
     }

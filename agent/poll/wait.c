@@ -1,4 +1,5 @@
 /* Waits: how long after what, for whom, and what is told of it. io thread of the poller. */
+#include "operate/words.h"
 #include "poll/answer.h"
 #include "poll/errand.h"
 
@@ -224,7 +225,9 @@ static void tell(struct sc_poller *p, enum sc_reason reason, const struct sc_hol
 {
     char line[1200], at[SC_TIME_TEXT], since[SC_TIME_TEXT], known[280] = "", room[256], tries[96] = "";
     sc_wait_known(p, reason, known, sizeof known);
-    int n = snprintf(line, sizeof line, "%.700s%s%s, ", detail && detail[0] ? detail : sc_reason_meaning(reason), known,
+    const char *said = detail && detail[0] ? detail : sc_reason_meaning(reason);
+    size_t len = sc_words_open(said);
+    int n = snprintf(line, sizeof line, "%.*s%s%s, ", len < 700 ? (int)len : 700, said, known,
                      less ? ": asked again for half as much at a time" : "");
     if (n < 0 || n >= (int)sizeof line)
         n = (int)sizeof line - 1;
@@ -262,6 +265,8 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     enum sc_class cls = sc_reason_class(reason);
     bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
     int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : sc_wait_class(cls, p->lasting, p->open), reason, until_real, &shared);
+    if (sc_is_backfill(p)) /* its trouble is its own, but for what the vendor says to all */
+        shared = NULL;
     bool never = wait >= SC_NEVER_MS;
     if (cls < sizeof p->counts.failures / sizeof *p->counts.failures)
         p->counts.failures[cls]++;
@@ -275,7 +280,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
                            .named = until_real != SC_TIME_NONE && !until_put};
     if (cls == SC_CLASS_THROTTLED || hold.named)
         hold_pools(p, hold.until_ms, hold.until_real);
-    if (is_transport(reason) && p->attempts > 3)
+    if (is_transport(reason) && p->attempts > 3 && !p->errand)
         p->inst->source->hold = hold;
     if (shared)
         *shared = hold;

@@ -45,8 +45,11 @@ static bool set_time(struct sc_host *host, enum sc_keep keep, const char *name, 
 static int64_t present(const struct sc_host *host)
 {
     int64_t from, to, now = host->api->now(host) - (int64_t)host->type->lag_s * 1000;
-    bool past = host->api->past(host, &from, &to);
-    return floored(row_of(host)->window, past && to < now ? to : now);
+    if (host->api->past(host, &from, &to)) /* what lies behind a bound of less than a unit is left out by its time */
+        to += unit_of(row_of(host)->window) - 1;
+    else
+        to = now;
+    return floored(row_of(host)->window, to < now ? to : now);
 }
 
 /* Where a walk begins. What the vendor no longer keeps is a gap, but for what was covered before. */
@@ -60,6 +63,9 @@ static int64_t begin_of(struct sc_host *host)
     if (covered == SC_TIME_NONE && owed > now) /* frozen by a clock that was ahead */
         owed = SC_TIME_NONE;
     int64_t from = covered != SC_TIME_NONE ? covered - overlap_ms : owed != SC_TIME_NONE ? owed : now - (int64_t)host->api->lookback_s(host) * 1000;
+    int64_t begin, end;
+    if (host->api->past(host, &begin, &end) && from < begin)
+        from = begin;
     if (row->reach_s && from < reach) {
         from = reach;
         if (owed != SC_TIME_NONE && owed < reach)

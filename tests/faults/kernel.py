@@ -26,7 +26,7 @@ from scenario import ALL  # noqa: E402
 from signaltest.procs import find_agent, find_program  # noqa: E402
 from signaltest.tools import exit_on_signals  # noqa: E402
 import restarts, losses, streams, standby, points, values, relapses, relapses2, falcon, tokens, waves  # noqa: E401,E402,F401  (register)
-import tenable, cisco_duo, aws_guardduty, office_365, qualys, splunk, everything  # noqa: E401,E402,F401
+import tenable, cisco_duo, aws_guardduty, office_365, qualys, splunk, everything, backfill  # noqa: E401,E402,F401
 
 
 def arguments():

@@ -81,15 +81,12 @@ static void forget_said(struct ex_play *play)
     play->ask_ended = false;
 }
 
-int ex_step_ask(struct ex_play *play, bool dry)
+static int ask(struct ex_play *play, json_t *request)
 {
-    if (play->sink && !play->ask_ended)
-        return ex_wrong(play, "what was asked before has not ended: `ended` says how");
-    json_t *request = request_of(play, dry);
-    if (!request)
-        return ex_wrong(play, "poll and dry take NAME or NAME.TYPE, then limit N, from TIME, trace");
-    if (ex_calm(play))
+    if (ex_calm(play)) {
+        json_decref(request);
         return -1;
+    }
     forget_said(play);
     sc_sink_unref(play->sink);
     play->sink = sc_sink_new(NULL, NULL);
@@ -100,6 +97,31 @@ int ex_step_ask(struct ex_play *play, bool dry)
         abort();
     sc_io_ask(play->io, ask);
     return ex_calm(play);
+}
+
+int ex_step_ask(struct ex_play *play, bool dry)
+{
+    if (play->sink && !play->ask_ended)
+        return ex_wrong(play, "what was asked before has not ended: `ended` says how");
+    json_t *request = request_of(play, dry);
+    if (!request)
+        return ex_wrong(play, "poll and dry take NAME or NAME.TYPE, then limit N, from TIME, trace");
+    return ask(play, request);
+}
+
+/* ask NAME + the other members of the request. */
+int ex_step_ask_for(struct ex_play *play)
+{
+    json_error_t why;
+    if (play->sink && !play->ask_ended)
+        return ex_wrong(play, "what was asked before has not ended: `ended` says how");
+    json_t *request = json_loads(play->step->block, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(request)) {
+        json_decref(request);
+        return ex_wrong(play, "not a JSON object: line %d: %s", why.line, why.text);
+    }
+    json_object_set_new(request, "integration", json_string(play->step->args));
+    return ask(play, request);
 }
 
 int ex_step_give_up(struct ex_play *play)

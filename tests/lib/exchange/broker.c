@@ -85,6 +85,8 @@ int ex_broker_set(struct sc_publisher *b, const char *key, const char *value)
         b->spoils = true;
     else if (strcmp(key, "purged") == 0 && number) /* up to and with that sequence */
         b->first_seq = (uint64_t)n + 1;
+    else if (strcmp(key, "lacks") == 0 && number) /* so many were deleted from the middle */
+        b->lacks = (uint64_t)n;
     else
         return -1;
     return 0;
@@ -221,7 +223,7 @@ static void store(struct sc_publisher *b, struct ex_record *r)
     *known = r;
 }
 
-void ex_broker_stored(struct sc_publisher *b, const char *msg_id, const char *ce_time)
+void ex_broker_stored(struct sc_publisher *b, const char *msg_id, const char *ce_time, int64_t stored_ms)
 {
     struct ex_record *r = calloc(1, sizeof *r);
     if (!r)
@@ -229,6 +231,7 @@ void ex_broker_stored(struct sc_publisher *b, const char *msg_id, const char *ce
     r->msg_id = sc_dup(msg_id);
     r->ce_time = ce_time && *ce_time ? sc_dup(ce_time) : NULL;
     r->foreign = true;
+    r->stored_ms = stored_ms;
     r->at_ms = INT64_MIN / 2;
     store(b, r);
 }
@@ -248,6 +251,7 @@ static void take_record(struct sc_publisher *b, const struct sc_batch *batch, st
     if (b->spoils && r->body_len > 1)
         r->body[1] ^= 1;
     r->at_ms = sc_mono_ms();
+    r->stored_ms = sc_real_ms();
     r->refused = b->refuse > 0;
     b->refuse -= r->refused;
     store(b, r);

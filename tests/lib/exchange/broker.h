@@ -13,6 +13,7 @@ struct ex_record {
     size_t body_len;
     uint64_t seq;
     int64_t at_ms;        /* own clock, for the duplicate window */
+    int64_t stored_ms;    /* wall clock */
     bool duplicate;       /* the server said so */
     bool doubled;         /* stored a second time: past the duplicate window */
     bool refused;         /* too large for the stream */
@@ -55,7 +56,7 @@ unsigned ex_broker_batches_out(const struct sc_publisher *broker);
 
 size_t ex_broker_records(const struct sc_publisher *broker);
 const struct ex_record *ex_broker_record(const struct sc_publisher *broker, size_t n); /* in the order of handing over */
-void ex_broker_stored(struct sc_publisher *broker, const char *msg_id, const char *ce_time); /* stands there before the play */
+void ex_broker_stored(struct sc_publisher *broker, const char *msg_id, const char *ce_time, int64_t stored_ms); /* stands there before the play */
 uint64_t ex_broker_last_seq(const struct sc_publisher *broker);
 const char *ex_broker_created(const struct sc_publisher *broker);
 

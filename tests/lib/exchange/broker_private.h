@@ -60,7 +60,7 @@ struct sc_publisher {
     /* the stream */
     struct ex_record **records, **stream, **find; /* handed over; stored, by sequence - 1; by message id */
     size_t record_count, stream_count, record_cap, find_cap;
-    uint64_t known_seq, first_seq;
+    uint64_t known_seq, first_seq, lacks;
     /* the buckets */
     struct ex_value *values;
     uint64_t kv_seq;

@@ -209,7 +209,8 @@ static int expect_one(struct ex_play *play, const char *id, bool duplicate)
     const struct ex_record *r = ex_broker_record(play->broker, play->records_told++);
     if (strcmp(r->msg_id, id) != 0)
         return differ(play, play->step->line, "the next record", sc_str_of(id), sc_str_of(r->msg_id));
-    if (r->doubled || (r->duplicate && !duplicate))
+    bool again = play->step->word == EX_AGAIN;
+    if (r->doubled != again || (r->duplicate && !duplicate))
         return ex_wrong(play, "expected a new record, came %s\n  + %s", kind_of(r), id);
     if (duplicate && !r->duplicate)
         return ex_wrong(play, "expected a record that the stream holds already, came %s\n  + %s", kind_of(r), id);

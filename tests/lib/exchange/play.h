@@ -3,6 +3,7 @@
 
 #include "broker.h"
 #include "clock.h"
+#include "poll/ask.h"
 #include "poll/poller.h"
 #include "poll/registry.h"
 #include "script.h"
@@ -91,6 +92,7 @@ bool ex_has_request(struct ex_play *play);
 
 /* ask.c: polls by hand */
 int ex_step_ask(struct ex_play *play, bool dry);
+int ex_step_ask_for(struct ex_play *play);
 int ex_step_give_up(struct ex_play *play);
 int ex_expect_said(struct ex_play *play);
 int ex_expect_ended(struct ex_play *play);

@@ -52,6 +52,8 @@ static const struct word {
     {"give-up", EX_GIVE_UP, NEVER, NEVER, false, false},
     {"untouched", EX_UNTOUCHED, NEVER, NEVER, false, false},
     {"memory", EX_MEMORY, MUST, NEVER, false, false},
+    {"ask", EX_ASK, MUST, MUST, false, false},
+    {"again", EX_AGAIN, MUST, MAY, true, true},
     {"body", EX_BODY, MAY, MAY, false, false},
     {"cut", EX_CUT, MUST, NEVER, false, false},
     {"fails", EX_FAILS, MUST, NEVER, false, false},

@@ -7,7 +7,7 @@ enum ex_word {
     EX_INTEGRATION, EX_CLOCK, EX_SETTING, EX_NATS, EX_STORED, EX_GIVEN, EX_CHUNKS, /* before the agent starts */
     EX_REQUEST, EX_REPLY, EX_FAIL, EX_WAIT, EX_AFTER, EX_RECORD, EX_DUPLICATE, EX_CHECKPOINT, EX_STATUS, EX_LOG, EX_LETTER,
     EX_PUT, EX_DELETE, EX_WRITE, EX_HOLD, EX_RELEASE, EX_BROKER, EX_REFUSE, EX_CRASH, EX_RESTART, EX_HOST_CLOCK,
-    EX_POLL, EX_DRY, EX_SAID, EX_ENDED, EX_GIVE_UP, EX_UNTOUCHED, EX_MEMORY,
+    EX_POLL, EX_DRY, EX_SAID, EX_ENDED, EX_GIVE_UP, EX_UNTOUCHED, EX_MEMORY, EX_ASK, EX_AGAIN,
     EX_BODY, EX_CUT, EX_FAILS, /* parts of the step above, or of the script: no steps of their own */
     EX_END                     /* added behind the last line */
 };

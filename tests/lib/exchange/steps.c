@@ -202,7 +202,7 @@ static int step_nats(struct ex_play *play)
     const char *rest = play->step->args;
     ex_take_word(&rest, key, sizeof key);
     return ex_broker_set(play->broker, key, rest)
-               ? ex_wrong(play, "nats takes max_payload, duplicate_window_s, batches, purged (numbers), created (a time), retention "
+               ? ex_wrong(play, "nats takes max_payload, duplicate_window_s, batches, purged, lacks (numbers), created (a time), retention "
                                 "(limits, interest, workqueue)")
                : 0;
 }
@@ -211,8 +211,14 @@ static int step_stored(struct ex_play *play)
 {
     char id[600];
     const char *rest = play->step->args;
+    char time[64], at[8];
     ex_take_word(&rest, id, sizeof id);
-    ex_broker_stored(play->broker, id, rest);
+    ex_take_word(&rest, time, sizeof time);
+    ex_take_word(&rest, at, sizeof at);
+    int64_t stored = sc_time_parse_rfc3339(sc_str_of(*at ? rest : time));
+    if (*at && (strcmp(at, "at") != 0 || stored == SC_TIME_NONE))
+        return ex_wrong(play, "stored ID [TIME [at TIME]]");
+    ex_broker_stored(play->broker, id, time, stored != SC_TIME_NONE ? stored : ex_clock_real());
     play->records_told = play->records_shown = ex_broker_records(play->broker);
     return 0;
 }
@@ -348,6 +354,7 @@ static int expect_step(struct ex_play *play)
     case EX_REQUEST:
         return ex_expect_request(play);
     case EX_RECORD:
+    case EX_AGAIN:
         return ex_expect_record(play, false);
     case EX_DUPLICATE:
         return ex_expect_record(play, true);
@@ -413,6 +420,8 @@ static int one_step(struct ex_play *play)
         return ex_step_ask(play, step->word == EX_DRY);
     case EX_GIVE_UP:
         return ex_step_give_up(play);
+    case EX_ASK:
+        return ex_step_ask_for(play);
     default:
         return expect_step(play);
     }
@@ -426,7 +435,8 @@ int ex_step(struct ex_play *play)
     if (play->options->show)
         ex_show_step(play);
     bool waits = step->word == EX_WAIT || step->word == EX_RECORD || step->word == EX_DUPLICATE || step->word == EX_CHECKPOINT ||
-                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_SAID || step->word == EX_ENDED || step->word == EX_UNTOUCHED;
+                 step->word == EX_STATUS || step->word == EX_LOG || step->word == EX_LETTER || step->word == EX_SAID || step->word == EX_ENDED || step->word == EX_UNTOUCHED ||
+                 step->word == EX_AGAIN;
     int rc = one_step(play);
     if (!waits)
         play->since_ms = ex_clock_mono();

@@ -1,6 +1,7 @@
 /* The buckets, and the stream as those see it who read it back: session.h's functions that recover.c calls, and the status writer. */
 #include "broker_private.h"
 
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -165,7 +166,9 @@ int __wrap_sc_stream_info(struct sc_session *session, const char *name, struct s
 {
     const struct sc_publisher *b = session->broker;
     (void)err;
-    *ret = (struct sc_stream_info){.first_seq = b->first_seq, .last_seq = b->stream_count, .retention = b->facts.retention};
+    uint64_t there = b->stream_count + 1 > b->first_seq ? b->stream_count + 1 - b->first_seq : 0;
+    *ret = (struct sc_stream_info){.first_seq = b->first_seq, .last_seq = b->stream_count, .retention = b->facts.retention,
+                                   .messages = there > b->lacks ? there - b->lacks : 0};
     snprintf(ret->name, sizeof ret->name, "%s", name);
     snprintf(ret->created, sizeof ret->created, "%s", b->facts.stream_created);
     return 0;
@@ -186,9 +189,12 @@ int __wrap_sc_stream_get(struct sc_session *session, const char *stream, uint64_
     const struct sc_publisher *b = session->broker;
     (void)stream;
     (void)err;
-    if (next_subject || seq < b->first_seq || seq > b->stream_count)
+    if (next_subject && seq < b->first_seq) /* they are all of that subject */
+        seq = b->first_seq;
+    if (seq < b->first_seq || seq > b->stream_count)
         return 1;
     ret->seq = seq;
+    sc_time_rfc3339(b->stream[seq - 1]->stored_ms, ret->time);
     headers_of(b->stream[seq - 1], &ret->headers);
     return 0;
 }

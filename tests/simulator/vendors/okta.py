@@ -3,6 +3,9 @@
 A query without `until` walks the log in the order in which the vendor stored the events: delayed events come late and
 are never missed, `published` may be out of order, and `next` is there even on an empty page. Links hold a cursor
 signed with the seed, so that the simulator knows its own cursors, also after a restart, and refuses all others.
+
+A query with `until` goes over a closed window in order of `published`; its last page has no `next`. It may miss delayed events, so one whose window
+has not long been closed is a violation.
 """
 
 import base64
@@ -29,6 +32,7 @@ DAY = 86400
 RETENTION = 90 * DAY
 OLDEST_SINCE = 180 * DAY
 LARGEST_LIMIT = 1000
+SETTLED = 60        # seconds behind `until`: what was stored late is there
 STREAMED_FROM = 8 * 1024 * 1024     # pages estimated larger than this are generated while they are sent
 USUAL_RECORD = 1200
 
@@ -41,6 +45,14 @@ ERRORS = {      # status: (errorCode, errorSummary)
     429: ("E0000047", "API call exceeded rate limit due to too many requests."),
     500: ("E0000009", "Internal Server Error"),
 }
+
+
+class Positions(list):
+    """Keys of a page that are no range."""
+
+    @property
+    def stop(self):
+        return max(self, default=-1) + 1
 
 
 class Okta(Vendor):
@@ -84,6 +96,7 @@ class Okta(Vendor):
         self._latest = 0.0
         self._rate = 0.0
         self._nonce = count(1)
+        self._published = []            # of each position, as far as somebody wanted it
         self._fill()
         self.after_set()
 
@@ -198,10 +211,10 @@ class Okta(Vendor):
             self.violate(request, "query", "a parameter given twice")
         if "after" in query:
             return self._check_cursor(request, query)
-        if "until" in query:
-            self.violate(request, "until", "a bounded query may miss delayed events")
-            return self.error(400, request, summary="bounded queries are not simulated")
-        for name in query.keys() - {"since", "sortOrder", "limit"}:
+        refused = self._check_until(request, query) if "until" in query else None
+        if refused:
+            return refused
+        for name in query.keys() - {"since", "until", "sortOrder", "limit"}:
             self.violate(request, "query", f"parameter {name}")
         if query.get("sortOrder") != "ASCENDING":
             self.violate(request, "sort_order", f"sortOrder={query.get('sortOrder')}")
@@ -221,6 +234,15 @@ class Okta(Vendor):
         if since < self.now() - OLDEST_SINCE:
             self.violate(request, "since", "older than 180 days")
             return self.error(400, request, "E0000053", "The since parameter must be within 180 days")
+        return None
+
+    def _check_until(self, request, query):
+        until, since = _parse_rfc3339(query["until"]), _parse_rfc3339(query.get("since", ""))
+        if until is None or since is None or since > until:
+            self.violate(request, "until", f"{query.get('since')} to {query['until']} is no window")
+            return self.error(400, request)
+        if until > self.now() - SETTLED:
+            self.violate(request, "until", "a bounded query may miss delayed events")
         return None
 
     def _check_cursor(self, request, query):
@@ -246,7 +268,9 @@ class Okta(Vendor):
             since = _parse_rfc3339(query["since"]) if "since" in query else now - 7 * DAY
             begin = self.log.find(max(since, now - RETENTION), now)
             cursor = {"position": begin, "limit": query.get("limit", "100"), "since": query.get("since", ""),
-                      "origin": begin}
+                      "until": query.get("until", ""), "origin": begin}
+        if cursor["until"]:
+            return self._answer_bounded(request, mount, cursor, size, "after" in query)
         begin = cursor["position"]
         end = min(size, begin + self._page_size(int(cursor["limit"])))
         first = max(cursor["origin"], begin - self.options.duplicates) if end > begin else begin
@@ -258,7 +282,24 @@ class Okta(Vendor):
             following = f"{PATH}?{self._query({**cursor, 'position': end})}"
         self.last_link = following
         base = request.origin() + mount
-        response.headers += self._links(base + request.target[len(mount):], base + following)
+        response.headers += self._links(base + request.target[len(mount):], following and base + following)
+        return response
+
+    def _answer_bounded(self, request, mount, cursor, size, goes_on):
+        """In order of `published`; what is stored later than its page was made is missed. The cursor's position is the last event that was sent."""
+        for position in range(len(self._published), size):
+            self._published.append(_parse_rfc3339(json.loads(self.log.record(position)[1])["published"]))
+        since, until = _parse_rfc3339(cursor["since"]), _parse_rfc3339(cursor["until"])
+        behind = (self._published[cursor["position"]], cursor["position"]) if goes_on else (0, -1)
+        inside = sorted(key for key in ((t, p) for p, t in enumerate(self._published[:size]) if since <= t < until) if key > behind)
+        number = self._page_size(int(cursor["limit"]))
+        keys = Positions(position for _, position in inside[:number])
+        body = Records(b"[", b",", b"]", len(keys), lambda: (self.log.record(position)[1] for position in keys))
+        response = Response(200, [("Content-Type", "application/json")], body, page=self.ledger.open(keys) if keys else None)
+        more = len(inside) > number
+        base = request.origin() + mount
+        following = more and f"{base}{PATH}?{self._query({**cursor, 'position': keys[-1]})}"
+        response.headers += self._links(base + request.target[len(mount):], following)
         return response
 
     def _page_size(self, limit):
@@ -275,6 +316,8 @@ class Okta(Vendor):
 
     def _links(self, this, following):
         style = self.options.link_style
+        if not following:
+            return [("Link", f'<{this}>; rel="self"')]
         if style == "unquoted":
             return [("link", f"<{this}>;rel=self"), ("link", f"<{following}>;rel=next")]
         if style == "tricky":
@@ -288,11 +331,12 @@ class Okta(Vendor):
     # Cursors.
 
     def _query(self, cursor, token=None):
-        since = f"&since={quote(cursor['since'], safe='')}" if self.options.link_since and cursor["since"] else ""
-        return f"limit={cursor['limit']}&sortOrder=ASCENDING{since}&after={token or self._seal(cursor)}"
+        bounds = f"&since={quote(cursor['since'], safe='')}" if (self.options.link_since or cursor["until"]) and cursor["since"] else ""
+        bounds += f"&until={quote(cursor['until'], safe='')}" if cursor["until"] else ""
+        return f"limit={cursor['limit']}&sortOrder=ASCENDING{bounds}&after={token or self._seal(cursor)}"
 
     def _seal(self, cursor):
-        plain = json.dumps([cursor["position"], cursor["limit"], cursor["since"], cursor["origin"], self.generation,
+        plain = json.dumps([cursor["position"], cursor["limit"], cursor["since"], cursor["until"], cursor["origin"], self.generation,
                             next(self._nonce)]).encode()
         sealed = base64.urlsafe_b64encode(self._sign(plain) + plain).decode().rstrip("=")
         return f"{int(self.log.stored(cursor['position'], self._log_now()) * 1000)}_{sealed}"
@@ -305,8 +349,8 @@ class Okta(Vendor):
         signature, plain = raw[:8], raw[8:]
         if not hmac.compare_digest(signature, self._sign(plain)):
             return None
-        position, limit, since, origin, generation, _ = json.loads(plain)
-        return {"position": position, "limit": limit, "since": since, "origin": origin, "generation": generation}
+        position, limit, since, until, origin, generation, _ = json.loads(plain)
+        return {"position": position, "limit": limit, "since": since, "until": until, "origin": origin, "generation": generation}
 
     def _sign(self, plain):
         return hmac.digest(b"okta cursor %d" % self.seed, plain, "sha256")[:8]

@@ -316,7 +316,7 @@ static void test_status_detail(void **state)
     (void)state;
     struct sc_buf out = {0};
     compose("{" AGENT ",\"integrations\":{\"okta-prod\":{\"rev\":9,\"saved\":\"2026-11-20T12:00:00Z\",\"status\":{\"connector\":\"okta\",\"updated\":\"2026-11-22T11:59:58Z\","
-            "\"credential_saved\":\"2026-08-21T12:00:00Z\",\"expires\":[{\"what\":\"credentials.api_token\",\"at\":\"2026-11-30T12:00:00Z\"}],"
+            "\"credential_saved\":\"2026-08-21T12:00:00Z\",\"credential_ends\":\"2026-11-30T12:00:00Z\",\"credential_ends_by\":\"api_token: JWT\","
             "\"budgets\":[\"logs: 540 of 600 a minute (X-Rate-Limit-Limit), 12 used, 60 kept for others\"],\"latency_ms\":{\"first_byte_p50\":200,\"first_byte_p95\":900,\"lookup_p95\":5},"
             "\"data_types\":{\"system_log\":{\"state\":\"active\",\"reason\":\"falling_behind\",\"detail\":\"the last 3 polls took longer than their interval\",\"advice\":\"Ask for larger pages.\","
             "\"since\":\"2026-11-22T11:00:00Z\",\"notices\":[{\"reason\":\"falling_behind\",\"detail\":\"the last 3 polls took longer than their interval\",\"advice\":\"x\"},"
@@ -331,8 +331,8 @@ static void test_status_detail(void **state)
                "DATA; 3 integrations on 2 io threads\n"
                "\n"
                "okta-prod: okta, revision 9 saved 2026-11-20T12:00:00Z (2 d ago)\n"
-               "credential    saved 2026-08-21T12:00:00Z (93 d ago)\n"
-               "expires       credentials.api_token ends 2026-11-30T12:00:00Z (in 8 d)\n"
+               "credential    saved 2026-08-21T12:00:00Z (93 d ago); ends 2026-11-30T12:00:00Z (in 8 d) by\n"
+               "              api_token: JWT\n"
                "budget        logs: 540 of 600 a minute (X-Rate-Limit-Limit), 12 used, 60 kept for others\n"
                "answers       begin after 200 ms (p50), 900 ms (p95); looking up the name takes 5 ms (p95)\n"
                "\n"
@@ -363,7 +363,7 @@ static void test_status_hostile(void **state)
         "7", "[]", "\"x\"", "{}", "{\"data_types\":[]}", "{\"data_types\":{\"\":null}}", "{\"data_types\":{\"t\":[1]}}",
         "{\"data_types\":{\"t\":{\"state\":5,\"reason\":{},\"since\":\"never\",\"records\":\"many\",\"notices\":7,\"progress\":[],\"failures\":1}}}",
         "{\"data_types\":{\"t\":{\"state\":\"error\",\"reason\":\"x\",\"detail\":\"\\u001b[2J\\u0007\\u009b\",\"notices\":[3,{},{\"detail\":9}],\"since\":\"9999-12-31T00:00:00Z\"}}}",
-        "{\"notices\":{\"a\":1},\"budgets\":[1,null,\"\\u001b]0;x\\u0007\"],\"latency_ms\":[],\"expires\":[null,{\"what\":1}],\"data_types\":{\"\\u001b[31m\":{\"state\":\"active\",\"reason\":\"ok\","
+        "{\"notices\":{\"a\":1},\"budgets\":[1,null,\"\\u001b]0;x\\u0007\"],\"latency_ms\":[],\"credential_ends\":\"2026-11-30T12:00:00Z\",\"credential_ends_by\":[1],\"data_types\":{\"\\u001b[31m\":{\"state\":\"active\",\"reason\":\"ok\","
         "\"timing_ms\":{\"total\":-5},\"requests\":{\"day\":-1}}}}",
         "{\"data_types\":{\"t\":{\"state\":\"active\",\"reason\":\"ok\",\"timing_ms\":{\"total\":1,\"dns\":9223372036854775807},\"records\":-1,\"interval_seconds\":9223372036854775807}}}",
     };

@@ -71,6 +71,15 @@ static void test_words_plain(void **state)
     }
 }
 
+static void test_words_open(void **state)
+{
+    (void)state;
+    CHECK_INT("full stop", sc_words_open("too many requests."), 17);
+    CHECK_INT("dots and blanks", sc_words_open("retry ... "), 5);
+    CHECK_INT("none", sc_words_open("a.b"), 3);
+    CHECK_INT("nothing", sc_words_open("."), 0);
+}
+
 static void test_words_challenge(void **state)
 {
     (void)state;
@@ -115,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words_read),
         cmocka_unit_test(test_words_plain),
+        cmocka_unit_test(test_words_open),
         cmocka_unit_test(test_words_challenge),
         cmocka_unit_test(test_words_cut),
     };
