@@ -20,7 +20,7 @@ jobs=$(nproc)
 # shellcheck source=docker/packages.sh
 . docker/packages.sh
 # shellcheck disable=SC2086
-if ! packages_install $build_packages zlib1g-dev libcmocka-dev nats-server nginx-light squid python3 openssl ca-certificates; then
+if ! packages_install $build_packages zlib1g-dev libcmocka-dev nats-server nginx-light squid faketime iproute2 util-linux python3 openssl ca-certificates; then
     echo "0 passed, 1 failed"
     exit 1
 fi

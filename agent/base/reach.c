@@ -16,7 +16,7 @@ struct host {
     char name[256];
     int64_t met_ms;               /* newest of all below; 0: place is free */
     int64_t answered_ms, failed_ms;
-    bool direct;                  /* of the failure */
+    bool direct;                  /* of the newest of the two */
     int64_t clock_ms, clock_off;  /* when it said, and what */
     struct {
         int64_t at_ms;
@@ -31,6 +31,8 @@ struct host {
 static struct {
     pthread_mutex_t lock;
     struct host *hosts;
+    uint32_t lookups[SC_REACH_LOOKUPS]; /* the newest one before lookup_next */
+    unsigned lookup_count, lookup_next;
     int64_t nats_ms, nats_off; /* its clock: when it said, and what */
 } reach = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -68,7 +70,7 @@ static struct host *place(const char *name, int64_t now)
     return oldest;
 }
 
-void sc_reach_answered(const char *host)
+void sc_reach_answered(const char *host, bool direct)
 {
     int64_t now = now_ms();
     pthread_mutex_lock(&reach.lock);
@@ -76,6 +78,7 @@ void sc_reach_answered(const char *host)
     if (h) {
         h->answered_ms = now;
         h->failed_ms = 0;
+        h->direct = direct;
         h->marks[SC_MARK_ISSUER].at_ms = h->marks[SC_MARK_DATES].at_ms = 0;
     }
     pthread_mutex_unlock(&reach.lock);
@@ -107,6 +110,7 @@ struct sc_reach_count sc_reach_others(const char *host)
             continue;
         count.answered += lately(h->answered_ms, now);
         count.failed += lately(h->failed_ms, now);
+        count.answered_direct += lately(h->answered_ms, now) && h->direct;
         count.failed_direct += lately(h->failed_ms, now) && h->direct;
     }
     pthread_mutex_unlock(&reach.lock);
@@ -244,9 +248,36 @@ int64_t sc_reach_own_error(void)
     return error;
 }
 
+static int by_length(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+struct sc_reach_lookups sc_reach_lookup(uint32_t ms)
+{
+    struct sc_reach_lookups l = {0};
+    uint32_t sorted[SC_REACH_LOOKUPS];
+    pthread_mutex_lock(&reach.lock);
+    reach.lookups[reach.lookup_next] = ms;
+    reach.lookup_next = (reach.lookup_next + 1) % SC_REACH_LOOKUPS;
+    reach.lookup_count += reach.lookup_count < SC_REACH_LOOKUPS;
+    l.count = reach.lookup_count;
+    for (unsigned i = 0; i < l.count; i++) {
+        sorted[i] = reach.lookups[(reach.lookup_next + SC_REACH_LOOKUPS - 1 - i) % SC_REACH_LOOKUPS];
+        l.slow += sorted[i] >= SC_REACH_SLOW_MS;
+        l.newest_slow += i < SC_REACH_LOOKUPS / 2 && sorted[i] >= SC_REACH_SLOW_MS;
+    }
+    pthread_mutex_unlock(&reach.lock);
+    qsort(sorted, l.count, sizeof *sorted, by_length);
+    l.p95_ms = sorted[(l.count * 95 + 99) / 100 - 1];
+    return l;
+}
+
 void sc_reach_forget(void)
 {
     pthread_mutex_lock(&reach.lock);
+    reach.lookup_count = reach.lookup_next = 0;
     free(reach.hosts);
     reach.hosts = NULL;
     reach.nats_ms = 0;

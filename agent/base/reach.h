@@ -8,14 +8,14 @@
 
 #define SC_REACH_MS 900000 /* "lately" */
 
-/* It answered, whatever it said. Ends what was marked of its certificates. */
-void sc_reach_answered(const char *host);
-/* It could not be reached. direct: without a proxy. */
+/* It answered, whatever it said. Ends what was marked of its certificates. direct: without a proxy. */
+void sc_reach_answered(const char *host, bool direct);
+/* It could not be reached. */
 void sc_reach_failed(const char *host, enum sc_reason reason, bool direct);
 
 struct sc_reach_count {
     unsigned answered, failed; /* lately, each counted by its newest end */
-    unsigned failed_direct;    /* of those that failed */
+    unsigned answered_direct, failed_direct; /* of them */
 };
 struct sc_reach_count sc_reach_others(const char *host); /* all but that one */
 
@@ -51,5 +51,16 @@ struct sc_reach_clocks {
 struct sc_reach_clocks sc_reach_clocks(const char *host, int64_t off_ms);
 /* By how much this host's clock is off, by the word of NATS, or of three hosts that agree; SC_TIME_NONE: nobody can say. */
 int64_t sc_reach_own_error(void);
+
+/* How long names take: every lookup that was one is told; nameservers are everybody's. */
+#define SC_REACH_LOOKUPS 16
+#define SC_REACH_SLOW_MS 1000
+struct sc_reach_lookups {
+    unsigned count;       /* newest ones that are remembered, this one included */
+    unsigned slow;        /* of them, SC_REACH_SLOW_MS and more */
+    unsigned newest_slow; /* of the newest half */
+    uint32_t p95_ms;
+};
+struct sc_reach_lookups sc_reach_lookup(uint32_t ms);
 
 void sc_reach_forget(void); /* everything: for tests */

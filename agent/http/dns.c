@@ -180,10 +180,9 @@ static void ask_all(struct look *l)
         l->to->servers[i].ms = SC_DNS_MS;
         l->heard_above[i] = !l->above.wire;
         l->fds[i] = connect_to(l->to->servers[i].address);
-        if (l->fds[i] < 0 || send(l->fds[i], l->host.wire, l->host.len, MSG_NOSIGNAL) < 0)
+        if (l->fds[i] < 0 || send(l->fds[i], l->host.wire, l->host.len, MSG_NOSIGNAL) < 0 ||
+            (l->above.wire && send(l->fds[i], l->above.wire, l->above.len, MSG_NOSIGNAL) < 0)) /* of the first one: nobody listens there */
             give_up(l, i, errno);
-        else if (l->above.wire && send(l->fds[i], l->above.wire, l->above.len, MSG_NOSIGNAL) < 0)
-            l->heard_above[i] = true;
     }
 }
 

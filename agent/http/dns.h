@@ -37,7 +37,8 @@ struct sc_dns_look {
 void sc_dns_look(const char *host, int stop_fd, struct sc_dns_look *ret);
 /* "10.0.0.1 SERVFAIL in 3 ms, 10.0.0.2 no reply in 5 s" */
 const char *sc_dns_words(const struct sc_dns_look *look, char *out, size_t cap);
-/* The failed lookup of a name as a sentence with what to do: `cure`, or where that is empty what the answers suggest. */
+/* The failed lookup of a name as a sentence with what to do: what the answers suggest; `cure`, unless it is empty, where they say that nobody here knows
+ * the outside. */
 void sc_dns_explain(const struct sc_dns_look *look, const char *host, const char *cure, char *out, size_t cap);
 /* The same where it resolves to an address that nobody can be at. */
 void sc_dns_explain_address(const struct sc_dns_look *look, const char *host, const char *address, bool private, char *out, size_t cap);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 
 #define ENTRIES    32
 #define HOLDS_MS   60000
@@ -27,6 +28,7 @@ struct entry {
     enum entry_state state;
     uint64_t number;  /* order of asking */
     int64_t done_ms;
+    uint64_t files;   /* what resolv.conf and hosts were like when it was asked */
     unsigned cases;   /* that look at it */
     struct sc_dns_look look;
 };
@@ -102,21 +104,24 @@ static bool all_mute(const struct sc_dns_look *look)
     return look->count > 0;
 }
 
-static bool holds(const struct entry *e, const char *host, int64_t now)
+/* With another resolv.conf everything may be different. */
+static bool holds(const struct entry *e, const char *host, uint64_t files, int64_t now)
 {
     if (e->state == QUEUED || e->state == LOOKING)
-        return strcasecmp(e->host, host) == 0;
-    return e->state == DONE && now - e->done_ms < HOLDS_MS && (strcasecmp(e->host, host) == 0 || all_mute(&e->look));
+        return strcasecmp(e->host, host) == 0 && e->files == files;
+    return e->state == DONE && e->files == files && now - e->done_ms < HOLDS_MS && (strcasecmp(e->host, host) == 0 || all_mute(&e->look));
 }
 
 /* The entry that has, or will have, the answer; a fresh one where there is none; NULL: no room. */
 static struct entry *entry_for(const char *host)
 {
+    static const char *const paths[] = {"/etc/resolv.conf", "/etc/hosts"};
     struct entry *room = NULL;
     int64_t now = sc_mono_ms();
+    uint64_t files = sc_files_stamp(paths, sizeof paths / sizeof *paths);
     for (unsigned i = 0; i < ENTRIES; i++) {
         struct entry *e = &dns.entries[i];
-        if (holds(e, host, now))
+        if (holds(e, host, files, now))
             return e;
         bool done = e->state == DONE && !e->cases;
         if (e->state == FREE || (done && (!room || (room->state == DONE && e->done_ms < room->done_ms))))
@@ -124,7 +129,7 @@ static struct entry *entry_for(const char *host)
     }
     if (!room || strlen(host) >= sizeof room->host)
         return NULL;
-    *room = (struct entry){.state = QUEUED, .number = ++dns.number};
+    *room = (struct entry){.state = QUEUED, .number = ++dns.number, .files = files};
     snprintf(room->host, sizeof room->host, "%s", host);
     pthread_cond_signal(&dns.work);
     return room;

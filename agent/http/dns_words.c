@@ -93,12 +93,11 @@ void sc_dns_explain(const struct sc_dns_look *look, const char *host, const char
         else
             snprintf(own, sizeof own, "it is misspelt, or that nameserver does not know the outside: correct the one or the other");
         snprintf(out, cap, "Cannot resolve %.60s: %.50s says that the name %s%s; %s", host, denies->address,
-                 denies->rcode == NXDOMAIN ? "does not exist (NXDOMAIN)" : "has no address", denies->others ? ", while it resolves others" : "", *cure ? cure : own);
+                 denies->rcode == NXDOMAIN ? "does not exist (NXDOMAIN)" : "has no address", denies->others ? ", while it resolves others" : "",
+                 *cure && !denies->others ? cure : own);
     } else
-        snprintf(out, cap, "Cannot resolve %.80s: %s%s; %s", host, words, look->unnamed ? " (resolv.conf names no nameserver)" : "",
-                 *cure           ? cure
-                 : look->unnamed ? "name the nameservers in this container's resolv.conf"
-                                 : "check the nameservers in this container's resolv.conf");
+        snprintf(out, cap, "Cannot resolve %.80s: %s%s; %s the nameservers in this container's resolv.conf", host, words,
+                 look->unnamed ? " (resolv.conf names no nameserver)" : "", look->unnamed ? "name" : "check");
 }
 
 void sc_dns_explain_address(const struct sc_dns_look *look, const char *host, const char *address, bool private, char *out, size_t cap)

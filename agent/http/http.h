@@ -76,7 +76,8 @@ struct sc_http_result {
     int status;             /* 0: no reply */
     enum sc_reason reason;  /* OK: the reply is complete; else why it is not (dns_failure, tls_untrusted, connection_lost, read_timeout,
                                response_too_large, bad_response for a redirect that is not allowed or headers over the cap …) */
-    bool lasting;           /* somebody decided it: it does not get better by trying again */
+    bool lasting;           /* somebody decided it: it does not get better by trying again soon */
+    bool open;              /* what it is will be known better soon: to be tried again for that */
     int redirect;           /* status of one that was not followed (its Location can be read as any header); 0: none */
     bool aborted;           /* ended by body() == -1 or sc_http_cancel */
     char text[320];         /* sentence for the operator: host, address, port, times, what to do; no secrets */

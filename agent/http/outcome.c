@@ -232,7 +232,7 @@ static void remember(const struct sc_transfer *t)
     if (sc_host_is_loopback(t->place.host) || only_connected)
         return;
     if (t->final)
-        sc_reach_answered(t->place.host);
+        sc_reach_answered(t->place.host, !sc_outcome_via_proxy(t));
     else
         sc_reach_failed(t->place.host, r->reason, !sc_outcome_via_proxy(t));
 }

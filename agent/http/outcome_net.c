@@ -50,7 +50,7 @@ static const char *nobody_is_reached(const struct sc_transfer *t, char *out, siz
 {
     struct sc_reach_count others = sc_reach_others(t->place.host);
     *out = '\0';
-    if (!t->proxy.name[0] && !sc_host_is_loopback(t->place.host) && !others.answered && others.failed_direct)
+    if (!t->proxy.name[0] && !sc_host_is_loopback(t->place.host) && !others.answered_direct && others.failed_direct)
         snprintf(out, cap, "none of %u vendor hosts can be reached directly and no proxy is set: set \"proxy\" in the integration or HTTPS_PROXY for the agent, "
                  "or let this host out", others.failed_direct + 1);
     return out;
@@ -209,12 +209,10 @@ static void tell(struct sc_transfer *t, const struct sc_dns_look *look)
     case SC_DOUBT_ADDRESS:
         sc_dns_explain_address(look, host, t->address, t->private_address, r->text, sizeof r->text);
         break;
-    case SC_DOUBT_PROXY: {
-        char why[sizeof r->text];
-        sc_dns_explain(look, host, "correct the proxy setting, or the name there", why, sizeof why);
-        snprintf(r->text, sizeof r->text, "Proxy %.80s does not resolve. %.200s", t->proxy.name, why);
+    case SC_DOUBT_PROXY:
+        snprintf(r->text, sizeof r->text, "Proxy %.80s does not resolve (%.150s): correct the proxy setting, or the name there", t->proxy.name,
+                 sc_dns_words(look, nobody, sizeof nobody));
         break;
-    }
     case SC_DOUBT_NONE:
         break;
     }

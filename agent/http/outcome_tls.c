@@ -73,7 +73,7 @@ static void expired(struct sc_transfer *t, const char *who)
     const struct sc_peer *peer = t->peer;
     bool early = peer->code == X509_V_ERR_CERT_NOT_YET_VALID;
     const ASN1_TIME *at = NULL;
-    char date[SC_PEER_DATE], now[SC_TIME_TEXT], others[80] = "if several hosts show this,";
+    char date[SC_PEER_DATE], now[SC_TIME_TEXT], doubt[160];
     int64_t now_ms = sc_real_ms();
     if (own_clock(t, who, now_ms))
         return;
@@ -82,14 +82,20 @@ static void expired(struct sc_transfer *t, const char *who)
     int64_t at_ms = sc_peer_time_ms(at);
     long long days =
         at_ms == SC_TIME_NONE ? 0 : (early ? at_ms - now_ms : now_ms - at_ms) / 86400000;
+    t->result.open = sc_reach_own_error() == SC_TIME_NONE; /* nobody has told the time yet */
     unsigned alike = sc_reach_mark(t->place.host, SC_MARK_DATES, early ? "early" : "late");
-    if (alike)
-        snprintf(others, sizeof others, "as %u other host%s this too, perhaps", alike, alike == 1 ? " shows" : "s show");
+    sc_time_rfc3339(now_ms, now);
+    if (!t->result.open)
+        snprintf(doubt, sizeof doubt, "this host's clock agrees with what NATS and others say");
+    else if (alike)
+        snprintf(doubt, sizeof doubt, "as %u other host%s this too, perhaps the clock of this host (%s) is wrong", alike, alike == 1 ? " shows" : "s show", now);
+    else
+        snprintf(doubt, sizeof doubt, "if several hosts show this, the clock of this host (%s) is wrong", now);
     sc_transfer_fail(t, SC_REASON_TLS_EXPIRED,
-                     "%s of %.80s %s %s (%s%lld days%s): its owner must renew it; %s the clock of this host (%s) is wrong",
+                     "%s of %.80s %s %s (%s%lld days%s): its owner must renew it; %s",
                      peer->depth > 0 ? "A CA certificate" : "Certificate", who,
                      early ? "is not valid before" : "expired", sc_peer_date(at, date),
-                     early ? "in " : "", days, early ? "" : " ago", others, sc_time_rfc3339(now_ms, now));
+                     early ? "in " : "", days, early ? "" : " ago", doubt);
 }
 
 static bool is_unknown(int code)

@@ -32,12 +32,20 @@ static void say_witnesses(const struct sc_reach_clocks *c, bool own_is_wrong, ch
                  own_is_wrong ? "it" : "this host");
 }
 
+/* Without scheme and port. */
+static const char *host_name(const struct sc_integration *config, char *out, size_t cap)
+{
+    const char *host = strstr(config->origin, "://");
+    snprintf(out, cap, "%s", host ? host + 3 : config->origin);
+    char *end = out[0] == '[' ? strchr(out, ']') : NULL;
+    out[end ? (size_t)(end - out) + 1 : strcspn(out, ":/")] = '\0';
+    return out;
+}
+
 static void tell_skew(struct sc_poller *p, int64_t off)
 {
-    const char *origin = p->inst->config->origin, *host = strstr(origin, "://");
     char name[256], differs[SC_TIME_TEXT], witnesses[120], detail[420];
-    snprintf(name, sizeof name, "%s", host ? host + 3 : origin);
-    name[strcspn(name, ":/")] = '\0';
+    host_name(p->inst->config, name, sizeof name);
     struct sc_reach_clocks c = sc_reach_clocks(name, off);
     bool vendor_is_wrong = (c.nats_with_us || c.with_us > c.with_it) && !c.nats_with_it;
     say_witnesses(&c, !vendor_is_wrong, witnesses, sizeof witnesses);
@@ -68,36 +76,14 @@ static void learn_clock(struct sc_poller *p, int64_t off)
 
 /* ---- names ------------------------------------------------------------------------------------------------------------------------------ */
 
-#define SLOW_MS   1000
-#define SLOW_LEAST 3 /* of the newest 16: one is an accident */
+#define KEPT_MS    2 /* less is no lookup at all */
+#define SLOW_LEAST 3 /* of the newest: one is an accident */
 
-static int by_size(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The time that 95 of 100 take at most. */
-static uint32_t p95(const struct sc_lookups *l)
-{
-    uint32_t sorted[SC_LOOKUPS];
-    memcpy(sorted, l->ms, l->count * sizeof *sorted);
-    qsort(sorted, l->count, sizeof *sorted, by_size);
-    return l->count ? sorted[(l->count * 95 + 99) / 100 - 1] : 0;
-}
-
-static unsigned slow_ones(const struct sc_lookups *l, unsigned newest)
-{
-    unsigned slow = 0;
-    for (unsigned i = 0; i < newest && i < l->count; i++)
-        slow += l->ms[(l->next + SC_LOOKUPS - 1 - i) % SC_LOOKUPS] >= SLOW_MS;
-    return slow;
-}
-
-static void tell_slow(struct sc_lookups *l, const struct sc_dns_look *look)
+static void tell_slow(struct sc_io *io, const struct sc_dns_look *look)
 {
     char took[SC_TIME_TEXT], words[200] = "", detail[420], advice[256] = "Check the nameservers in this container's resolv.conf.";
     const struct sc_dns_server *mute = NULL, *good = NULL;
+    const struct sc_reach_lookups *newest = &io->lookups.newest;
     for (unsigned i = 0; look && i < look->count; i++) {
         const struct sc_dns_server *s = &look->servers[i];
         if (s->said == SC_DNS_ANSWER && s->rcode == 0)
@@ -109,17 +95,11 @@ static void tell_slow(struct sc_lookups *l, const struct sc_dns_look *look)
         sc_dns_words(look, words, sizeof words);
     if (mute && good)
         snprintf(advice, sizeof advice, "Take %s out of this container's resolv.conf, or repair it: %s answers.", mute->address, good->address);
-    snprintf(detail, sizeof detail, "Looking its name up takes %s (p95 of %u)%s%s: polls wait for it", sc_duration_text(p95(l), took), l->count, words[0] ? ": " : "", words);
-    for (struct sc_instance *i = l->io->instances; i; i = i->next)
-        if (i->source == l->source && !i->retired)
+    snprintf(detail, sizeof detail, "Looking names up takes %s (p95 of the newest %u)%s%s: polls wait for it", sc_duration_text(newest->p95_ms / 100 * 100, took), newest->count,
+             words[0] ? ": " : "", words);
+    for (struct sc_instance *i = io->instances; i; i = i->next)
+        if (i->slow_name && !i->retired)
             sc_notice_set(&i->notices, SC_REASON_FALLING_BEHIND, detail, advice, sc_real_ms());
-}
-
-static void not_slow(struct sc_lookups *l)
-{
-    for (struct sc_instance *i = l->io->instances; i; i = i->next)
-        if (i->source == l->source)
-            sc_notice_clear(&i->notices, SC_REASON_FALLING_BEHIND);
 }
 
 static void nobody(void *arg)
@@ -129,52 +109,60 @@ static void nobody(void *arg)
 
 static void on_answer(struct sc_timer *timer, void *arg)
 {
-    struct sc_lookups *l = arg;
+    struct sc_io *io = arg;
+    struct sc_lookups *l = &io->lookups;
     struct sc_dns_look look;
     (void)timer;
     bool answered = l->look && sc_dns_get(l->look, &look);
     l->look = sc_dns_drop(l->look);
     if (l->slow)
-        tell_slow(l, answered ? &look : NULL);
+        tell_slow(io, answered ? &look : NULL);
 }
 
-static void ask_why(struct sc_poller *p, struct sc_lookups *l, const char *host)
+/* Once for a while: whoever is slow meanwhile is told with the others. */
+static void ask_why(struct sc_io *io, const char *host)
 {
-    l->timer = (struct sc_timer){.fire = on_answer, .arg = l};
+    struct sc_lookups *l = &io->lookups;
+    if (sc_timer_armed(&l->timer))
+        return;
+    l->timer = (struct sc_timer){.fire = on_answer, .arg = io};
+    l->look = sc_dns_drop(l->look);
     l->look = sc_dns_ask(host, nobody, NULL);
-    sc_heap_set(&p->inst->io->heap, &l->timer, p->inst->io->now + SC_DNS_MS + 1000);
+    sc_heap_set(&io->heap, &l->timer, io->now + SC_DNS_MS + 1000);
+}
+
+static void not_slow(struct sc_instance *inst)
+{
+    inst->slow_name = false;
+    sc_notice_clear(&inst->notices, SC_REASON_FALLING_BEHIND);
 }
 
 /* Addresses are kept for a minute: what came from there took no time and says nothing. */
 static void learn_lookup(struct sc_poller *p, const struct sc_http_result *result)
 {
-    struct sc_lookups *l = &p->inst->source->names;
-    const char *origin = p->inst->config->origin, *host = strstr(origin, "://");
+    struct sc_io *io = p->inst->io;
+    struct sc_lookups *l = &io->lookups;
+    uint32_t ms = result->timing.dns;
     char name[256];
-    if (result->wire.reused || result->wire.proxy[0] || !result->wire.address[0] || result->timing.dns == 0 || !host)
+    if (result->wire.reused || result->wire.proxy[0] || !result->wire.address[0] || ms == 0)
         return;
-    snprintf(name, sizeof name, "%s", host + 3);
-    name[strcspn(name, ":/")] = '\0';
-    l->source = p->inst->source;
-    l->io = p->inst->io;
-    l->ms[l->next] = result->timing.dns;
-    l->next = (l->next + 1) % SC_LOOKUPS;
-    l->count += l->count < SC_LOOKUPS;
-    if (!l->slow && slow_ones(l, SC_LOOKUPS) >= SLOW_LEAST) {
-        l->slow = true;
-        ask_why(p, l, name);
-    } else if (l->slow && slow_ones(l, SC_LOOKUPS / 2) == 0) {
-        l->slow = false;
-        not_slow(l);
-    }
+    if (ms < KEPT_MS && p->inst->slow_name)
+        return;
+    l->newest = sc_reach_lookup(ms);
+    p->inst->slow_name = ms >= SC_REACH_SLOW_MS;
+    l->slow = l->slow ? l->newest.newest_slow > 0 : l->newest.slow >= SLOW_LEAST;
+    if (l->slow && ms >= SC_REACH_SLOW_MS)
+        ask_why(io, host_name(p->inst->config, name, sizeof name));
+    if (!l->slow)
+        for (struct sc_instance *i = io->instances; i; i = i->next)
+            not_slow(i);
+    else if (!p->inst->slow_name)
+        not_slow(p->inst);
 }
 
-void sc_lookups_done(struct sc_lookups *l)
+void sc_lookups_done(struct sc_io *io)
 {
-    if (!l->look)
-        return;
-    sc_heap_remove(&l->io->heap, &l->timer);
-    l->look = sc_dns_drop(l->look);
+    io->lookups.look = sc_dns_drop(io->lookups.look);
 }
 
 void sc_around_learn(struct sc_poller *p, const struct sc_http_result *result)

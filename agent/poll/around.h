@@ -4,27 +4,22 @@
 
 #include "http/dns.h"
 #include "base/heap.h"
+#include "base/reach.h"
 
 struct sc_io;
 struct sc_poller;
-struct sc_source;
 struct sc_http_result;
 
-#define SC_LOOKUPS 16
-
-/* Of a source: how long the newest lookups of its name took. */
+/* Of an io thread: why names take long. */
 struct sc_lookups {
-    uint32_t ms[SC_LOOKUPS];
-    unsigned count, next;
+    struct sc_reach_lookups newest;
     bool slow;                /* told */
     struct sc_dns_case *look; /* asked why */
     struct sc_timer timer;    /* until there is an answer */
-    struct sc_source *source;
-    struct sc_io *io;
 };
 
 void sc_around_learn(struct sc_poller *p, const struct sc_http_result *result);
 /* What is told of p has changed: if it waits for a file, that is looked at every two seconds. */
 void sc_around_watch(struct sc_poller *p);
 void sc_around_files(struct sc_timer *timer, void *io);
-void sc_lookups_done(struct sc_lookups *lookups);
+void sc_lookups_done(struct sc_io *io);

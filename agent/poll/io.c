@@ -591,7 +591,6 @@ struct sc_io *sc_io_free(struct sc_io *io)
     while (io->sources) {
         struct sc_source *s = io->sources;
         io->sources = s->next;
-        sc_lookups_done(&s->names);
         for (uint32_t i = 0; i < s->budget_count; i++) {
             sc_budget_done(s->budgets[i]);
             free(s->budgets[i]);
@@ -606,6 +605,7 @@ struct sc_io *sc_io_free(struct sc_io *io)
         free(s);
     }
     sc_http_free(io->http);
+    sc_lookups_done(io);
     sc_heap_done(&io->heap);
     sc_mailbox_done(&io->box);
     pthread_mutex_destroy(&io->hour_lock);

@@ -135,6 +135,8 @@ static bool names_are_slow(const struct sc_poller *p, struct words *w)
     uint32_t slow = sc_samples_percentile(s, 95);
     if (s->count < LOOKUPS_LEAST || slow < SLOW_LOOKUP_MS)
         return false;
+    if (sc_notice_find(&p->inst->notices, SC_REASON_FALLING_BEHIND)) /* told for the whole integration, with what each nameserver says (around.c) */
+        return false;
     seconds_text(slow, p95);
     snprintf(w->detail, sizeof w->detail, "names take %s (p95 of the last %u lookups)", p95, s->count);
     snprintf(w->advice, sizeof w->advice, "%s", sc_spent_advice(SC_SPENT_DNS));

@@ -78,6 +78,7 @@ struct sc_token {
     char host[80];          /* of the endpoint, and the end of the client's id: for people */
     struct sc_timer deadline; /* of the call */
     bool overdue;
+    bool lasting, open;     /* of the call that failed: sc_http_result */
     bool for_dry;           /* the call was begun for a dry walk: what comes of it holds nobody else */
     int64_t refusals[SC_TOKEN_REFUSALS]; /* when tokens were renewed for a 401, oldest first from refusal_head */
     uint32_t refusal_head;
@@ -137,7 +138,6 @@ struct sc_source {
     struct sc_source_counts counts;
     struct sc_samples first_bytes, lookups; /* of the newest requests; lookups: of those that looked up a name */
     const char *connector;  /* its slug, of the module */
-    struct sc_lookups names;
 };
 
 /* Children that a page has read. */
@@ -327,7 +327,7 @@ struct sc_poller {
     uint8_t time_at, whole_at, more_at[2]; /* of the captured members; SC_CUT_FIELDS: none */
     bool is_web_page;       /* the body is one (foreign.h), web_page its beginning */
     struct sc_buf web_page;
-    bool lasting;           /* what has failed does not get better by trying again */
+    bool lasting, open;     /* of what has failed: sc_http_result */
     uint64_t files;         /* what the files that it waits for were like; 0: it waits for none */
     bool body_begun;        /* something else than blanks has come */
     bool finishing;         /* the body is over, the cutter has still to hand over its last line */
@@ -411,6 +411,7 @@ struct sc_instance {
     struct sc_notices notices;
     int64_t skew_last, skew_told; /* by which the clock was off in the newest answer, and in its notice */
     bool skew_seen;
+    bool slow_name;         /* the newest lookup of its name was a slow one */
     struct sc_timer status_timer;
     int64_t status_at;
     enum sc_reason status_reason;
@@ -424,6 +425,7 @@ struct sc_io {
     struct sc_http *http;
     struct sc_heap heap;
     struct sc_timer files_timer;
+    struct sc_lookups lookups;
     struct sc_source *sources;
     struct sc_instance *instances;
     struct sc_broker_facts broker;
@@ -488,6 +490,9 @@ int64_t sc_poller_position_time(const struct sc_poller *p); /* "time" of the sav
 /* How long to wait after the nth failure (from 0): 1, 2, 4 s, then 15 s doubling to 15 min; after a throttle without a time: first_s (0: 30 s)
  * doubling to most_s (0: 15 min). Jittered, the latter upwards alone. */
 int64_t sc_wait_retry(struct sc_io *io, uint32_t n);
+/* How long to wait goes by the reason's class, unless more is known of this time (sc_http_result): some proxy's "no" is for good, and an expired
+ * certificate is looked at again soon while nobody has told us the time. */
+enum sc_class sc_wait_class(enum sc_class cls, bool lasting, bool open);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
 void sc_wait_known(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* goes behind the sentence of a failure; may be "" */

@@ -760,6 +760,7 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     }
     sc_around_learn(p, result);
     p->lasting = result->lasting;
+    p->open = result->open;
     bool is_page = p->is_web_page;
     if (!p->cutting) {
         judge_refusal(p, result);
@@ -771,7 +772,7 @@ void sc_reply_done(struct sc_transfer *transfer, const struct sc_http_result *re
     } else {
         body_over(p);
     }
-    p->lasting = false;
+    p->lasting = p->open = false;
     bool refused = p->hold.until_ms > io->now && sc_reason_class(p->hold.reason) == SC_CLASS_AUTH; /* an error inside a success */
     if (is_success(result->status) && p->asked_with && !refused && !is_page && !sc_is_dry(p))
         sc_worked_good(p);

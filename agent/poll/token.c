@@ -170,12 +170,12 @@ static int64_t hold_ms(struct sc_token *t, enum sc_reason reason, int64_t until_
 {
     int64_t named = until_real == SC_TIME_NONE ? 0 : until_real - sc_real_ms(), wait;
     const struct sc_pool *pool = t->budget ? t->budget->pool : NULL;
-    switch (sc_reason_class(reason)) {
+    switch (sc_wait_class(sc_reason_class(reason), t->lasting, t->open)) {
     case SC_CLASS_THROTTLED:
         wait = named > 0 ? named : sc_wait_throttle(t->io, t->throttles++, pool ? pool->throttle_s : 0, pool ? pool->throttle_max_s : 0);
         return wait < 3600000 ? wait : 3600000; /* one probe an hour */
     case SC_CLASS_AUTH:
-        return is_login(t) ? SC_NEVER_MS : 900000;
+        return is_login(t) && reason != SC_REASON_PROXY_AUTH ? SC_NEVER_MS : 900000; /* of a proxy's refusal the vendor knows nothing */
     case SC_CLASS_CONFIG:
         return 3600000;
     case SC_CLASS_LOCAL:
@@ -296,6 +296,8 @@ static void on_done(struct sc_transfer *transfer, const struct sc_http_result *r
     if (t->budget)
         sc_budget_release(t->budget);
     sc_show_request(t->credential->source, result);
+    t->lasting = result->lasting;
+    t->open = result->open;
     sc_heap_remove(&t->io->heap, &t->deadline);
     if (t->overdue) {
         t->transfer = NULL;

@@ -119,11 +119,18 @@ static int64_t auth_wait(struct sc_poller *p, enum sc_reason reason, int64_t unt
         return at_least(900000, until_real);
     bool locks = would_lock(p, reason);
     /* One data type that is refused while others are served with the same credential waits alone. */
-    if (c && (locks || c->good_by == p || !c->good_by || p->inst->io->now - c->good_at > 60000))
+    if (c && reason != SC_REASON_PROXY_AUTH && (locks || c->good_by == p || !c->good_by || p->inst->io->now - c->good_at > 60000))
         *ret_shared = &p->asked_with->hold;
     if (locks)
         return SC_NEVER_MS;
     return at_least(reason == SC_REASON_ACCOUNT_SUSPENDED ? 3600000 : 900000, until_real);
+}
+
+enum sc_class sc_wait_class(enum sc_class cls, bool lasting, bool open)
+{
+    if (open && cls == SC_CLASS_CONFIG)
+        return SC_CLASS_RETRY;
+    return lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls;
 }
 
 static int64_t hold_for(struct sc_poller *p, enum sc_class cls, enum sc_reason reason, int64_t until_real, struct sc_hold **ret_shared)
@@ -257,7 +264,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         p->failing_real = sc_real_ms();
     enum sc_class cls = sc_reason_class(reason);
     bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
-    int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : p->lasting && cls == SC_CLASS_RETRY ? SC_CLASS_CONFIG : cls, reason, until_real, &shared);
+    int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : sc_wait_class(cls, p->lasting, p->open), reason, until_real, &shared);
     if (sc_is_backfill(p)) /* its trouble is its own, but for what the vendor says to all */
         shared = NULL;
     bool never = wait >= SC_NEVER_MS;
@@ -279,7 +286,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
         *shared = hold;
     p->hold = hold;
     bool right = reason == SC_REASON_PERMISSION_DENIED || reason == SC_REASON_CONSENT_MISSING;
-    if (cls == SC_CLASS_AUTH && !right)
+    if (cls == SC_CLASS_AUTH && !right && reason != SC_REASON_PROXY_AUTH) /* the vendor has not seen it */
         sc_worked_refused(p, login);
     p->denied_serial = right ? p->asked_serial : 0;
     tell(p, reason, &hold, wait_header, detail, advice && advice[0] ? advice : NULL, less);

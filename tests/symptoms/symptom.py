@@ -231,9 +231,9 @@ def says(status, body="{}", **headers):
 class SilentPort:
     """A listening socket whose queue is full: the kernel drops every SYN."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener.bind((host, 0))
         self.listener.listen(0)
         self.fillers = []
         for _ in range(4):

@@ -2,6 +2,8 @@
  * of this test's own. */
 #include "client.h"
 
+#include "base/reach.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -300,12 +302,54 @@ static void test_intercepted(void **state)
     rawhttp_stop(server);
 }
 
+/* Certificates of two hosts that have expired at once: it may be our own clock; and when others have told the time, it is, or is not. */
+static void test_expired_at_once(void **state)
+{
+    struct cert old = cert_make(&(struct cert_want){.name = "old", .san = "DNS:vendor.test,DNS:other.test", .issuer = &ca, .from_s = -864000, .until_s = -432000});
+    SSL_CTX *stale = cert_server(&old, NULL, 0);
+    struct rawhttp *expired = rawhttp_start(hello, NULL, stale);
+    struct mini m = {.port = rawhttp_port(expired)};
+    struct rawhttp *server = rawhttp_start(proxy, &m, NULL);
+    struct sc_http *http = client_new(NULL);
+    static const struct {
+        const char *url;
+        int64_t nats_off_ms; /* SC_TIME_NONE: it has not said */
+        enum sc_reason want;
+        const char *text;
+        bool open;
+    } steps[] = {
+        {"https://vendor.test/", SC_TIME_NONE, SC_REASON_TLS_EXPIRED, "if several hosts show this, the clock of this host", true},
+        {"https://other.test/", SC_TIME_NONE, SC_REASON_TLS_EXPIRED, "as 1 other host shows this too, perhaps the clock of this host", true},
+        {"https://other.test/", 0, SC_REASON_TLS_EXPIRED, "this host's clock agrees with what NATS and others say", false},
+        {"https://other.test/", -600000, SC_REASON_TLS_EXPIRED, "(5 days ago)", false},
+        {"https://other.test/", -7 * 86400000ll, SC_REASON_CLOCK_SKEW, "of other.test only looks expired", false},
+    };
+    (void)state;
+    sc_reach_forget();
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        if (steps[i].nats_off_ms != SC_TIME_NONE)
+            sc_reach_nats_clock(steps[i].nats_off_ms);
+        struct fetch f = {.url = steps[i].url, .proxy = url_of("http", "127.0.0.1", rawhttp_port(server), ""), .ca_file = ca_file};
+        fetch_run(http, &f);
+        expect_reason(steps[i].text, &f, steps[i].want);
+        expect_text(steps[i].text, &f, steps[i].text);
+        CHECK_INT("looked at again soon", f.result.open, steps[i].open);
+        fetch_done(&f);
+    }
+    sc_reach_forget();
+    sc_http_free(http);
+    rawhttp_stop(server);
+    rawhttp_stop(expired);
+    SSL_CTX_free(stale);
+    cert_done(&old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tunnel),      cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_unreachable_proxy),
-        cmocka_unit_test(test_intercepted),
+        cmocka_unit_test(test_intercepted), cmocka_unit_test(test_expired_at_once),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

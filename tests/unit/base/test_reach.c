@@ -27,8 +27,8 @@ static void test_others(void **state)
 {
     (void)state;
     CHECK_INT("nobody is known", sc_reach_others("a").answered + sc_reach_others("a").failed, 0);
-    sc_reach_answered("a");
-    sc_reach_answered("b");
+    sc_reach_answered("a", true);
+    sc_reach_answered("b", true);
     sc_reach_failed("c", SC_REASON_CONNECT_TIMEOUT, true);
     sc_reach_failed("d", SC_REASON_PROXY_REFUSED, false);
     sc_reach_failed("e", SC_REASON_RATE_LIMITED, true);
@@ -36,7 +36,10 @@ static void test_others(void **state)
     CHECK_INT("all but itself", c.answered, 1);
     CHECK_INT("failures of the way alone", c.failed, 2);
     CHECK_INT("without a proxy", c.failed_direct, 1);
-    sc_reach_answered("c");
+    CHECK_INT("without a proxy", c.answered_direct, 1);
+    sc_reach_answered("b", false);
+    CHECK_INT("through one", sc_reach_others("a").answered_direct, 0);
+    sc_reach_answered("c", true);
     c = sc_reach_others("a");
     CHECK_INT("the newest end counts", c.answered, 2);
     CHECK_INT("the newest end counts", c.failed, 1);
@@ -53,7 +56,7 @@ static void test_marks(void **state)
     CHECK_INT("another thing", sc_reach_mark("b", SC_MARK_ISSUER, "Other CA"), 0);
     CHECK_INT("the same thing", sc_reach_mark("c", SC_MARK_ISSUER, "Acme CA"), 1);
     CHECK_INT("another kind", sc_reach_mark("d", SC_MARK_PAGE, "Acme CA"), 0);
-    sc_reach_answered("a");
+    sc_reach_answered("a", true);
     CHECK_INT("its certificate was good since", sc_reach_mark("c", SC_MARK_ISSUER, "Acme CA"), 0);
     CHECK_INT("the page is no certificate", sc_reach_mark("e", SC_MARK_PAGE, "Acme CA"), 1);
     sc_reach_unmark("d", SC_MARK_PAGE);
@@ -104,6 +107,23 @@ static void test_clocks(void **state)
     CHECK_TRUE("three that agree", sc_reach_own_error() >= 59000 && sc_reach_own_error() <= 61000);
 }
 
+static void test_lookups(void **state)
+{
+    (void)state;
+    CHECK_INT("one", sc_reach_lookup(5000).p95_ms, 5000);
+    for (unsigned i = 0; i < 10; i++)
+        sc_reach_lookup(20 + i);
+    struct sc_reach_lookups l = sc_reach_lookup(1000);
+    CHECK_INT("count", l.count, 12);
+    CHECK_INT("slow", l.slow, 2);
+    CHECK_INT("of the newest eight", l.newest_slow, 1);
+    CHECK_INT("p95 of twelve is the longest", l.p95_ms, 5000);
+    for (unsigned i = 0; i < 16; i++)
+        l = sc_reach_lookup(999);
+    CHECK_INT("no more than are remembered", l.count, SC_REACH_LOOKUPS);
+    CHECK_INT("all are quick", l.slow, 0);
+}
+
 static void test_room(void **state)
 {
     char name[32];
@@ -111,14 +131,14 @@ static void test_room(void **state)
     for (unsigned i = 0; i < 400; i++) {
         now++;
         snprintf(name, sizeof name, "host-%u", i);
-        sc_reach_answered(name);
+        sc_reach_answered(name, true);
     }
     CHECK_INT("the newest are remembered", sc_reach_others("x").answered, 256);
     CHECK_INT("the oldest are not", sc_reach_mark("host-0", SC_MARK_PAGE, "p"), 0);
-    sc_reach_answered("");
+    sc_reach_answered("", true);
     sc_reach_answered("a name that is longer than any name of a host can be, which is 253 bytes: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
                       "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-                      "cccccccccccccccccccccccccccccc");
+                      "cccccccccccccccccccccccccccccc", true);
     CHECK_INT("no names; host-0 has been met, and has not answered", sc_reach_others("x").answered, 255);
 }
 
@@ -126,7 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_others, fresh), cmocka_unit_test_setup(test_marks, fresh),  cmocka_unit_test_setup(test_cuts, fresh),
-        cmocka_unit_test_setup(test_clocks, fresh), cmocka_unit_test_setup(test_room, fresh),
+        cmocka_unit_test_setup(test_clocks, fresh), cmocka_unit_test_setup(test_room, fresh), cmocka_unit_test_setup(test_lookups, fresh),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     sc_reach_forget();

@@ -142,6 +142,8 @@ static void test_integration_credential_key(void **state)
          false},
         {WITH(",\"tls\":{\"verify\":false}"), false},
         {WITH(",\"tls\":{\"ca_file\":\"/x\"}"), false},
+        {WITH(",\"tls\":{\"cert_file\":\"/x\"}"), false},
+        {WITH(",\"tls\":{\"cert_file\":\"\",\"key_file\":\"\"}"), true},
     };
     struct sc_integration *first = parse(rows[0].json);
     for (size_t r = 0; r < ROWS(rows); r++) {

@@ -34,6 +34,9 @@ static void test_sentences(void **state)
                                   "outside: correct the one or the other"},
         {&empty, NULL, false, "", "Cannot resolve " HOST ": 10.0.0.5 says that the name has no address, while it resolves others; it is misspelt or filtered: correct it, or "
                                   "have vendor.example allowed there"},
+        {&denies, NULL, false, "set a proxy", "Cannot resolve " HOST ": 10.0.0.3 says that the name does not exist (NXDOMAIN), while it resolves others; it is misspelt or filtered: "
+                                              "correct it, or have vendor.example allowed there"},
+        {&mute, NULL, false, "set a proxy", "Cannot resolve " HOST ": 10.0.0.2 no reply in 5 s; check the nameservers in this container's resolv.conf"},
         {&lost, NULL, false, "set a proxy", "Cannot resolve " HOST ": 10.0.0.4 says that the name does not exist (NXDOMAIN); set a proxy"},
         {&mute, &good, false, "", "Cannot resolve " HOST ", though now: 10.0.0.2 no reply in 5 s, 10.0.0.6 says 192.0.2.7 in 4 ms; slow or lossy nameservers do this: check them in "
                                   "this container's resolv.conf"},
