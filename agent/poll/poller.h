@@ -315,6 +315,7 @@ struct sc_poller {
     char id_suffix[SC_ID_SUFFIX_MAX + 1]; /* sc_request.id_suffix; empty: none */
     int64_t newest_until;   /* record times beyond it move no position; 0: no limit */
     uint32_t attempts, again;
+    struct sc_credential *again_for; /* again > 0: of the reply that it was first asked otherwise for */
     int64_t failing_real;   /* the first failure in a row */
     bool failing_child;     /* while sc_poller_fail() tells of one */
     uint32_t throttles;

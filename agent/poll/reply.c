@@ -407,8 +407,10 @@ static void fail(struct sc_poller *p, enum sc_reason reason, int status, const s
 {
     static const struct wait none = {.wait = {.until_ms = SC_TIME_NONE}};
     const struct wait *w = named ? named : &none;
-    if (p->asked_with != p->inst->credential && sc_reason_class(reason) == SC_CLASS_AUTH) {
-        sc_poller_wake(p); /* the old credential's refusal does not count against the new one */
+    bool old = p->asked_with != p->inst->credential || (p->again && p->again_for != p->inst->credential);
+    if (old && sc_reason_class(reason) == SC_CLASS_AUTH) {
+        p->again = 0;
+        sc_poller_wake(p); /* the old credential's refusal does not count against the new one, nor what was asked because of it */
         return;
     }
     enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
@@ -536,6 +538,8 @@ static void page_complete(struct sc_poller *p)
 static void ask_again(struct sc_poller *p, const struct sc_verdict *verdict)
 {
     struct sc_log_cx cx = sc_poller_cx(p);
+    if (p->again == 0)
+        p->again_for = p->asked_with;
     if (++p->again > SC_MAX_AGAIN) {
         sc_poller_fail(p, SC_REASON_PAGING_LOOP, SC_TIME_NONE, NULL, verdict->detail, NULL);
         return;

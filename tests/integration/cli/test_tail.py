@@ -190,6 +190,7 @@ class Showing(TailTest):
             self.assertIn("[redacted]", out)
         self.publish(2, body=json.dumps({"said": "h1dden-Too"}).encode())
         self.assertIn('{"said": "h1dden-Too"}', self.call("tail", "--last", "1", "--for", "0")[0], "a body is the customer's data")
+        self.js.stream_delete("DATA")  # the credentials in these headers are the test's own doing
 
     def test_headers(self):
         self.publish(1, headers={"x": "a\tb"})
