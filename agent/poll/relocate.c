@@ -184,6 +184,7 @@ static void refuse(struct sc_recover *r)
 {
     struct sc_relocate *l = &r->relocate;
     uint64_t ever = r->published_ever > r->cp.records ? r->published_ever : r->cp.records, lost = ever > r->read_ours ? ever - r->read_ours : 0;
+    ever = ever > r->read_ours ? ever : r->read_ours;
     char why[sizeof l->said];
     snprintf(why, sizeof why, "%s", l->said);
     l->refused = true;

@@ -17,6 +17,7 @@ import time
 import unittest
 import zlib
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -54,6 +55,24 @@ class OktaTest(SimulatorTest):
         _, link = self.walk(link)
         self.assertNotEqual(self.get(link).next(), link)
         self.assertEqual(self.violations(), [])
+
+    def test_closed_window(self):
+        everything, _ = self.walk()
+        times = sorted(json.loads(event)["published"] for event in everything)
+        since, until = times[len(times) // 4], times[len(times) // 2]
+        want = [moment for moment in times if since <= moment < until]
+        got, target = [], first_query(limit=7, since=since) + "&until=" + quote(until, safe="")
+        while target:
+            reply = self.get(target)
+            self.assertLessEqual(len(reply.json()), 7)
+            got += [event["published"] for event in reply.json()]
+            target = reply.next()
+        self.assertEqual(got, want)  # by `published`, all of them, and the last page has no next
+        self.assertTrue(want)
+        self.assertEqual(self.violations(), [])
+        early = first_query(since=since) + "&until=" + quote(rfc3339(time.time() - 5), safe="")
+        self.assertEqual(self.get(early).status, 200)
+        self.assertEqual(self.violations(), ["until"])  # what is stored late may be missing
 
     def test_headers(self):
         reply = self.get(first_query())

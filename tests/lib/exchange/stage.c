@@ -144,7 +144,7 @@ int ex_given_checkpoint(struct ex_play *play, const char *key, const char *json)
         for (size_t k = 0; integration && k < integration->type_count && !found; k++) {
             SC_AUTO_BUF struct sc_buf own = {0};
             sc_checkpoint_key(integration->name, integration->types[k].type->name, NULL, &own);
-            found = strcmp(own.ptr, key) == 0;
+            found = strncmp(own.ptr, key, own.len) == 0 && (!key[own.len] || strcmp(key + own.len, ".=backfill") == 0);
             if (found)
                 fill_checkpoint(play, cp, integration, integration->types[k].type);
         }

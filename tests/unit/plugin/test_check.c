@@ -37,6 +37,8 @@ struct tables {
     struct sc_oauth2 oauth2;
     struct sc_auth ways[6];
     struct sc_oauth2_error token_errors[3];
+    struct sc_history history;
+    struct sc_place places[3];
 };
 
 static void make_good(struct tables *t)
@@ -149,6 +151,14 @@ static void make_format(struct tables *t, enum sc_format format, const char *rec
 static void make_content(struct tables *t)
 {
     t->types[0].identity = SC_CONTENT;
+}
+
+static void make_history(struct tables *t)
+{
+    t->places[0] = (struct sc_place){"time", SC_PLACE_TIME, false};
+    t->places[1] = (struct sc_place){"next", SC_PLACE_LINK, true};
+    t->history = (struct sc_history){.places = t->places, .by_time = true, .past = SC_PAST_TIME};
+    t->types[0].history = &t->history;
 }
 
 #define MISTAKE(name, ...)                                                                                                                 \
@@ -310,6 +320,16 @@ MISTAKE(oauth2_scope_none, make_oauth2(t); t->types[0].scope = NULL)
 MISTAKE(oauth2_scope_empty, make_oauth2(t); t->types[0].scope = "")
 MISTAKE(oauth2_error_status, make_oauth2(t); t->token_errors[1].status = 42)
 MISTAKE(oauth2_error_reason, make_oauth2(t); t->token_errors[1].reason = SC_REASON_OK)
+MISTAKE(history_good, make_history(t))
+MISTAKE(history_none, make_history(t); t->history = (struct sc_history){.why_not = "it is a document"}; t->types[1].history = &t->history)
+MISTAKE(history_place, make_history(t); t->places[1].name = "Next")
+MISTAKE(history_place_kind, make_history(t); t->places[1].kind = (enum sc_place_kind)9)
+MISTAKE(history_past, make_history(t); t->history.past = (enum sc_past)9)
+MISTAKE(history_no_time, make_history(t); t->places[0].name = "when")
+MISTAKE(history_time_of_text, make_history(t); t->places[0].kind = SC_PLACE_TEXT)
+MISTAKE(history_no_reason, make_history(t); t->history.past = SC_PAST_NONE)
+MISTAKE(history_no_record_time, make_history(t); t->types[0].time = NULL)
+MISTAKE(history_of_document, make_history(t); t->history.past = SC_PAST_WINDOW; t->types[1].history = &t->history)
 MISTAKE(no_url, t->connector.base_url = NULL)
 MISTAKE(no_ops, t->connector.ops = NULL)
 MISTAKE(no_page, t->ops.page = NULL)
@@ -467,6 +487,16 @@ static const struct {
     {oauth2_scope_empty, "log.scope is empty"},
     {oauth2_error_status, "auth.oauth2.errors: 42 is no status"},
     {oauth2_error_reason, "auth.oauth2.errors: status -1 has no reason"},
+    {history_good, NULL},
+    {history_none, NULL},
+    {history_place, "log.history.places: \"Next\" is no place"},
+    {history_place_kind, "log.history.places: \"next\" is no place"},
+    {history_past, "log.history.past: unknown kind"},
+    {history_no_time, "log.history.by_time needs a place \"time\""},
+    {history_time_of_text, "log.history.by_time needs a place \"time\""},
+    {history_no_reason, "log.history.why_not is missing"},
+    {history_no_record_time, "log.history: a window by the records' time needs `time`"},
+    {history_of_document, "list.history: a document has no past"},
     {no_url, NULL},
     {no_ops, "ops needs request, response and page"},
     {no_page, "ops needs request, response and page"},

@@ -169,6 +169,44 @@ static void test_budget_concurrency(void **state)
     sc_budget_done(&b);
 }
 
+/* What a walk behind the others may take: half of what there is, never the last place, nothing that the vendor keeps for later. */
+static void test_budget_spare(void **state)
+{
+    (void)state;
+    struct sc_budget b;
+    now = 1000000;
+    begin(&b, 10, 60, 0);
+    now += 60000; /* the window before the start is over */
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT("the first half", sc_budget_when_spare(&b, now), now);
+        sc_budget_take(&b, now);
+        sc_budget_release(&b);
+    }
+    CHECK_INT("not the second", sc_budget_when_spare(&b, now), now + 60000);
+    CHECK_INT("which is for others", sc_budget_when(&b, now), now);
+    sc_budget_wait(&b, now + 70000, 77);
+    CHECK_INT("nor before what was named", sc_budget_when_spare(&b, now), now + 70000);
+    sc_budget_done(&b);
+    begin(&b, 0, 0, 2);
+    CHECK_INT("one of two at once", sc_budget_when_spare(&b, now), now);
+    sc_budget_take(&b, now);
+    CHECK_INT("never the last place", sc_budget_when_spare(&b, now), INT64_MAX);
+    CHECK_INT("which is for others", sc_budget_when(&b, now), now);
+    sc_budget_done(&b);
+    begin(&b, 0, 0, 1);
+    CHECK_INT("the only place, when nobody has it", sc_budget_when_spare(&b, now), now);
+    sc_budget_take(&b, now);
+    CHECK_INT("until it is free", sc_budget_when_spare(&b, now), INT64_MAX);
+    sc_budget_done(&b);
+    begin(&b, 100, 60, 0);
+    now += 60000;
+    sc_budget_learn(&b, 100, 51, now + 30000, now);
+    CHECK_INT("more than half is left by the vendor's word", sc_budget_when_spare(&b, now), now);
+    sc_budget_learn(&b, 100, 50, now + 30000, now);
+    CHECK_INT("half", sc_budget_when_spare(&b, now), now + 30000);
+    sc_budget_done(&b);
+}
+
 static void test_budget_wait(void **state)
 {
     (void)state;
@@ -627,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_budget_large),
         cmocka_unit_test(test_budget_unlimited),
         cmocka_unit_test(test_budget_concurrency),
+        cmocka_unit_test(test_budget_spare),
         cmocka_unit_test(test_budget_wait),
         cmocka_unit_test(test_budget_remaining),
         cmocka_unit_test(test_budget_words),

@@ -31,7 +31,8 @@ static const char example[] =
     "{\"at\":\"2026-11-21T10:15:00.000Z\",\"position\":{},\"floor\":{\"page\":0,\"walk\":0},"
     "\"seq\":80000,\"msg_id\":\"\"}],"
     "\"seen\":{\"first\":5,\"end\":9},\"whole\":{\"first\":5,\"end\":8},\"map\":4,\"gaps\":[{\"from\":\"a\",\"certain\":false}],"
-    "\"waits\":{\"logs\":\"2026-11-21T11:00:00Z\"},\"count\":{\"records\":1000,\"pages\":13,"
+    "\"waits\":{\"logs\":\"2026-11-21T11:00:00Z\"},\"not_before\":\"2026-11-21T10:17:00.000Z\","
+    "\"backfill\":{\"state\":\"open\"},\"count\":{\"records\":1000,\"pages\":13,"
     "\"bytes\":1234567},"
     "\"writer\":{\"agent\":\"edge-1\",\"epoch\":7,\"n\":991},\"saved\":\"2026-11-21T10:15:02."
     "200Z\"}";
@@ -108,6 +109,8 @@ static void test_checkpoint_members(void **state)
     CHECK_INT("segments of readings", cp.whole_end, 8);
     CHECK_INT("map", cp.map, 4);
     CHECK_INT("gaps", json_array_size(cp.gaps), 1);
+    CHECK_INT("not before", cp.not_before_ms, sc_time_parse_rfc3339(sc_str_of("2026-11-21T10:17:00Z")));
+    CHECK_TEXT("backfill", json_string_value(json_object_get(cp.backfill, "state")), "open");
     CHECK_TEXT("waits", json_string_value(json_object_get(cp.waits, "logs")),
                "2026-11-21T11:00:00Z");
     CHECK_INT("count", cp.records + cp.pages + cp.bytes, 1000 + 13 + 1234567);
@@ -323,6 +326,7 @@ static const struct member {
     {"whole",  "end",            SEGMENT, true,  false},
     {"",       "map",            SMALL,   false, false},
     {"",       "gaps",           GAPS,    false, false},
+    {"",       "not_before",     TIME,    false, false},
     {"",       "waits",          TEXTS,   false, false},
     {"",       "count",          OBJECT,  false, false},
     {"count",  "records",        NUMBER,  false, false},
