@@ -130,9 +130,9 @@ class Process:
 
 
 class NatsServer(Process):
-    """A nats-server with JetStream on a port and a store that stay over restarts."""
+    """A nats-server with JetStream on a port and a store that stay over restarts. searched: no secret may stand in its store (secrets.py)."""
 
-    def __init__(self, workspace, name="nats", max_payload=None, user=None, password=None, store_dir=None, extra=""):
+    def __init__(self, workspace, name="nats", max_payload=None, user=None, password=None, store_dir=None, extra="", searched=True):
         super().__init__(workspace, name)
         self.port = free_port()
         self.monitor_port = free_port()
@@ -142,7 +142,8 @@ class NatsServer(Process):
         self.store_dir = store_dir or workspace.file(name, "store")
         self.extra = extra
         self.config_path = workspace.file(name, "nats.conf")
-        workspace.output(self.store_dir)
+        if searched:
+            workspace.output(self.store_dir)
 
     @property
     def url(self):
