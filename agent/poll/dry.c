@@ -28,10 +28,11 @@ static int64_t careful(struct sc_poller *p, const char *why)
 {
     struct sc_io *io = p->inst->io;
     struct sc_credential *c = p->inst->credential;
-    int64_t until = c->tried_ms ? c->tried_ms + CAREFUL_MS : 0;
+    int64_t until = c->tried_ms && !p->errand->may_try ? c->tried_ms + CAREFUL_MS : 0;
     if (until > io->now)
         return wait_until(p, SC_REASON_BUDGET_WAIT, until, sc_real_ms() + (until - io->now), why);
     c->tried_ms = io->now;
+    p->errand->may_try = true; /* also when it has to wait for its budget first */
     return 0;
 }
 
