@@ -9,12 +9,20 @@
 
 /* ---- its end --------------------------------------------------------------------------------------------------------------------------------- */
 
+static void free_doctor(struct sc_doctor *d)
+{
+    for (unsigned i = 0; d && d->told && i < d->told_count; i++)
+        free(d->told[i]);
+    free(d ? d->told : NULL);
+    free(d ? d->name : NULL);
+    free(d);
+}
+
 static void finish(struct sc_doctor *d, bool ok, const char *text)
 {
     sc_heap_remove(&d->asked.io->heap, &d->timer);
     sc_asked_end(&d->asked, ok, text);
-    free(d->name);
-    free(d);
+    free_doctor(d);
 }
 
 static void cancel(struct sc_asked *asked, const char *why)
@@ -245,30 +253,38 @@ static void enabled_first(const struct sc_instance *inst, unsigned *types, unsig
     }
 }
 
+static struct sc_doctor *new_doctor(const struct sc_instance *inst)
+{
+    struct sc_doctor *d = calloc(1, sizeof *d + inst->poller_count * sizeof *d->types);
+    if (d)
+        *d = (struct sc_doctor){.name = sc_dup(inst->config->name), .told = calloc(inst->poller_count + 1, sizeof *d->told), .told_count = inst->poller_count + 1,
+                                .rev = inst->config->rev, .clock_off_ms = SC_TIME_NONE, .timer = {.fire = on_timer, .arg = d}};
+    if (d && d->name && d->told)
+        return d;
+    free_doctor(d);
+    return NULL;
+}
+
 void sc_asked_doctor(struct sc_io *io, struct sc_instance *inst, const struct sc_ask *ask)
 {
     struct sc_error err = SC_ERROR_INIT;
-    struct sc_doctor *d = calloc(1, sizeof *d + inst->poller_count * sizeof *d->types);
+    struct sc_doctor *d = new_doctor(inst);
     const char *refused = NULL;
-    if (is_examined(io, inst->config->name))
-        refused = "this integration is being examined already: wait until that has ended";
-    else if (!d || !(d->name = sc_dup(inst->config->name)))
+    if (!d)
         refused = "out of memory";
+    else if (is_examined(io, d->name))
+        refused = "this integration is being examined already: wait until that has ended";
     else if (sc_asked_types(inst, ask->request, true, d->types, &d->count, &err))
         refused = err.text;
     if (refused) {
         sc_sink_end(ask->sink, false, refused);
-        free(d ? d->name : NULL);
-        free(d);
+        free_doctor(d);
         return;
     }
     d->named = json_object_get(ask->request, "data_type") != NULL;
     if (!d->named)
         enabled_first(inst, d->types, d->count);
     d->inst = inst;
-    d->rev = inst->config->rev;
-    d->clock_off_ms = SC_TIME_NONE;
-    d->timer = (struct sc_timer){.fire = on_timer, .arg = d};
     sc_asked_begin(&d->asked, io, ask, cancel);
     sc_doctor_say_config(d, (uint64_t)json_integer_value(json_object_get(ask->request, "revision")));
     sc_doctor_say_source(d);

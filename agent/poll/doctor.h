@@ -34,7 +34,8 @@ struct sc_doctor {
     bool way_done, way_is_good, auth_told, refused; /* refused: nothing more can be learnt from the vendor; `why_not` */
     char why_not[120];
     struct sc_exam exam;   /* of the newest errand */
-    char told[2][1200];    /* sentences that need not be said again: of all data types, of the present one */
+    char **told;           /* sentences that need not be said again: of each poller by its index, behind them that of all */
+    unsigned told_count;
     uint32_t requests, token_calls;
     int64_t clock_off_ms;
     unsigned at, count;
@@ -44,6 +45,8 @@ struct sc_doctor {
 /* A line of what was found. type NULL: of the integration. cure "": none. */
 void sc_doctor_line(struct sc_doctor *d, const char *check, const struct sc_poller *type, enum sc_exam_result result, enum sc_reason reason, const char *cure,
                     const char *fmt, ...) SC_PRINTF(7, 8);
+/* The sentence stands in a line: of this data type, of all (NULL). */
+void sc_doctor_note_told(struct sc_doctor *d, const struct sc_poller *type, const char *sentence);
 void sc_doctor_say_config(struct sc_doctor *d, uint64_t stored_rev);
 void sc_doctor_say_source(struct sc_doctor *d);
 void sc_doctor_say_way(struct sc_doctor *d, const struct sc_way *way); /* and exam, where it is not good */

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SKEW_TELLS_MS 30000
 #define CERT_SOON_MS  (14ll * 86400000)
@@ -25,6 +26,14 @@ void sc_doctor_line(struct sc_doctor *d, const char *check, const struct sc_poll
     if (line && reason != SC_REASON_OK)
         json_object_set_new(line, "reason", json_string(sc_reason_code(reason)));
     sc_sink_put(d->asked.sink, "check", line);
+}
+
+void sc_doctor_note_told(struct sc_doctor *d, const struct sc_poller *type, const char *sentence)
+{
+    const char *behind = strstr(sentence, ", request id "); /* of that request alone */
+    char **at = &d->told[type ? type->index : d->told_count - 1];
+    free(*at);
+    *at = sc_dup_str((struct sc_str){sentence, behind ? (size_t)(behind - sentence) : strlen(sentence)});
 }
 
 static const char *at_of(int64_t ms, char room[SC_TIME_TEXT])
@@ -58,9 +67,11 @@ void sc_doctor_say_config(struct sc_doctor *d, uint64_t stored_rev)
     else if (stored_rev > c->rev)
         sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_CONFIG_INVALID, "Ask again in a minute; if it stays so, restart the agent and report it.",
                        "revision %llu is stored, and this agent has not seen it yet: it compares each 60 s", (unsigned long long)stored_rev);
-    if (!c->enabled)
-        sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_DISABLED, sc_reason_row(SC_REASON_DISABLED)->advice, "paused by revision %llu (\"enabled\": false)",
-                       (unsigned long long)c->rev);
+    const struct sc_status_facts *paused = &inst->pollers[0]->facts; /* of each the same but for its newest record */
+    if (!c->enabled && paused->reason == SC_REASON_DISABLED)
+        sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_DISABLED, paused->advice, "%s", paused->detail);
+    else if (!c->enabled)
+        sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_DISABLED, sc_reason_row(SC_REASON_DISABLED)->advice, "\"enabled\": false");
     if (sc_integration_odd_form(c, odd, sizeof odd))
         sc_doctor_line(d, "configuration", NULL, SC_EXAM_NOTICE, SC_REASON_CONFIG_INVALID,
                        "Compare it with the vendor's console; where the vendor takes it (see authentication), nothing is to be done.", "%s", odd);
@@ -104,7 +115,7 @@ static bool is_literal(const char *host)
 static void bad(struct sc_doctor *d, const char *check)
 {
     sc_doctor_line(d, check, NULL, SC_EXAM_BAD, d->exam.reason, d->exam.advice, "%s", d->exam.detail);
-    snprintf(d->told[0], sizeof d->told[0], "%s", d->exam.detail);
+    sc_doctor_note_told(d, NULL, d->exam.detail);
 }
 
 static void say_name(struct sc_doctor *d, const struct sc_way *way, const char *host)
@@ -291,7 +302,7 @@ static void say_auth_unasked(struct sc_doctor *d, const char *kind)
         sc_doctor_line(d, "authentication", NULL, none || worked ? SC_EXAM_OK : SC_EXAM_SKIPPED, SC_REASON_OK, "", "%s%s%s", kind, none ? "" : "; not tried now",
                        sc_buf_str(&history).ptr);
     if (live)
-        snprintf(d->told[0], sizeof d->told[0], "%s", live->facts.detail);
+        sc_doctor_note_told(d, NULL, live->facts.detail);
 }
 
 void sc_doctor_say_auth(struct sc_doctor *d)
@@ -307,7 +318,7 @@ void sc_doctor_say_auth(struct sc_doctor *d)
     }
     if (e->result != SC_EXAM_OK && (about || e->reason == SC_REASON_WRONG_HOST)) {
         sc_doctor_line(d, "authentication", NULL, SC_EXAM_BAD, e->reason, e->advice, "%s: %s", sc_buf_str(&kind).ptr, e->detail);
-        snprintf(d->told[0], sizeof d->told[0], "%s", e->detail);
+        sc_doctor_note_told(d, NULL, d->exam.detail);
         return;
     }
     bool none = sc_auth_of(d->inst->config)->kind == SC_AUTH_NONE;
@@ -346,7 +357,6 @@ void sc_doctor_say_page(struct sc_doctor *d, const struct sc_poller *p, const st
 {
     const struct sc_exam *e = &d->exam;
     const struct sc_poller *live = d->inst->pollers[p->index];
-    d->told[1][0] = '\0';
     if (e->result == SC_EXAM_OK && e->asked) {
         say_read(d, live, errand);
         return;
@@ -358,7 +368,7 @@ void sc_doctor_say_page(struct sc_doctor *d, const struct sc_poller *p, const st
     }
     sc_doctor_line(d, "page", p, e->result, e->reason, e->result == SC_EXAM_SKIPPED ? "" : e->advice, "%s%s", e->result == SC_EXAM_SKIPPED ? "not asked: " : "", e->detail);
     if (e->result != SC_EXAM_SKIPPED)
-        snprintf(d->told[1], sizeof d->told[1], "%s", e->detail);
+        sc_doctor_note_told(d, p, e->detail);
 }
 
 static void say_position(struct sc_doctor *d, const struct sc_poller *p)
@@ -393,9 +403,16 @@ static void say_notices(struct sc_doctor *d, const struct sc_poller *p, const st
     }
 }
 
-static bool begins(const char *text, const char *with)
+/* How much of the sentence stands in an earlier line; 0: nothing. */
+static size_t told_before(const struct sc_doctor *d, const struct sc_poller *p, const char *sentence)
 {
-    return with[0] && strncmp(text, with, strlen(with)) == 0;
+    const char *const told[] = {d->told[p->index], d->told[d->told_count - 1]};
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = told[i] ? strlen(told[i]) : 0;
+        if (len && strncmp(sentence, told[i], len) == 0)
+            return len;
+    }
+    return 0;
 }
 
 static enum sc_exam_result weigh(const struct sc_poller *p)
@@ -442,12 +459,12 @@ void sc_doctor_say_live(struct sc_doctor *d, const struct sc_poller *p)
         return;
     }
     enum sc_exam_result result = weigh(p);
-    bool told = begins(f->detail, d->told[0]) || begins(f->detail, d->told[1]);
+    size_t told = told_before(d, p, f->detail);
     sc_buf_addf(&text, "%s", sc_poll_state_name(sc_poller_state(p)));
     if (f->reason != SC_REASON_OK && f->reason != SC_REASON_STARTING)
         sc_buf_addf(&text, " since %s, %s", at_of(f->since_real, since), sc_reason_code(f->reason));
     if (told)
-        sc_buf_addf(&text, ", as above%s", f->detail + strlen(begins(f->detail, d->told[0]) ? d->told[0] : d->told[1]));
+        sc_buf_addf(&text, ", as above%s", f->detail + told);
     else if (f->detail[0])
         sc_buf_addf(&text, ": %s", f->detail);
     add_times(p, &text);

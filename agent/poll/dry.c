@@ -1,5 +1,6 @@
 /* Where a dry walk does otherwise than a live one (errand.h): its waits, its failures, what becomes of its records. io thread of the source. */
 #include "operate/words.h"
+#include "poll/answer.h"
 #include "poll/errand.h"
 
 #include <stdio.h>
@@ -27,11 +28,29 @@ static int64_t careful(struct sc_poller *p, const char *why)
 {
     struct sc_io *io = p->inst->io;
     struct sc_credential *c = p->inst->credential;
-    int64_t until = c->tried_ms ? c->tried_ms + CAREFUL_MS : 0;
+    int64_t until = c->tried_ms && !p->errand->may_try ? c->tried_ms + CAREFUL_MS : 0;
     if (until > io->now)
         return wait_until(p, SC_REASON_BUDGET_WAIT, until, sc_real_ms() + (until - io->now), why);
     c->tried_ms = io->now;
+    p->errand->may_try = true; /* also when it has to wait for its budget first */
     return 0;
+}
+
+/* Its account would be locked: nobody tries it before the integration is saved. */
+static bool login_is_refused(struct sc_poller *p)
+{
+    const struct sc_credential *c = p->inst->credential;
+    char detail[420];
+    if (!c->refused_real || !in_force(&c->hold, p->inst->io->now) || sc_auth_needs_token(p) || !sc_worked_locks(p->inst))
+        return false;
+    sc_worked_refused_words(p, detail, sizeof detail);
+    struct sc_news news = {.what = SC_HEARD_FAILED, .reason = c->hold.reason, .until_real = SC_TIME_NONE, .detail = detail};
+    char room[256];
+    news.advice = sc_poller_advice(p, c->hold.reason, room);
+    if (!news.advice)
+        news.advice = sc_reason_row(c->hold.reason)->advice;
+    sc_errand_end(p, &news);
+    return true;
 }
 
 int64_t sc_dry_not_before(struct sc_poller *p)
@@ -43,6 +62,8 @@ int64_t sc_dry_not_before(struct sc_poller *p)
         return wait_until(p, live->hold.reason, live->hold.until_ms, live->hold.until_real, "the vendor has said when it may be asked again");
     if (p->errand->requests)
         return 0;
+    if (login_is_refused(p))
+        return now + 1; /* it is over */
     if (in_force(&live->hold, now) || in_force(&p->inst->source->hold, now) || in_force(&p->inst->credential->hold, now))
         return careful(p, "a try with this credential was made just now, and it is in trouble");
     return 0;
@@ -64,9 +85,15 @@ void sc_dry_failed(struct sc_poller *p, enum sc_reason reason, int64_t until_rea
         sc_poller_hold_pools(p, until_real);
     const char *said = detail && detail[0] ? detail : sc_reason_meaning(reason);
     size_t len = sc_words_open(said);
+    if (sc_wait_would_lock(p, reason) && p->errand->requests) { /* the live walks do not try it either */
+        struct sc_credential *c = p->inst->credential;
+        c->refused_real = c->refused_real ? c->refused_real : sc_real_ms();
+        c->hold = (struct sc_hold){.until_ms = p->inst->io->now + SC_NEVER_MS, .until_real = SC_TIME_NONE, .reason = reason};
+    }
     sc_wait_known(p, reason, known, sizeof known);
     snprintf(line, sizeof line, "%.*s%s%s%s%s%s%s", len < 700 ? (int)len : 700, said, known, named ? ", may be asked again at " : "",
              named ? sc_time_short(until_real, sc_real_ms(), at) : "", wait_header ? " (" : "", wait_header ? wait_header : "", wait_header ? ")" : "");
+    sc_answer_add_request_id(p, reason, line, sizeof line);
     if (!advice || !advice[0])
         advice = sc_poller_advice(p, reason, room);
     if (!advice || !advice[0])

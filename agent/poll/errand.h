@@ -63,6 +63,7 @@ struct sc_errand { /* of a poller that is one */
     bool placed;            /* it knows where it begins */
     uint32_t requests;      /* that went out for it, without those for tokens */
     uint32_t token_calls;
+    bool may_try;           /* with a credential in trouble: this is the try that is made now */
     uint32_t request_limit; /* it ends before one more; 0: none */
     int64_t clock_off_ms;   /* of its newest reply, as sc_http_wire has it */
     struct sc_way *way;     /* it only looks at the way to the vendor and asks nothing; NULL: it walks */

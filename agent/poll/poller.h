@@ -481,6 +481,7 @@ void sc_worked_loaded(struct sc_poller *p);           /* the checkpoint is read 
 void sc_worked_good(struct sc_poller *p);             /* the vendor took what was asked with */
 void sc_worked_refused(struct sc_poller *p, bool login); /* it did not: what is known is kept; login: and is not to be tried again */
 void sc_worked_tell_refused(struct sc_poller *p);     /* waits for a put, since then */
+void sc_worked_refused_words(const struct sc_poller *p, char *out, size_t cap);
 void sc_worked_fill(struct sc_poller *p);             /* a checkpoint is composed */
 void sc_worked_put(struct sc_poller *p, uint64_t old_rev, bool same_credential);
 void sc_worked_words(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* behind a sentence; "": nothing is known */
@@ -497,6 +498,7 @@ enum sc_class sc_wait_class(enum sc_class cls, bool lasting, bool open);
 int64_t sc_wait_throttle(struct sc_io *io, uint32_t n, uint32_t first_s, uint32_t most_s);
 /* The latest of all that says "not before", monotonic; *ret says which. 0: nothing. */
 void sc_wait_known(const struct sc_poller *p, enum sc_reason reason, char *out, size_t cap); /* goes behind the sentence of a failure; may be "" */
+bool sc_wait_would_lock(const struct sc_poller *p, enum sc_reason reason); /* a password was refused: asked again and again it locks the account */
 void sc_poller_waits(struct sc_poller *p, int64_t until); /* the walk stands still until then; no part of the time that a walk may take */
 void sc_poller_waited(struct sc_poller *p);               /* or until now */
 int64_t sc_poller_not_before(const struct sc_poller *p, const struct sc_hold **ret);

@@ -106,7 +106,7 @@ static int64_t at_least(int64_t ms, int64_t until_real)
 }
 
 /* A user's password, asked again and again, locks the user. */
-static bool would_lock(const struct sc_poller *p, enum sc_reason reason)
+bool sc_wait_would_lock(const struct sc_poller *p, enum sc_reason reason)
 {
     bool login = reason == SC_REASON_AUTH_INVALID || reason == SC_REASON_AUTH_EXPIRED || reason == SC_REASON_ACCOUNT_SUSPENDED;
     return login && !sc_auth_needs_token(p) && sc_worked_locks(p->inst);
@@ -117,7 +117,7 @@ static int64_t auth_wait(struct sc_poller *p, enum sc_reason reason, int64_t unt
     const struct sc_credential *c = p->asked_with;
     if (reason == SC_REASON_PERMISSION_DENIED || reason == SC_REASON_CONSENT_MISSING) /* of this data type alone */
         return at_least(900000, until_real);
-    bool locks = would_lock(p, reason);
+    bool locks = sc_wait_would_lock(p, reason);
     /* One data type that is refused while others are served with the same credential waits alone. */
     if (c && reason != SC_REASON_PROXY_AUTH && (locks || c->good_by == p || !c->good_by || p->inst->io->now - c->good_at > 60000))
         *ret_shared = &p->asked_with->hold;
@@ -263,7 +263,7 @@ void sc_poller_fail(struct sc_poller *p, enum sc_reason reason, int64_t until_re
     if (p->attempts == 0)
         p->failing_real = sc_real_ms();
     enum sc_class cls = sc_reason_class(reason);
-    bool less = ask_for_less(p, reason), login = would_lock(p, reason) && until_real == SC_TIME_NONE;
+    bool less = ask_for_less(p, reason), login = sc_wait_would_lock(p, reason) && until_real == SC_TIME_NONE;
     int64_t wait = hold_for(p, p->failing_child || less ? SC_CLASS_RETRY : sc_wait_class(cls, p->lasting, p->open), reason, until_real, &shared);
     if (sc_is_backfill(p)) /* its trouble is its own, but for what the vendor says to all */
         shared = NULL;

@@ -85,13 +85,20 @@ void sc_worked_put(struct sc_poller *p, uint64_t old_rev, bool same_credential)
         keep(p);
 }
 
+void sc_worked_refused_words(const struct sc_poller *p, char *out, size_t cap)
+{
+    const struct sc_credential *c = p->inst->credential;
+    char at[SC_TIME_TEXT], worked[240];
+    sc_worked_words(p, c->hold.reason, worked, sizeof worked);
+    snprintf(out, cap, "the login was refused at %s and is not tried again before the integration is saved, so that the account is not locked%s",
+             sc_time_short(c->refused_real, sc_real_ms(), at), worked);
+}
+
 void sc_worked_tell_refused(struct sc_poller *p)
 {
     const struct sc_credential *c = p->inst->credential;
-    char at[SC_TIME_TEXT], room[256], worked[240], detail[420];
-    sc_worked_words(p, c->hold.reason, worked, sizeof worked);
-    snprintf(detail, sizeof detail, "the login was refused at %s and is not tried again before the integration is saved, so that the account is not locked%s",
-             sc_time_short(c->refused_real, sc_real_ms(), at), worked);
+    char room[256], detail[420];
+    sc_worked_refused_words(p, detail, sizeof detail);
     sc_poller_say(p, c->hold.reason, SC_TIME_NONE, detail, sc_poller_advice(p, c->hold.reason, room));
 }
 

@@ -7,8 +7,6 @@ from symptom import Peer, SymptomCase, okta, says
 
 
 class Harness(SymptomCase):
-    DOCTOR = False
-
     def test_a_refused_token(self):
         peer = Peer(says(401, '{"errorCode":"E0000011","errorSummary":"Invalid token provided"}'))
         self.addCleanup(peer.close)

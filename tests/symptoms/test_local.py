@@ -56,7 +56,6 @@ def fast(url, **changes):
 class LocalCase(SymptomCase):
     """Agent-wide: looked for in the log, `health` and `doctor`."""
 
-    DOCTOR = False
     SETTINGS = SHORT
 
     def log_says(self, sentence, within=30.0, since=0):
@@ -601,7 +600,6 @@ class Machine(MachineCase):
 
 
 class Twins(LocalCase):
-    DOCTOR = False
 
     @row(27)
     def test_two_integrations_of_one_account(self):

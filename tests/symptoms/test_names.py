@@ -25,7 +25,6 @@ def vendor(fqdn, **changes):
 
 class Case(SymptomCase):
     SETTINGS = QUICK
-    DOCTOR = False  # asked where the agent's side of it is tested
 
     def serve(self, *nameservers, options=""):
         self.addCleanup(set_resolv_conf, "")

@@ -85,6 +85,23 @@ void sc_http_set_done(struct sc_http *http, void (*done)(struct sc_transfer *tra
     http->done = done;
 }
 
+/* A connection alone: the script does not see it, the way is always good. */
+static void connect_only(struct sc_transfer *t)
+{
+    struct sc_http_wire *w = &t->result.wire;
+    snprintf(w->address, sizeof w->address, "192.0.2.7");
+    snprintf(w->tried, sizeof w->tried, "192.0.2.7");
+    snprintf(w->tls, sizeof w->tls, "TLSv1.3");
+    snprintf(w->subject, sizeof w->subject, "*.example.com");
+    snprintf(w->issuer, sizeof w->issuer, "Example CA");
+    w->port = 443;
+    w->chain = 2;
+    w->verified = t->request.verify;
+    w->not_after_ms = sc_real_ms() + INT64_C(90) * 86400000 + 1000;
+    t->matched = ++t->http->matches;
+    t->ended = true;
+}
+
 struct sc_transfer *sc_http_start(struct sc_http *http, const struct sc_http_request *request, struct sc_error *err)
 {
     char origin[512];
@@ -112,6 +129,8 @@ struct sc_transfer *sc_http_start(struct sc_http *http, const struct sc_http_req
     t->result = (struct sc_http_result){.arg = request->arg, .date_ms = SC_TIME_NONE, .wire.clock_off_ms = SC_TIME_NONE};
     *http->last = t;
     http->last = &t->next;
+    if (request->connect_only)
+        connect_only(t);
     return t;
 }
 
