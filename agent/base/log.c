@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/redact.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -181,16 +182,15 @@ void sc_log_set_sink(void (*sink)(const char *line, void *arg), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
-/* Control characters to blanks: C0, DEL, and C1 in UTF-8 (some terminals obey them). */
+/* What a terminal would obey, to blanks. */
 static void flatten(struct sc_buf *buf)
 {
-    char *text = buf->ptr;
-    for (size_t i = 0; i < buf->len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7F)
-            text[i] = ' ';
-        else if (c == 0xC2 && i + 1 < buf->len && ((unsigned char)text[i + 1] & 0xE0) == 0x80)
-            text[i] = text[i + 1] = ' ';
+    uint32_t code;
+    for (size_t i = 0, len; i < buf->len; i += len) {
+        len = sc_utf8_take((struct sc_str){buf->ptr + i, buf->len - i}, &code);
+        if (len && sc_utf8_is_harmful(code))
+            memset(buf->ptr + i, ' ', len);
+        len = len ? len : 1;
     }
 }
 

@@ -151,7 +151,10 @@ static void add_found(struct sc_buf *out, const struct found *f, const json_t *s
         sc_buf_add_char(out, '\n');
         return;
     }
-    sc_buf_addf(out, "  %.16s  %.40s to %.40s\n  ", sc_json_text(f->cp.backfill, "state"), sc_json_text(f->cp.backfill, "from"), sc_json_text(f->cp.backfill, "to"));
+    SC_AUTO_BUF struct sc_buf window = {0};
+    sc_buf_addf(&window, "  %.16s  %.40s to %.40s", sc_json_text(f->cp.backfill, "state"), sc_json_text(f->cp.backfill, "from"), sc_json_text(f->cp.backfill, "to"));
+    sc_add_clean(out, sc_buf_str(&window).ptr);
+    sc_buf_add_str(out, "\n  ");
     if (*text)
         sc_add_clean(out, text);
     else

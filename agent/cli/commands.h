@@ -103,8 +103,10 @@ int sc_usage_error(const struct sc_cli *cli, const char *fmt, ...) SC_PRINTF(2, 
 int sc_print(struct sc_buf *text);
 /* Takes the value; ends with a line end. */
 int sc_print_json(json_t *value);
-/* Text from outside for a terminal: control characters become '?'. */
+/* Text from outside for a terminal: what one would obey, and bytes that are no UTF-8, become '?'. */
 void sc_add_clean(struct sc_buf *out, const char *text);
+/* JSON as jansson writes it, for a terminal and with the same meaning: what JSON itself need not escape is escaped as well. */
+void sc_add_json_clean(struct sc_buf *out, const char *json);
 
 #define SC_MAX_COLUMNS 8
 

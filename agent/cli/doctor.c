@@ -149,10 +149,10 @@ json_t *sc_doctor_ask(struct sc_doctor *d, const char *api, const char *body, in
 const char *sc_ago_text(int64_t then_ms, int64_t now_ms, char out[48])
 {
     char duration[SC_TIME_TEXT];
-    int64_t ms = now_ms - then_ms;
     out[0] = '\0';
     if (then_ms == SC_TIME_NONE)
         return out;
+    int64_t ms = now_ms - then_ms;
     if (ms > -1000 && ms < 1000)
         snprintf(out, 48, "just now");
     else

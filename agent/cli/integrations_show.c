@@ -195,7 +195,7 @@ static int print_text(const struct shown *shown)
         add_line(&out, "state", "the agent has said nothing about it yet");
     }
     char *dump = shown->value ? json_dumps(shown->value, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
-    sc_buf_add_str(&out, dump ? dump : "(the value is no JSON and is not shown: it may hold secrets)");
+    sc_add_json_clean(&out, dump ? dump : "(the value is no JSON and is not shown: it may hold secrets)");
     sc_buf_add_char(&out, '\n');
     free(dump);
     return sc_print(&out);

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/redact.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,12 +41,42 @@ int sc_usage_error(const struct sc_cli *cli, const char *fmt, ...)
     return SC_EXIT_USAGE;
 }
 
+/* Of a colour, as we write them: its length; 0: it is none. */
+static size_t colour_len(struct sc_str text)
+{
+    size_t len = 2;
+    if (text.len < 3 || memcmp(text.ptr, "\033[", 2) != 0)
+        return 0;
+    while (len < text.len && len < 12 && (text.ptr[len] == ';' || (text.ptr[len] >= '0' && text.ptr[len] <= '9')))
+        len++;
+    return len < text.len && text.ptr[len] == 'm' ? len + 1 : 0;
+}
+
+/* A last look at what is printed: whoever made the text should have cleaned what comes from outside already. */
+static void add_shown(struct sc_buf *out, struct sc_str text)
+{
+    uint32_t code;
+    for (size_t len; text.len; text.ptr += len, text.len -= len) {
+        bool colour = (len = colour_len(text)) > 0;
+        len = colour ? len : sc_utf8_take(text, &code);
+        if (colour || (len && (!sc_utf8_is_harmful(code) || code == '\n' || code == '\t')))
+            sc_buf_add(out, text.ptr, len);
+        else
+            sc_buf_add_char(out, '?');
+        len = len ? len : 1;
+    }
+}
+
 int sc_print(struct sc_buf *text)
 {
     if (text->failed)
         return sc_say(SC_EXIT_BAD, "out of memory, or the output is too long");
     sc_redact_buf(text);
-    if (fwrite(sc_buf_str(text).ptr, 1, text->len, stdout) != text->len || fflush(stdout))
+    struct sc_buf shown SC_AUTO_BUF = {.max = text->len + 1}; /* it can only become shorter */
+    add_shown(&shown, sc_buf_str(text));
+    if (shown.failed)
+        return sc_say(SC_EXIT_BAD, "out of memory");
+    if (fwrite(sc_buf_str(&shown).ptr, 1, shown.len, stdout) != shown.len || fflush(stdout))
         return sc_say(SC_EXIT_BAD, "cannot write to standard output");
     return SC_EXIT_GOOD;
 }
@@ -57,7 +88,7 @@ int sc_print_json(json_t *value)
     json_decref(value);
     if (!dump)
         return sc_say(SC_EXIT_BAD, "out of memory");
-    sc_buf_add_str(&text, dump);
+    sc_add_json_clean(&text, dump);
     sc_buf_add_char(&text, '\n');
     free(dump);
     return sc_print(&text);
@@ -65,13 +96,31 @@ int sc_print_json(json_t *value)
 
 void sc_add_clean(struct sc_buf *out, const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) { /* C1 controls */
+    uint32_t code;
+    struct sc_str left = sc_str_of(text);
+    for (size_t len; left.len; left.ptr += len, left.len -= len) {
+        len = sc_utf8_take(left, &code);
+        if (len && !sc_utf8_is_harmful(code))
+            sc_buf_add(out, left.ptr, len);
+        else
             sc_buf_add_char(out, '?');
-            c++;
-        } else {
-            sc_buf_add_char(out, *c < 0x20 || *c == 0x7F ? '?' : (char)*c);
-        }
+        len = len ? len : 1;
+    }
+}
+
+void sc_add_json_clean(struct sc_buf *out, const char *json)
+{
+    uint32_t code;
+    struct sc_str left = sc_str_of(json);
+    for (size_t len; left.len; left.ptr += len, left.len -= len) {
+        len = sc_utf8_take(left, &code);
+        if (len && code > 0xFFFF && sc_utf8_is_harmful(code))
+            sc_buf_addf(out, "\\u%04x\\u%04x", 0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF));
+        else if (len && code != '\n' && sc_utf8_is_harmful(code))
+            sc_buf_addf(out, "\\u%04x", code);
+        else
+            sc_buf_add(out, left.ptr, len ? len : 1);
+        len = len ? len : 1;
     }
 }
 

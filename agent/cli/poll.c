@@ -36,7 +36,8 @@ static int print_json(const char *kind, const json_t *value)
     json_decref(whole);
     if (!dump)
         return sc_say(SC_EXIT_BAD, "out of memory");
-    sc_buf_addf(&text, "%s\n", dump);
+    sc_add_json_clean(&text, dump);
+    sc_buf_add_char(&text, '\n');
     free(dump);
     return sc_print(&text);
 }
@@ -57,7 +58,9 @@ static int print_trace(const json_t *value)
     size_t i;
     const char *mark = strcmp(kind, "request") == 0 ? ">" : "<";
     sc_add_clean(&text, strlen(at) > 11 ? at + 11 : at);
-    sc_buf_addf(&text, " %-9.20s %.64s  ", kind, sc_json_text(value, "data_type"));
+    SC_AUTO_BUF struct sc_buf head = {0};
+    sc_buf_addf(&head, " %-9.20s %.64s  ", kind, sc_json_text(value, "data_type"));
+    sc_add_clean(&text, sc_buf_str(&head).ptr);
     sc_add_clean(&text, sc_json_text(value, "text"));
     sc_buf_add_char(&text, '\n');
     json_array_foreach ((json_t *)(uintptr_t)headers, i, header)

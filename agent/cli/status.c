@@ -24,7 +24,7 @@ int sc_status_compose(struct sc_status_view *view, bool one, bool json, struct s
     if (json) {
         json_t *document = sc_status_json(view, &rows, one);
         char *text = document ? json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
-        sc_buf_add_str(out, text ? text : "");
+        sc_add_json_clean(out, text ? text : "");
         sc_buf_add_char(out, '\n');
         out->failed |= !text;
         json_decref(document);

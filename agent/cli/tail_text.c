@@ -1,38 +1,13 @@
 /* Bytes from outside on their way to a terminal or into JSON. A record may hold anything that somebody managed to have logged. */
 #include "cli/tail.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 
 #define MAX_DEPTH 256 /* of JSON; a record has 128 at most */
 
 /* ---- characters ------------------------------------------------------------------------------------------------------- */
-
-/* Length of the character at the beginning and its code; 0: no UTF-8 (RFC 3629: no surrogates, nothing overlong). */
-static size_t take_char(struct sc_str text, uint32_t *ret)
-{
-    const unsigned char *c = (const unsigned char *)text.ptr;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = c[0] < 0x80 ? 1 : c[0] < 0xC2 ? 0 : c[0] < 0xE0 ? 2 : c[0] < 0xF0 ? 3 : c[0] < 0xF5 ? 4 : 0;
-    if (len == 0 || len > text.len)
-        return 0;
-    uint32_t code = len == 1 ? c[0] : c[0] & (0x7Fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((c[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (c[i] & 0x3Fu);
-    }
-    if (code < least[len] || (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF)
-        return 0;
-    *ret = code;
-    return len;
-}
-
-/* C0, DEL, C1, and what turns the writing direction or hides: a line could show another text than it holds. */
-static bool is_harmful(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2060 && code <= 0x206F) || code == 0x61C || code == 0xFEFF || (code >= 0xE0000 && code < 0xE0080);
-}
 
 static size_t width_of(uint32_t code)
 {
@@ -66,8 +41,8 @@ static size_t next_piece(struct sc_str text, bool one_line, char piece[16], size
         *ret_width = 1;
         return used;
     }
-    used = take_char(text, &code);
-    if (used && !is_harmful(code)) {
+    used = sc_utf8_take(text, &code);
+    if (used && !sc_utf8_is_harmful(code)) {
         memcpy(piece, text.ptr, used);
         piece[used] = '\0';
         *ret_width = width_of(code);
@@ -186,7 +161,7 @@ static bool take_string(struct json *j)
                 return false;
             continue;
         }
-        size_t len = (unsigned char)*j->at < 0x20 ? 0 : take_char((struct sc_str){j->at, (size_t)(j->end - j->at)}, &code);
+        size_t len = (unsigned char)*j->at < 0x20 ? 0 : sc_utf8_take((struct sc_str){j->at, (size_t)(j->end - j->at)}, &code);
         if (!len)
             return false;
         j->at += len;
@@ -306,12 +281,12 @@ void sc_add_json_line(struct sc_buf *out, struct sc_str json, bool terminal)
 {
     uint32_t code;
     while (json.len) {
-        size_t len = take_char(json, &code);
+        size_t len = sc_utf8_take(json, &code);
         if (*json.ptr == '\n' || *json.ptr == '\r')
             sc_buf_add_char(out, ' '); /* inside a string it cannot stand */
-        else if (terminal && len && code > 0xFFFF && is_harmful(code))
+        else if (terminal && len && code > 0xFFFF && sc_utf8_is_harmful(code))
             sc_buf_addf(out, "\\u%04x\\u%04x", 0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF));
-        else if (terminal && len && code != '\t' && is_harmful(code))
+        else if (terminal && len && code != '\t' && sc_utf8_is_harmful(code))
             sc_buf_addf(out, "\\u%04x", code);
         else
             sc_buf_add(out, json.ptr, len ? len : 1);

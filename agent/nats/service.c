@@ -14,6 +14,10 @@
 #define STOP_LIMIT_MS 500
 #define FLUSH_MS      300
 
+/* What the library may keep until on_message has had it; by itself it would keep 64 MiB. */
+#define PENDING_MESSAGES 1024
+#define PENDING_BYTES    (4 * 1024 * 1024)
+
 struct request {
     struct request *next;
     char *reply;
@@ -127,6 +131,8 @@ static int subscribe(struct sc_service *service, struct sc_error *err)
             atomic_fetch_sub(&inbox->refs, 1);
     }
     if (s == NATS_OK)
+        s = natsSubscription_SetPendingLimits(service->sub, PENDING_MESSAGES, PENDING_BYTES);
+    if (s == NATS_OK)
         s = natsConnection_FlushTimeout(conn, sc_session_timeout_ms(service->worker.session));
     return s == NATS_OK ? 0 : sc_session_fail(service->worker.session, s, service->subject, err);
 }
@@ -161,13 +167,53 @@ static struct request *take_request(struct inbox *inbox)
     return r;
 }
 
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_=", c));
+}
+
+bool sc_service_is_inbox(const char *reply)
+{
+    static const char own[] = "_INBOX", routed[] = "_R_"; /* a custom prefix of a user begins like the usual one; the other is the server's, between accounts */
+    size_t first = strcspn(reply, "."), parts = 0;
+    if (strncmp(reply, own, sizeof own - 1) != 0 && !(first == sizeof routed - 1 && strncmp(reply, routed, first) == 0))
+        return false;
+    for (const char *at = reply;; at++) {
+        size_t len = 0;
+        while (is_name(at[len]))
+            len++;
+        at += len;
+        parts++;
+        if (!len || (*at && *at != '.'))
+            return false;
+        if (!*at)
+            return parts > 1;
+    }
+}
+
+/* An answer is written with the agent's rights: whoever may ask must not choose where to. */
+static bool is_refused(const struct sc_service *service, const char *reply)
+{
+    if (!*reply || sc_service_is_inbox(reply))
+        return false;
+    SC_SAY(SC_WARN, service->config.role, "a request on %s was refused: its reply subject %.100s is no inbox (_INBOX...), and what is answered there could be taken for something else",
+           service->subject, reply);
+    return true;
+}
+
+/* No more than may wait, so that those who flood us keep nobody from being looked after. */
 static void hand_over(struct sc_service *service)
 {
-    for (struct request *r; service->inbox && (r = take_request(service->inbox));) {
-        service->config.request(service->config.arg, service, r->body, r->reply);
+    struct request *r;
+    unsigned n = 0;
+    for (; n < SC_SERVICE_WAITING && service->inbox && !sc_worker_stopping(&service->worker) && (r = take_request(service->inbox)); n++) {
+        if (!is_refused(service, r->reply))
+            service->config.request(service->config.arg, service, r->body, r->reply);
         free(r->reply);
         free(r);
     }
+    if (n == SC_SERVICE_WAITING)
+        sc_worker_poke(&service->worker);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------------------------------------- */

@@ -89,7 +89,7 @@ uint64_t sc_memory_cgroup_limit(const char *root, struct sc_buf *where)
         *controllers++ = '\0';
         *group++ = '\0';
         if (strstr(group, ".."))
-            group = (char[]){""};
+            *group = '\0';
         if (!*controllers) {
             look_up(root, "/sys/fs/cgroup", group, "memory.max", &least, where);
             look_up(root, "/sys/fs/cgroup/unified", group, "memory.max", &least, where);

@@ -74,6 +74,14 @@ static void test_splice_table(void **state)
     sc_add_clean(&out, "\xc2\x9b"
                        "31m \xc2\xa9 \x7f");
     CHECK_TEXT("nor a control of eight bits", out.ptr, "?31m \xc2\xa9 ?");
+    sc_buf_clear(&out);
+    sc_add_clean(&out, "a\xe2\x80\xae"
+                       "b \x9b"
+                       "c \xe2\x80");
+    CHECK_TEXT("nor what turns the writing, nor broken UTF-8", out.ptr, "a?b ?c ??");
+    sc_buf_clear(&out);
+    sc_add_json_clean(&out, "{\n \"\xc2\x9b\": \"\x7f \xc3\xa9 \xe2\x80\xae \xf3\xa0\x81\x81\"}");
+    CHECK_TEXT("JSON keeps its meaning", out.ptr, "{\n \"\\u009b\": \"\\u007f \xc3\xa9 \\u202e \\udb40\\udc41\"}");
     sc_buf_done(&out);
 }
 
