@@ -53,6 +53,7 @@ class Stage:
         if stream:
             self.js.stream_create("DATA", ["local.data.>"], duplicate_window=120_000_000_000)
         self.integrations = Bucket.make(self.js, "INTEGRATIONS")
+        Bucket.make(self.js, "INTEGRATION_STATUS")  # read from the first moment on: see "A fault of nats-server 2.9.10" in docs/nats.md
         self.agent = Agent(self.workspace, self.binary, self.server, settings=f"{LEASE}\n{settings}", env=env)
 
     def close(self, failed=False):

@@ -4,10 +4,12 @@
 Rows that are proved elsewhere: 26 and 82 also by the fault scenarios okta_sigkill and frozen_server; 32 with many polls at once by the unit
 tests of poll/room.c's level (tests/unit/operate/test_memory.c)."""
 
+import datetime
 import json
 import os
 import re
 import subprocess
+import threading
 import unittest
 
 from symptom import SECRET, Peer, Stage, SymptomCase, okta, row, run_classes, says
@@ -22,22 +24,31 @@ SHORT = "nats = { look_s = 1; stall_s = 3; };"
 
 def events(count, start=0):
     """A page of okta events with a next link to where nothing is yet."""
-    return json.dumps([{"uuid": f"u{start + i}", "published": "2026-11-22T10:00:00.000Z", "eventType": "x", "filler": "x" * 200} for i in range(count)])
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return json.dumps([{"uuid": f"u{start + i}", "published": now, "eventType": "x", "filler": "x" * 200} for i in range(count)])
 
 
 class Feed(Peer):
-    """An okta log with `batch` more events at each poll; counts what it gave."""
+    """An okta log with `pages` of `batch` more events at each poll; counts what it gave. A page that is not a poll's first waits while the gate is shut."""
 
-    def __init__(self, batch=5):
+    def __init__(self, batch=5, pages=1):
         self.given = 0
         self.batch = batch
-        self.more = True
+        self.pages = self.left = pages
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waits = threading.Event()  # records stand before the gate
         super().__init__(self.page)
 
     def page(self, _method, path, _headers, _body):
         at = int(re.search(r"after=(\d+)", path).group(1)) if "after=" in path else 0
-        count = min(self.batch, self.given - at) if at < self.given else self.batch if self.more else 0
-        self.more = count == 0 or at < self.given
+        count = min(self.batch, self.given - at)  # asked again
+        if at == self.given:
+            count = self.batch if self.left else 0
+            if 0 < self.left < self.pages and not self.gate.is_set():
+                self.waits.set()
+                self.gate.wait(30)
+            self.left = self.left - 1 if self.left else self.pages
         self.given = max(self.given, at + count)
         link = f'<{self.url}/api/v1/logs?after={at + count}>; rel="next"'
         return 200, {"Link": link}, events(count, at)
@@ -178,11 +189,15 @@ class Slow(Stalled):
 
     @row(77, 82)
     def test_no_acknowledgement(self):
-        peer = feed(self, batch=400)
+        peer = feed(self, batch=400, pages=2)
         self.put(fast(peer.url))
         wait_until(lambda: peer.given >= 800, 30, "records flow")
+        peer.gate.clear()
+        self.addCleanup(peer.gate.set)
+        wait_until(peer.waits.is_set, 30, "a poll that waits for its reply")
         self.stage.server.freeze()
         self.addCleanup(self.stage.server.thaw)
+        peer.gate.set()  # what comes now cannot be acknowledged
         self.log_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 10 s \(given up after 1 min\): what waits is sent again, nothing is lost")
         self.health_says(r"broker_stalled: NATS is connected and has acknowledged nothing for 1\d s")
         self.stage.server.thaw()
