@@ -5,6 +5,7 @@
 #include "base/redact.h"
 #include "nats/session.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,7 @@ int sc_command_doctor(struct sc_cli *cli)
     d.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (!d.checks)
         return sc_say(SC_EXIT_BAD, "out of memory");
+    signal(SIGPIPE, SIG_IGN); /* a server that hangs up is a check that is bad */
     if (args.word_count) {
         sc_doctor_integration(&d, &args);
         return finish(&d);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "nats/reach.h"
+#include "operate/expiry.h"
 #include "nats/session.h"
 
 #include <stdio.h>
@@ -57,6 +58,19 @@ static void say_address(struct sc_doctor *d, const struct sc_reach *reach, const
              json_is_true(json_object_get(info, "jetstream")) ? ", JetStream" : ", JetStream is not on at this server");
 }
 
+static void say_certificate(struct sc_doctor *d, const struct sc_reach *reach)
+{
+    struct sc_expiry ends = {.at_ms = reach->tls.ends_ms, .what = "certificate of the server"};
+    char text[SC_EXPIRY_TEXT] = "";
+    int64_t now = sc_real_ms(), left = ends.at_ms == SC_TIME_NONE ? SC_EXPIRY_WARN_MS + 1 : ends.at_ms - now;
+    if (!*reach->tls.version)
+        return;
+    if (ends.at_ms != SC_TIME_NONE)
+        sc_expiry_text(&ends, now, text);
+    sc_check(d, "NATS certificate", left <= 0 ? SC_CHECK_BAD : left < SC_EXPIRY_WARN_MS ? SC_CHECK_NOTICE : SC_CHECK_OK,
+             "Have the server's certificate renewed.", "%s, %s, issued by %s%s%s", reach->tls.version, reach->tls.subject, reach->tls.issuer, *text ? "; " : "", text);
+}
+
 static void check_addresses(struct sc_doctor *d)
 {
     const char *urls = d->cli->settings.nats_url;
@@ -73,6 +87,7 @@ static void check_addresses(struct sc_doctor *d)
             say_address(d, &reach, info);
         else
             sc_check(d, "NATS address", SC_CHECK_BAD, cure_of(reach.result), "%s", reach.text);
+        say_certificate(d, &reach);
         json_decref(info);
     }
 }

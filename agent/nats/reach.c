@@ -2,6 +2,9 @@
 
 #include "base/clock.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define URLS_MAX      8
@@ -154,7 +158,60 @@ static void take_greeting(struct sc_reach *ret, int fd, int64_t until, struct sc
              "takes connections and says nothing: the server hangs or is stopped");
 }
 
+/* ---- TLS: what certificate is shown ------------------------------------------------------------
+ */
+
+static int64_t time_of(const ASN1_TIME *at)
+{
+    struct tm tm = {0};
+    return at && ASN1_TIME_to_tm(at, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : SC_TIME_NONE;
+}
+
+static void take_certificate(struct sc_reach *ret, SSL *ssl)
+{
+    X509 *cert = SSL_get1_peer_certificate(ssl);
+    if (!cert)
+        return;
+    snprintf(ret->tls.version, sizeof ret->tls.version, "%s", SSL_get_version(ssl));
+    X509_NAME_oneline(X509_get_subject_name(cert), ret->tls.subject, sizeof ret->tls.subject);
+    X509_NAME_oneline(X509_get_issuer_name(cert), ret->tls.issuer, sizeof ret->tls.issuer);
+    ret->tls.ends_ms = time_of(X509_get0_notAfter(cert));
+    X509_free(cert);
+}
+
+/* The server shows its certificate before it asks for ours: a handshake that fails then has told
+ * enough. */
+static void take_tls(struct sc_reach *ret, int fd, int64_t until)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = context ? SSL_new(context) : NULL;
+    if (ssl && SSL_set_fd(ssl, fd) == 1) {
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+        if (strcmp(ret->host, ret->address) != 0) /* an address is no server name */
+            SSL_set_tlsext_host_name(ssl, ret->host);
+        for (int rc; (rc = SSL_connect(ssl)) != 1;) {
+            int want = SSL_get_error(ssl, rc);
+            short events = want == SSL_ERROR_WANT_READ    ? POLLIN
+                           : want == SSL_ERROR_WANT_WRITE ? POLLOUT
+                                                          : 0;
+            if (!events || wait_for(fd, events, until) <= 0)
+                break;
+        }
+        take_certificate(ret, ssl);
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+}
+
 /* ---- together ----------------------------------------------------------------------------- */
+
+static bool wants_tls(const char *url, size_t len, struct sc_str greeting)
+{
+    static const char required[] = "\"tls_required\":true", available[] = "\"tls_available\":true";
+    bool asked = len > 6 && memcmp(url, "tls://", 6) == 0;
+    return memmem(greeting.ptr, greeting.len, required, sizeof required - 1) ||
+           (asked && memmem(greeting.ptr, greeting.len, available, sizeof available - 1));
+}
 
 void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_buf *greeting,
                   struct sc_reach *ret)
@@ -182,6 +239,8 @@ void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_bu
     fail(ret, SC_REACH_GOOD, "takes connections");
     if (greeting)
         take_greeting(ret, fd, sc_mono_ms() + timeout_ms, greeting);
+    if (ret->result == SC_REACH_GOOD && greeting && wants_tls(url, len, sc_buf_str(greeting)))
+        take_tls(ret, fd, sc_mono_ms() + timeout_ms);
     close(fd);
 }
 

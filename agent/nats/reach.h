@@ -23,12 +23,18 @@ struct sc_reach {
     char port[8];
     int64_t resolve_ms, connect_ms; /* -1: did not come so far */
     char what[110];                 /* "the name does not resolve (no such name)" */
-    char text[200];                 /* "x:4222: the name does not resolve (no such name)" */
+    struct {
+        char version[16]; /* "TLSv1.3"; empty: no TLS was spoken */
+        char subject[120], issuer[120];
+        int64_t ends_ms; /* real: of the server's certificate */
+    } tls;               /* nothing of it is verified here */
+    char text[200];      /* "x:4222: the name does not resolve (no such name)" */
 };
 
 /* One URL of a list ("nats://user:password@host:port", "tls://host", "host"). greeting (may be
  * NULL): the server's INFO is waited for, and its JSON text put there; then MUTE and NOT_NATS are
- * told apart from GOOD. */
+ * told apart from GOOD, and where the server wants TLS its certificate is looked at (a
+ * peer that goes away meanwhile raises SIGPIPE where that is not ignored). */
 void sc_reach_try(const char *url, size_t len, uint32_t timeout_ms, struct sc_buf *greeting,
                   struct sc_reach *ret);
 /* All of a comma-separated list, as one text: what is wrong with each, by name where there are

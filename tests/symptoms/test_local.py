@@ -530,14 +530,35 @@ class MachineCase(LocalCase):
 
 
 class Ends(MachineCase):
+    def certificate(self, name, days):
+        pem, key = self.stage.workspace.file(f"{name}.pem"), self.stage.workspace.file(f"{name}.key")
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=lab", "-days", str(days),
+                               "-addext", "subjectAltName=IP:127.0.0.1", "-out", pem, "-keyout", key], capture_output=True, check=False)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return pem, key
+
+    @row(24, 102)
+    def test_certificate_of_the_server(self):
+        """NATS with a CA that nobody knows: named with issuer and end, then trusted."""
+        pem, key = self.certificate("server", 10)
+        server = NatsServer(self.stage.workspace, name="tls", extra=f'tls {{ cert_file: "{pem}", key_file: "{key}" }}').start(wait=False)
+        self.addCleanup(server.stop)
+
+        def ask(name, settings=""):
+            done = Agent(self.stage.workspace, self.stage.binary, server, name=name, settings=settings).command("doctor", "--json")
+            return json.loads(done.stdout)["checks"]
+        wait_until(lambda: any(c["check"] == "NATS certificate" for c in ask("waits")), 20, "the server listens")
+        checks = ask("stranger")
+        self.says(checks, "NATS certificate", "notice", r"TLSv1\.3, /CN=lab, issued by /CN=lab; ends in (9|10) d", r"renewed")
+        self.says(checks, "NATS connection", "bad", r"TLS failed", r"Mend this first")
+        checks = ask("trusts", f'tls = {{ ca_file = "{pem}"; }};')
+        self.says(checks, "NATS connection", "ok", r"round trip")
+
     @row(102)
     def test_certificates_that_end(self):
         """A CA file of ours whose certificate ends in ten days, and one that has ended: told ahead by the agent, too."""
         for days, result, sentence in ((10, "notice", r"1 certificate, ends in (9|10) (d|days)"), (400, "ok", r"1 certificate, ends in")):
-            pem, key = self.stage.workspace.file(f"ca{days}.pem"), self.stage.workspace.file(f"ca{days}.key")
-            made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=lab", "-days", str(days),
-                                   "-out", pem, "-keyout", key], capture_output=True, check=False)
-            self.assertEqual(made.returncode, 0, made.stderr)
+            pem, _ = self.certificate(f"ca{days}", days)
             _, checks, _ = self.ask(f'tls = {{ ca_file = "{pem}"; }};', name=f"ca{days}")
             self.says(checks, "CA file", result, sentence)
         agent = Agent(self.stage.workspace, self.stage.binary, self.stage.server, name="ends", settings=f'tls = {{ ca_file = "{self.stage.workspace.file("ca10.pem")}"; }};')
