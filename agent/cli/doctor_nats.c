@@ -109,7 +109,12 @@ static bool check_connection(struct sc_doctor *d)
     d->user = *s->nats_creds ? "the user of the credentials file" : *s->nats_user ? s->nats_user : "a user without credentials";
     d->session = sc_open_nats(d->cli, ASK_MS, &err);
     if (!d->session) {
-        sc_check(d, "NATS connection", SC_CHECK_BAD, "Mend this first: nothing else can be seen of NATS. Polling goes on by itself as soon as it works.", "%s", err.text);
+        bool login = strstr(err.text, "authentication refused") != NULL;
+        sc_check(d, "NATS connection", SC_CHECK_BAD,
+                 login ? "Correct nats.user and nats.password (NATS_USER, NATS_PASSWORD), or nats.creds, for the agent and for this command; nothing else can be seen of NATS "
+                         "until then. An agent that is running takes other ones with a restart; nothing is lost."
+                       : "Mend this first: nothing else can be seen of NATS. Polling goes on by itself as soon as it works.",
+                 "%s", err.text);
         return false;
     }
     while (count < ROUND_TRIPS && natsConnection_GetRTT(sc_session_conn(d->session), &trips[count]) == NATS_OK)

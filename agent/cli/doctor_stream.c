@@ -40,7 +40,9 @@ static void check_limits(struct sc_doctor *d)
     bool bytes = s->max_bytes > 0 && s->bytes / NEAR_PERCENT >= (uint64_t)s->max_bytes / 100;
     bool messages = s->max_msgs > 0 && s->messages / NEAR_PERCENT >= (uint64_t)s->max_msgs / 100;
     bool limited = s->max_bytes > 0 || s->max_msgs > 0 || s->max_age_ns > 0 || s->max_msgs_per_subject > 0;
-    sc_buf_addf(&text, "%s: %llu messages, ", s->name, (unsigned long long)s->messages);
+    bool at_limit = s->max_msgs > 0 && s->messages >= (uint64_t)s->max_msgs;
+    const char *full = !s->discard_new || !(bytes || messages) ? "" : at_limit ? " is full" : " is nearly full";
+    sc_buf_addf(&text, "%s%s: %llu messages, ", s->name, full, (unsigned long long)s->messages);
     if (s->max_bytes > 0)
         sc_buf_add_str(&text, sc_size_pair(s->bytes, (uint64_t)s->max_bytes, size));
     else

@@ -284,7 +284,8 @@ static void answered_well(struct sc_poller *p)
         return;
     p->hold = (struct sc_hold){0};
     bool waited = told == SC_REASON_WAITS_FOR_VENDOR && sc_reply_publishes(p);
-    if (waited || (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE)) /* it is over, not only when the walk ends */
+    bool unpublished = sc_reason_class(told) == SC_CLASS_BROKER && p->inst->io->broker.state != SC_BROKER_READY; /* nothing that the vendor says ends it */
+    if (waited || (told != SC_REASON_OK && sc_reason_class(told) != SC_CLASS_NOTICE && !unpublished)) /* it is over, not only when the walk ends */
         sc_poller_say(p, SC_REASON_OK, SC_TIME_NONE, "", NULL);
     p->inst->source->failures = 0;
     p->inst->source->hold = (struct sc_hold){0};

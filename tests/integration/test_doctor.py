@@ -17,6 +17,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("symptoms", "
 from everything import PARTS  # noqa: E402
 from signaltest.simulator import Simulator  # noqa: E402
 from signaltest.tools import wait_until  # noqa: E402
+from network import Raw, read_request  # noqa: E402
 from symptom import Peer, Stage, okta, says  # noqa: E402
 
 TOKEN = "00tok-Plain/Never+Shown=1"
@@ -181,6 +182,30 @@ class Doctor(Case):
         self.assertIn("api_token", json.dumps(list(found.values())))
         found = self.doctor("nobody", want="bad")
         self.assertIn("nobody", found["integration", ""][0]["value"])
+
+    def test_the_way_is_tried_without_asking(self):
+        """The first connection carries nothing and is closed before the page is asked for, on another one."""
+        heard, order = [], []
+
+        def script(connection):
+            number = len(order)
+            order.append(("open", number))
+            data = read_request(connection)
+            heard.append(data)
+            order.append(("request" if data else "closed", number))
+            if data:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n"
+                                   b'Link: <http://x/>; rel="self"\r\n\r\n[]')
+        peer = Raw(script)
+        self.addCleanup(peer.close)
+        self.stage.put("okta-raw", okta(peer.url(), enabled=False))
+        self.stage.agent.start()
+        wait_until(lambda: self.stage.status("okta-raw").get("reason") == "disabled", 30, lambda: self.stage.agent.log_tail())
+        self.doctor("okta-raw")
+        wait_until(lambda: ("closed", 0) in order, 10, lambda: str(order))
+        self.assertIsNone(heard[0])
+        self.assertEqual(order[:2], [("open", 0), ("closed", 0)])
+        self.assertTrue(heard[1].startswith(b"GET /api/v1/logs?"), heard)
 
     def test_one_at_a_time(self):
         """And it ends when who asked goes away."""
