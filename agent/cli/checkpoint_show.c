@@ -163,6 +163,17 @@ static void add_position(struct sc_buf *out, const struct sc_checkpoint *cp)
     sc_buf_add_char(out, '\n');
 }
 
+static void add_window(struct sc_buf *out, const json_t *facts)
+{
+    add_row(out, "backfill");
+    sc_add_clean(out, sc_json_text(facts, "state"));
+    sc_buf_add_str(out, ", of records from ");
+    sc_add_clean(out, sc_json_text(facts, "from"));
+    sc_buf_add_str(out, " to ");
+    sc_add_clean(out, sc_json_text(facts, "to"));
+    sc_buf_add_char(out, '\n');
+}
+
 static void add_walk(struct sc_buf *out, const struct sc_checkpoint *cp)
 {
     add_row(out, "walk");
@@ -285,6 +296,8 @@ static void add_found(struct sc_buf *out, const struct found *f, const char *nam
         sc_buf_addf(out, "  %-12ssignal-client checkpoint reset %s --data-type %s             begins anew\n", "", name, f->type);
         return;
     }
+    if (f->cp.backfill)
+        add_window(out, f->cp.backfill);
     add_position(out, &f->cp);
     add_walk(out, &f->cp);
     add_saved(out, f);
