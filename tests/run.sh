@@ -121,6 +121,7 @@ lane_programs() {
     program "agent" python3 tests/integration/test_agent.py
     program "metrics" python3 tests/integration/test_metrics.py
     program "control subject" python3 tests/integration/test_control.py
+    program "hostile writers" python3 tests/integration/test_hostile.py
     program "sealed credentials" python3 tests/integration/test_seal.py
     program "the log" python3 tests/integration/test_log.py
     program "secrets in no output" python3 tests/integration/test_secrets.py
