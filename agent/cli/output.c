@@ -62,8 +62,7 @@ static size_t colour_len(struct sc_str text)
     return len < text.len && text.ptr[len] == 'm' ? len + 1 : 0;
 }
 
-/* A last look at what is printed: whoever made the text should have cleaned what comes from outside already. */
-static void add_shown(struct sc_buf *out, struct sc_str text)
+void sc_add_shown(struct sc_buf *out, struct sc_str text)
 {
     uint32_t code;
     for (size_t len; add_harmless(out, &text); text.ptr += len, text.len -= len) {
@@ -83,7 +82,7 @@ int sc_print(struct sc_buf *text)
         return sc_say(SC_EXIT_BAD, "out of memory, or the output is too long");
     sc_redact_buf(text);
     struct sc_buf shown SC_AUTO_BUF = {.max = text->len + 1}; /* it can only become shorter */
-    add_shown(&shown, sc_buf_str(text));
+    sc_add_shown(&shown, sc_buf_str(text));
     if (shown.failed)
         return sc_say(SC_EXIT_BAD, "out of memory");
     if (fwrite(sc_buf_str(&shown).ptr, 1, shown.len, stdout) != shown.len || fflush(stdout))
