@@ -124,6 +124,7 @@ lane_programs() {
     program "doctor" python3 tests/integration/test_doctor.py
     program "broken set-ups" python3 tests/integration/test_broken_setups.py
     program "checkpoints by hand, backfill" python3 tests/integration/test_backfill.py
+    program "hostile writers" python3 tests/integration/test_hostile.py
     program "sealed credentials" python3 tests/integration/test_seal.py
     program "the log" python3 tests/integration/test_log.py
     program "secrets in no output" python3 tests/integration/test_secrets.py

@@ -25,3 +25,12 @@ bool sc_utf8_is_harmful(uint32_t code)
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
            (code >= 0x2060 && code <= 0x206F) || code == 0x61C || code == 0xFEFF || (code >= 0xE0000 && code < 0xE0080);
 }
+
+size_t sc_utf8_harmless(struct sc_str text)
+{
+    uint32_t code;
+    size_t at = 0, len;
+    while (at < text.len && (len = sc_utf8_take((struct sc_str){text.ptr + at, text.len - at}, &code)) && !sc_utf8_is_harmful(code))
+        at += len;
+    return at;
+}

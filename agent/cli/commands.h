@@ -105,6 +105,9 @@ int sc_print(struct sc_buf *text);
 int sc_print_json(json_t *value);
 /* Text from outside for a terminal: what one would obey, and bytes that are no UTF-8, become '?'. */
 void sc_add_clean(struct sc_buf *out, const char *text);
+/* A last look at what is printed: colours and line ends stay, anything else that a terminal would obey becomes '?'. Whoever made the text should have
+ * cleaned what comes from outside already. */
+void sc_add_shown(struct sc_buf *out, struct sc_str text);
 /* JSON as jansson writes it, for a terminal and with the same meaning: what JSON itself need not escape is escaped as well. */
 void sc_add_json_clean(struct sc_buf *out, const char *json);
 

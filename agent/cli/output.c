@@ -41,6 +41,16 @@ int sc_usage_error(const struct sc_cli *cli, const char *fmt, ...)
     return SC_EXIT_USAGE;
 }
 
+/* What can be shown as it is. False: nothing is left. */
+static bool add_harmless(struct sc_buf *out, struct sc_str *text)
+{
+    size_t len = sc_utf8_harmless(*text);
+    sc_buf_add(out, text->ptr, len);
+    text->ptr += len;
+    text->len -= len;
+    return text->len > 0;
+}
+
 /* Of a colour, as we write them: its length; 0: it is none. */
 static size_t colour_len(struct sc_str text)
 {
@@ -52,14 +62,13 @@ static size_t colour_len(struct sc_str text)
     return len < text.len && text.ptr[len] == 'm' ? len + 1 : 0;
 }
 
-/* A last look at what is printed: whoever made the text should have cleaned what comes from outside already. */
-static void add_shown(struct sc_buf *out, struct sc_str text)
+void sc_add_shown(struct sc_buf *out, struct sc_str text)
 {
     uint32_t code;
-    for (size_t len; text.len; text.ptr += len, text.len -= len) {
+    for (size_t len; add_harmless(out, &text); text.ptr += len, text.len -= len) {
         bool colour = (len = colour_len(text)) > 0;
         len = colour ? len : sc_utf8_take(text, &code);
-        if (colour || (len && (!sc_utf8_is_harmful(code) || code == '\n' || code == '\t')))
+        if (colour || (len && (code == '\n' || code == '\t')))
             sc_buf_add(out, text.ptr, len);
         else
             sc_buf_add_char(out, '?');
@@ -73,7 +82,7 @@ int sc_print(struct sc_buf *text)
         return sc_say(SC_EXIT_BAD, "out of memory, or the output is too long");
     sc_redact_buf(text);
     struct sc_buf shown SC_AUTO_BUF = {.max = text->len + 1}; /* it can only become shorter */
-    add_shown(&shown, sc_buf_str(text));
+    sc_add_shown(&shown, sc_buf_str(text));
     if (shown.failed)
         return sc_say(SC_EXIT_BAD, "out of memory");
     if (fwrite(sc_buf_str(&shown).ptr, 1, shown.len, stdout) != shown.len || fflush(stdout))
@@ -98,13 +107,10 @@ void sc_add_clean(struct sc_buf *out, const char *text)
 {
     uint32_t code;
     struct sc_str left = sc_str_of(text);
-    for (size_t len; left.len; left.ptr += len, left.len -= len) {
+    for (size_t len; add_harmless(out, &left); left.ptr += len, left.len -= len) {
         len = sc_utf8_take(left, &code);
-        if (len && !sc_utf8_is_harmful(code))
-            sc_buf_add(out, left.ptr, len);
-        else
-            sc_buf_add_char(out, '?');
         len = len ? len : 1;
+        sc_buf_add_char(out, '?');
     }
 }
 
@@ -112,11 +118,11 @@ void sc_add_json_clean(struct sc_buf *out, const char *json)
 {
     uint32_t code;
     struct sc_str left = sc_str_of(json);
-    for (size_t len; left.len; left.ptr += len, left.len -= len) {
+    for (size_t len; add_harmless(out, &left); left.ptr += len, left.len -= len) {
         len = sc_utf8_take(left, &code);
-        if (len && code > 0xFFFF && sc_utf8_is_harmful(code))
+        if (len && code > 0xFFFF)
             sc_buf_addf(out, "\\u%04x\\u%04x", 0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF));
-        else if (len && code != '\n' && sc_utf8_is_harmful(code))
+        else if (len && code != '\n')
             sc_buf_addf(out, "\\u%04x", code);
         else
             sc_buf_add(out, left.ptr, len ? len : 1);

@@ -104,7 +104,7 @@ static void frame(const struct sc_buf *text, unsigned lines, struct sc_buf *out)
 static int draw(const struct watching *w)
 {
     struct winsize size = {0};
-    struct sc_buf text SC_AUTO_BUF = {0}, out SC_AUTO_BUF = {0};
+    struct sc_buf text SC_AUTO_BUF = {0}, shown SC_AUTO_BUF = {0}, out SC_AUTO_BUF = {0};
     bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row;
     w->view->lines = known ? size.ws_row : 24;
     w->view->columns = known && size.ws_col < 100 && size.ws_col >= 60 ? size.ws_col : 100;
@@ -112,8 +112,10 @@ static int draw(const struct watching *w)
     sc_buf_init(&text, SC_STATUS_MOST);
     sc_status_compose(w->view, w->name != NULL, false, &text);
     sc_redact_buf(&text);
-    frame(&text, w->view->lines, &out);
-    return text.failed || out.failed ? sc_say(-1, "out of memory") : write_all(out.ptr, out.len);
+    sc_buf_init(&shown, SC_STATUS_MOST);
+    sc_add_shown(&shown, sc_buf_str(&text));
+    frame(&shown, w->view->lines, &out);
+    return text.failed || shown.failed || out.failed ? sc_say(-1, "out of memory") : write_all(out.ptr, out.len);
 }
 
 /* "2026-…Z okta-prod system_log: active, ok" */

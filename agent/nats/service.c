@@ -196,8 +196,12 @@ static bool is_refused(const struct sc_service *service, const char *reply)
 {
     if (!*reply || sc_service_is_inbox(reply))
         return false;
-    SC_SAY(SC_WARN, service->config.role, "a request on %s was refused: its reply subject %.100s is no inbox (_INBOX...), and what is answered there could be taken for something else",
-           service->subject, reply);
+    const struct sc_log_cx cx = {.component = service->config.role};
+    struct sc_buf field SC_AUTO_BUF = {0}; /* not in the text: many of them are still one line, and counted */
+    sc_buf_addf(&field, "reply_subject=%.100s", reply);
+    SC_LOG(SC_WARN, &cx, sc_buf_str(&field).ptr,
+           "a request on %s was refused: its reply subject is no inbox (_INBOX...), and what is answered there could be taken for something else",
+           service->subject);
     return true;
 }
 

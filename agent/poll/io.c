@@ -1,5 +1,6 @@
 #include "poll/errand.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -546,6 +547,7 @@ static void *loop(void *arg)
     sc_http_adopt(io->http);
     while (sc_io_turn(io))
         ;
+    sem_post(&io->ended);
     return NULL;
 }
 
@@ -657,6 +659,7 @@ struct sc_io *sc_io_start(const struct sc_io_config *config, struct sc_error *er
     struct sc_io *io = sc_io_new(config, err);
     if (!io)
         return NULL;
+    sem_init(&io->ended, 0, 0);
     if (pthread_create(&io->thread, NULL, loop, io)) {
         sc_fail(err, SC_REASON_MEMORY_LIMIT, "an io thread cannot be started");
         return sc_io_free(io);
@@ -678,11 +681,15 @@ void sc_io_stop_wait(struct sc_io *io, int64_t timeout_ms)
     int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
     until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
-    if (pthread_clockjoin_np(io->thread, NULL, CLOCK_MONOTONIC, &until)) {
+    int rc;
+    while ((rc = sem_clockwait(&io->ended, CLOCK_MONOTONIC, &until)) && errno == EINTR)
+        ;
+    if (rc) {
         atomic_store(&io->stop, 2); /* leave what has no outcome: the checkpoint says that the page is open */
         sc_http_wakeup(io->http);
-        pthread_join(io->thread, NULL);
     }
+    pthread_join(io->thread, NULL); /* not with a time limit: ThreadSanitizer does not know of such a join */
+    sem_destroy(&io->ended);
 }
 
 static void post_order(struct sc_io *io, uint32_t kind, struct sc_integration *integration, const char *name, const char *why, bool forget)

@@ -30,6 +30,8 @@
 #include "poll/recover.h"
 #include "poll/twins.h"
 
+#include <semaphore.h>
+
 #define SC_OPEN_PAGES    8
 #define SC_SAVE_STEP_MS  200   /* 5 saves a second */
 #define SC_FLUSH_MS      20    /* a batch that waits for more records is handed over after this */
@@ -422,6 +424,7 @@ struct sc_instance {
 struct sc_io {
     struct sc_io_config config;
     pthread_t thread;
+    sem_t ended; /* the thread is about to */
     struct sc_mailbox box;
     struct sc_http *http;
     struct sc_heap heap;

@@ -81,6 +81,9 @@ static void test_splice_table(void **state)
     CHECK_TEXT("nor what turns the writing, nor broken UTF-8", out.ptr, "a?b ?c ??");
     sc_buf_clear(&out);
     sc_add_json_clean(&out, "{\n \"\xc2\x9b\": \"\x7f \xc3\xa9 \xe2\x80\xae \xf3\xa0\x81\x81\"}");
+    struct sc_buf shown SC_AUTO_BUF = {0};
+    sc_add_shown(&shown, sc_str_of("\033[1;31mBAD\033[0m\ta\n\033[2J\033]0;x\007\033[999999999999m\033[\033[3"));
+    CHECK_TEXT("colours stay, nothing else that commands", shown.ptr, "\033[1;31mBAD\033[0m\ta\n?[2J?]0;x??[999999999999m?[?[3");
     CHECK_TEXT("JSON keeps its meaning", out.ptr, "{\n \"\\u009b\": \"\\u007f \xc3\xa9 \\u202e \\udb40\\udc41\"}");
     sc_buf_done(&out);
 }
