@@ -1,4 +1,4 @@
-"""Walks over the past and positions by hand, under kills: backfill_okta, backfill_duo, backfill_late, checkpoint_set."""
+"""Walks over the past and positions by hand, under kills: backfill_okta, backfill_late, checkpoint_set."""
 
 import json
 import time
