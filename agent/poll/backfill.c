@@ -128,13 +128,19 @@ void sc_backfill_note(struct sc_poller *p)
     p->cp.backfill = facts;
 }
 
+static void tell_unreadable(const struct sc_poller *live, const char *why)
+{
+    struct sc_log_cx cx = sc_poller_cx(live);
+    SC_LOG(SC_ERROR, &cx, NULL, "checkpoint_invalid: that of its backfill (key %s" NAME ") cannot be read: %s; it is not gone on with, the live walk is not concerned; "
+           "`signal-client checkpoint show %s` shows it, another backfill takes its place", live->key, why, live->inst->config->name);
+}
+
 void sc_backfill_found(struct sc_poller *live, const struct sc_recover *job)
 {
     struct sc_checkpoint cp;
     struct sc_error err = SC_ERROR_INIT;
     struct sc_backfill facts = {0};
     struct sc_window past;
-    struct sc_log_cx cx = sc_poller_cx(live);
     json_decref(live->backfill_past);
     live->backfill_past = NULL;
     if (live->backfill) {
@@ -145,8 +151,7 @@ void sc_backfill_found(struct sc_poller *live, const struct sc_recover *job)
         return;
     int rc = sc_checkpoint_parse(&cp, sc_buf_str(&job->beside), &err);
     if (rc || !read_facts(cp.backfill, &facts, &past)) {
-        SC_LOG(SC_ERROR, &cx, NULL, "checkpoint_invalid: that of its backfill (key %s" NAME ") cannot be read: %s; it is not gone on with, the live walk is not concerned; "
-               "`signal-client checkpoint show %s` shows it, another backfill takes its place", live->key, rc ? err.text : "it says nothing of a window", live->inst->config->name);
+        tell_unreadable(live, rc ? err.text : "it says nothing of a window");
     } else if (facts.state == SC_BACKFILL_OPEN || cp.seen_first != cp.seen_end) {
         struct sc_poller *p = sc_backfill_new(live, past);
         if (p) {
@@ -167,6 +172,12 @@ static void give_up(struct sc_poller *p, const char *why)
     sc_backfill_answer(p, false, why);
     p->errand->over = true;
     sc_poller_wake(p);
+}
+
+void sc_backfill_unreadable(struct sc_poller *p, const char *why)
+{
+    tell_unreadable(p->errand->live, why);
+    give_up(p, "its checkpoint cannot be read");
 }
 
 /* A stream that was made anew, or has lost more than can be proven, tells no live walk's story here. */
@@ -260,6 +271,12 @@ bool sc_backfill_may_run(const struct sc_poller *p)
     return sc_poller_is_enabled(live) && !live->edit && is_behind(p) && !(walks && only_on_request);
 }
 
+bool sc_backfill_waits_loaded(const struct sc_poller *p)
+{
+    enum sc_class cls = sc_reason_class(p->hold.reason);
+    return sc_is_backfill(p) && (cls == SC_CLASS_RETRY || cls == SC_CLASS_AUTH || cls == SC_CLASS_CONFIG || cls == SC_CLASS_THROTTLED);
+}
+
 bool sc_backfill_keeps_live(const struct sc_poller *live)
 {
     const struct sc_poller *p = live->backfill;
@@ -271,10 +288,12 @@ bool sc_backfill_keeps_live(const struct sc_poller *live)
 
 /* ---- the other walk's identities ------------------------------------------------------------------------------------------------------------ */
 
+/* A backfill that is being loaded again goes on to tell what it knew: a live walk that is under way does not wait for it. */
 struct sc_poller *sc_beside(const struct sc_poller *p)
 {
     struct sc_poller *other = sc_is_backfill(p) ? p->errand->live : p->errand ? NULL : p->backfill;
-    return other && other->loaded ? other : NULL;
+    bool knew = other && other->errand && other->generation == p->generation && !other->errand->over && !other->errand->backfill->beginning;
+    return other && (other->loaded || knew) ? other : NULL;
 }
 
 uint64_t sc_beside_find(const struct sc_poller *p, uint64_t fingerprint, const struct sc_seen **ret_set)
@@ -311,12 +330,49 @@ void sc_beside_stored(struct sc_poller *p, const struct sc_record *r)
         keep_late(other->errand->backfill, r);
 }
 
+/* It has left its poller's hands, and is stored all the same. */
+void sc_beside_late(struct sc_poller *p, const struct sc_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count && batch->stamp == &p->stamp && p->type->shape == SC_SHAPE_LOG; i++) {
+        const struct sc_record *r = &batch->records[i];
+        if (r->outcome != SC_RECORD_STORED && r->outcome != SC_RECORD_FOUND)
+            continue;
+        if (sc_is_backfill(p))
+            sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
+        sc_beside_stored(p, r);
+    }
+}
+
+/* Its segments hold messages of the live walk: a tail that is lost with one of these has to be noticed here too. */
+void sc_beside_proof(struct sc_poller *live)
+{
+    struct sc_poller *p = live->errand ? NULL : live->backfill;
+    if (!p || !p->loaded || !live->loaded || live->generation != p->generation || live->cp.proof_seq <= p->cp.proof_seq)
+        return;
+    char *id = sc_dup(live->cp.proof_msg_id);
+    if (!id)
+        return;
+    free(p->cp.proof_msg_id);
+    p->cp.proof_msg_id = id;
+    p->cp.proof_seq = live->cp.proof_seq;
+}
+
+/* What the live walk has handed over and not heard of may lie below what is known of the stream. */
+uint64_t sc_backfill_floor(const struct sc_poller *p, uint64_t floor)
+{
+    const struct sc_poller *live = p->errand->live;
+    uint64_t open = !live->loaded ? p->cp.floor.page : live->page_count ? live->pages[live->page_head].floor : floor;
+    return open < floor ? open : floor;
+}
+
 void sc_backfill_taken_in(struct sc_poller *p)
 {
     struct sc_backfill *b = p->errand->backfill;
     for (uint32_t i = 0; i < b->late_count; i++)
         sc_seen_found(&p->seen, b->late[i].fingerprint, b->late[i].seq, SC_TIME_NONE);
     b->late_count = 0;
+    sc_beside_proof(p->errand->live);
+    sc_poller_unpause(p->errand->live);
     sc_poller_wake(p->errand->live);
 }
 
@@ -369,6 +425,8 @@ void sc_backfill_words(const struct sc_poller *p, struct sc_buf *out)
         sc_buf_addf(out, ", %llu were in the stream already", (unsigned long long)b->known);
     if (b->left_out)
         sc_buf_addf(out, ", %llu outside of the window left out", (unsigned long long)b->left_out);
+    if (p->seen.overflowed)
+        sc_buf_addf(out, ", more identities than poll.max_identities: what the vendor adds late may come twice");
     if (b->state != SC_BACKFILL_OPEN)
         return;
     if (left >= 0)

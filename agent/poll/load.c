@@ -21,6 +21,7 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->prefix = sc_dup(p->prefix);
     r->subject = sc_dup(io->config.settings->nats_subject);
     r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
+    r->spares_unmet = sc_is_backfill(p);
     r->keeps_seen = p->type->overlap_s > 0 || sc_is_backfill(p);
     r->published_ever = p->cp.records + (sc_is_backfill(p) ? p->errand->live->cp.records : 0);
     r->keeps_whole = p->type->whole;
@@ -143,9 +144,11 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     p->floor_gone = job->floor_gone;
     p->loose = p->cp.open; /* what the read-back found may lie beyond the position until a walk has passed it */
     p->loose_floor = p->cp.floor.page;
+    p->seen.spares_unmet = p->loose || sc_is_backfill(p);
     p->disk_open = p->exists && job->was_open;
     p->disk_walk = p->exists && p->cp.walk;
     p->covered_ms = sc_poller_position_time(p);
+    p->seen.passed_ms = p->covered_ms == SC_TIME_NONE ? SC_TIME_NONE : p->covered_ms - (int64_t)p->type->overlap_s * 1000;
     p->mark_count = 0;
     p->marks[p->mark_count++] = (struct sc_floor_mark){p->covered_ms, p->cp.floor.walk};
     p->unsaved_acks = 0;
@@ -177,7 +180,10 @@ static void load_failed(struct sc_poller *p, const struct sc_recover *job)
 {
     sc_poller_phase(p, SC_OFF);
     p->loaded = false;
-    sc_poller_fail(p, job->job.error.reason, SC_TIME_NONE, NULL, job->job.error.text, NULL);
+    if (sc_is_backfill(p) && job->job.error.reason == SC_REASON_CHECKPOINT_INVALID)
+        sc_backfill_unreadable(p, job->job.error.text);
+    else
+        sc_poller_fail(p, job->job.error.reason, SC_TIME_NONE, NULL, job->job.error.text, NULL);
 }
 
 static void taken_in(struct sc_poller *p, const struct sc_recover *job)
@@ -240,7 +246,8 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             sc_backfill_taken_in(p);
         else
             sc_backfill_found(p, job);
-        p->hold = (struct sc_hold){0};
+        if (!sc_backfill_waits_loaded(p))
+            p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
         sc_poller_phase(p, SC_IDLE);
     } else if (p->phase == SC_LOADING) {
