@@ -271,10 +271,12 @@ bool sc_backfill_keeps_live(const struct sc_poller *live)
 
 /* ---- the other walk's identities ------------------------------------------------------------------------------------------------------------ */
 
+/* A backfill that is being loaded again goes on to tell what it knew: a live walk that is under way does not wait for it. */
 struct sc_poller *sc_beside(const struct sc_poller *p)
 {
     struct sc_poller *other = sc_is_backfill(p) ? p->errand->live : p->errand ? NULL : p->backfill;
-    return other && other->loaded ? other : NULL;
+    bool knew = other && other->errand && other->generation == p->generation && !other->errand->over && !other->errand->backfill->beginning;
+    return other && (other->loaded || knew) ? other : NULL;
 }
 
 uint64_t sc_beside_find(const struct sc_poller *p, uint64_t fingerprint, const struct sc_seen **ret_set)
@@ -311,12 +313,49 @@ void sc_beside_stored(struct sc_poller *p, const struct sc_record *r)
         keep_late(other->errand->backfill, r);
 }
 
+/* It has left its poller's hands, and is stored all the same. */
+void sc_beside_late(struct sc_poller *p, const struct sc_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count && batch->stamp == &p->stamp && p->type->shape == SC_SHAPE_LOG; i++) {
+        const struct sc_record *r = &batch->records[i];
+        if (r->outcome != SC_RECORD_STORED && r->outcome != SC_RECORD_FOUND)
+            continue;
+        if (sc_is_backfill(p))
+            sc_seen_stored(&p->seen, r->collate, r->seq, r->time_ms);
+        sc_beside_stored(p, r);
+    }
+}
+
+/* Its segments hold messages of the live walk: a tail that is lost with one of these has to be noticed here too. */
+void sc_beside_proof(struct sc_poller *live)
+{
+    struct sc_poller *p = live->errand ? NULL : live->backfill;
+    if (!p || !p->loaded || !live->loaded || live->generation != p->generation || live->cp.proof_seq <= p->cp.proof_seq)
+        return;
+    char *id = sc_dup(live->cp.proof_msg_id);
+    if (!id)
+        return;
+    free(p->cp.proof_msg_id);
+    p->cp.proof_msg_id = id;
+    p->cp.proof_seq = live->cp.proof_seq;
+}
+
+/* What the live walk has handed over and not heard of may lie below what is known of the stream. */
+uint64_t sc_backfill_floor(const struct sc_poller *p, uint64_t floor)
+{
+    const struct sc_poller *live = p->errand->live;
+    uint64_t open = !live->loaded ? p->cp.floor.page : live->page_count ? live->pages[live->page_head].floor : floor;
+    return open < floor ? open : floor;
+}
+
 void sc_backfill_taken_in(struct sc_poller *p)
 {
     struct sc_backfill *b = p->errand->backfill;
     for (uint32_t i = 0; i < b->late_count; i++)
         sc_seen_found(&p->seen, b->late[i].fingerprint, b->late[i].seq, SC_TIME_NONE);
     b->late_count = 0;
+    sc_beside_proof(p->errand->live);
+    sc_poller_unpause(p->errand->live);
     sc_poller_wake(p->errand->live);
 }
 
@@ -369,6 +408,8 @@ void sc_backfill_words(const struct sc_poller *p, struct sc_buf *out)
         sc_buf_addf(out, ", %llu were in the stream already", (unsigned long long)b->known);
     if (b->left_out)
         sc_buf_addf(out, ", %llu outside of the window left out", (unsigned long long)b->left_out);
+    if (p->seen.overflowed)
+        sc_buf_addf(out, ", more identities than poll.max_identities: what the vendor adds late may come twice");
     if (b->state != SC_BACKFILL_OPEN)
         return;
     if (left >= 0)

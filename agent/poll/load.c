@@ -21,6 +21,7 @@ static struct sc_recover *new_job(struct sc_poller *p, enum sc_recover_kind kind
     r->prefix = sc_dup(p->prefix);
     r->subject = sc_dup(io->config.settings->nats_subject);
     r->snapshot = p->type->shape == SC_SHAPE_SNAPSHOT;
+    r->spares_unmet = sc_is_backfill(p);
     r->keeps_seen = p->type->overlap_s > 0 || sc_is_backfill(p);
     r->published_ever = p->cp.records + (sc_is_backfill(p) ? p->errand->live->cp.records : 0);
     r->keeps_whole = p->type->whole;
@@ -143,9 +144,11 @@ static void adopt(struct sc_poller *p, struct sc_recover *job)
     p->floor_gone = job->floor_gone;
     p->loose = p->cp.open; /* what the read-back found may lie beyond the position until a walk has passed it */
     p->loose_floor = p->cp.floor.page;
+    p->seen.spares_unmet = p->loose || sc_is_backfill(p);
     p->disk_open = p->exists && job->was_open;
     p->disk_walk = p->exists && p->cp.walk;
     p->covered_ms = sc_poller_position_time(p);
+    p->seen.passed_ms = p->covered_ms == SC_TIME_NONE ? SC_TIME_NONE : p->covered_ms - (int64_t)p->type->overlap_s * 1000;
     p->mark_count = 0;
     p->marks[p->mark_count++] = (struct sc_floor_mark){p->covered_ms, p->cp.floor.walk};
     p->unsaved_acks = 0;

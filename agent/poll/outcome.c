@@ -96,10 +96,13 @@ void sc_record_outcomes(struct sc_poller *p, struct sc_batch *batch)
             p->cp.proof_msg_id = sc_dup(batch->bytes + newest->msg_id_at);
             p->cp.proof_seq = p->cp.proof_msg_id ? newest->seq : p->cp.proof_seq;
         }
+        sc_beside_proof(p);
         SC_FAULT("ack.after");
         struct sc_open_page *page = page_of(p, batch->page);
         if (page)
             page->outstanding--;
+    } else if (!batch->dropped && batch->generation == p->generation) {
+        sc_beside_late(p, batch);
     }
     sc_publisher_batch_put(io->config.publisher, batch);
     if (p->bounded && p->unsaved_acks >= SC_BOUNDED_ACKS)

@@ -260,6 +260,7 @@ static void cover(struct sc_poller *p, struct sc_open_page *page)
     int64_t reached = p->type->shape == SC_SHAPE_SNAPSHOT ? page->newest_ms : sc_poller_position_time(p);
     if (reached > p->covered_ms)
         p->covered_ms = reached;
+    p->seen.passed_ms = p->covered_ms == SC_TIME_NONE ? SC_TIME_NONE : p->covered_ms - (int64_t)p->type->overlap_s * 1000;
     mark_floor(p, page);
     if (page->published > page->gaps && !p->errand)
         sc_judge_came(p, page->published - page->gaps);
@@ -467,6 +468,7 @@ static void close_walk(struct sc_poller *p)
     if (!p->walk_failed && (p->walk_whole || (snapshot && p->finish))) {
         p->loose = false; /* the position has passed whatever an earlier walk left behind */
         p->loose_floor = 0;
+        p->seen.spares_unmet = sc_is_backfill(p);
     }
     p->anchored = false;
     sc_poller_phase(p, SC_CLOSING);
@@ -751,4 +753,6 @@ void sc_poller_reset(struct sc_poller *p)
         p->hold = (struct sc_hold){0};
     sc_poller_phase(p, SC_OFF);
     sc_poller_wake(p);
+    if (p->backfill) /* it waits until this one knows where it stands */
+        sc_poller_wake(p->backfill);
 }

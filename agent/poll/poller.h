@@ -668,6 +668,9 @@ bool sc_backfill_keeps_live(const struct sc_poller *live); /* its identities are
 /* In the set of the other walk of the data type: SC_SEEN_NONE, or its number there, in *ret_set. */
 uint64_t sc_beside_find(const struct sc_poller *p, uint64_t fingerprint, const struct sc_seen **ret_set);
 void sc_beside_stored(struct sc_poller *p, const struct sc_record *record); /* the other walk is told, where it may meet the record */
+void sc_beside_late(struct sc_poller *p, const struct sc_batch *batch); /* p was reset while it was out: what of it is stored */
+void sc_beside_proof(struct sc_poller *p); /* so far the other one knows what was stored */
+uint64_t sc_backfill_floor(const struct sc_poller *p, uint64_t floor); /* below it everything that matters is in its segments */
 struct sc_poller *sc_beside(const struct sc_poller *p); /* NULL: there is none, or nothing of it is loaded */
 int64_t sc_backfill_when(struct sc_poller *p, const struct sc_request *rq); /* as sc_request_when(), behind the live walks */
 void sc_backfill_status(const struct sc_poller *live, struct sc_buf *out); /* ,"backfill":{…} */

@@ -309,6 +309,7 @@ static int load_segments(struct sc_recover *r, struct sc_session *session, const
 {
     uint64_t max_seq = verified_seq(r, info);
     sc_seen_init(&r->seen, r->max_identities);
+    r->seen.spares_unmet = r->spares_unmet;
     r->seen.first = r->cp.seen_first;
     uint32_t missing = 0;
     bool loaded = false, hole = false;

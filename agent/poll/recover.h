@@ -32,6 +32,7 @@ struct sc_recover {
     char *prefix;         /* "okta-prod.system_log." */
     char *subject;
     struct sc_broker_facts facts;
+    bool spares_unmet;      /* of the set, while it is made (seen.h) */
     bool snapshot, keeps_seen, keeps_whole; /* keeps_seen: identities older than the open page matter (overlap) */
     uint64_t max_identities;
     uint64_t from_seq;    /* SC_RECOVER_READBACK */

@@ -72,6 +72,10 @@ static void set_floors(struct sc_poller *p)
     uint64_t floor = sc_publisher_known_seq(p->inst->io->config.publisher);
     if (p->page_count && p->pages[p->page_head].floor < floor)
         floor = p->pages[p->page_head].floor;
+    if (sc_is_backfill(p)) {
+        p->cp.floor.page = sc_backfill_floor(p, floor);
+        return; /* that of the walk is where it was begun */
+    }
     if (p->loose && p->loose_floor < floor)
         floor = p->loose_floor;
     p->cp.floor.page = floor;

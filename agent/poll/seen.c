@@ -22,6 +22,7 @@ struct sc_seen_segment {
     uint32_t number, count, stored;
     bool dirty;
     bool undated;     /* holds a stored entry whose time is not known */
+    bool found;       /* begun by a read-back, or with what is taken over */
     struct entry entries[SC_SEEN_SEGMENT];
 };
 
@@ -31,7 +32,7 @@ struct sc_seen_segment {
 
 void sc_seen_init(struct sc_seen *seen, uint64_t max_entries)
 {
-    *seen = (struct sc_seen){.max = max_entries ? max_entries : DEFAULT_MAX};
+    *seen = (struct sc_seen){.max = max_entries ? max_entries : DEFAULT_MAX, .passed_ms = SC_TIME_NONE};
 }
 
 void sc_seen_done(struct sc_seen *seen)
@@ -40,7 +41,7 @@ void sc_seen_done(struct sc_seen *seen)
         free(seen->segments[i]);
     free(seen->segments);
     free(seen->table);
-    *seen = (struct sc_seen){.max = seen->max, .dated = seen->dated};
+    *seen = (struct sc_seen){.max = seen->max, .dated = seen->dated, .spares_unmet = seen->spares_unmet, .passed_ms = seen->passed_ms};
 }
 
 static struct sc_seen_segment *segment_of(const struct sc_seen *seen, uint32_t number)
@@ -161,7 +162,7 @@ static void drop_first(struct sc_seen *seen)
 {
     struct sc_seen_segment *s = seen->segments[0];
     for (uint32_t i = 0; i < s->count; i++) {
-        if (!seen->dated || is_latest(seen, s, i))
+        if (is_latest(seen, s, i)) /* it was not taken over into a later one */
             table_remove(seen, s->entries[i].fingerprint);
     }
     free(s);
@@ -196,36 +197,11 @@ uint64_t sc_seen_find(const struct sc_seen *seen, uint64_t fingerprint)
     return cell ? number_of(seen, cell) : SC_SEEN_NONE;
 }
 
-/* The segment that takes the next entry, and room for it in the table where it is a fresh one. NULL: out of memory. */
-static struct sc_seen_segment *make_room(struct sc_seen *seen, bool fresh)
-{
-    if (fresh && (uint64_t)seen->used + 1 > seen->max && seen->count > 1) {
-        drop_first(seen);
-        seen->overflowed = true;
-    }
-    if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
-        return NULL;
-    struct sc_seen_segment *s = seen->count ? seen->segments[seen->count - 1] : NULL;
-    return s && s->count < room_of(seen) ? s : add_segment(seen);
-}
-
 /* Into the last segment, not into the table. */
 static uint64_t append(struct sc_seen_segment *s, uint64_t fingerprint, uint32_t hash)
 {
     s->entries[s->count] = (struct entry){.fingerprint = fingerprint, .hash = hash, .offset = OFFSET_IN_FLIGHT};
     return (uint64_t)s->number * SC_SEEN_SEGMENT + s->count++;
-}
-
-uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page)
-{
-    struct sc_seen_segment *s = make_room(seen, true);
-    if (!s)
-        return SC_SEEN_NONE;
-    uint64_t number = append(s, fingerprint, hash);
-    if (page > s->page)
-        s->page = page;
-    table_put(seen, fingerprint, cell_of(number));
-    return number;
 }
 
 /* In the place of what was there under its fingerprint. */
@@ -238,9 +214,81 @@ static void table_set(struct sc_seen *seen, uint64_t fingerprint, uint32_t cell)
         table_put(seen, fingerprint, cell);
 }
 
+static uint64_t seq_of(const struct sc_seen_segment *s, const struct entry *e)
+{
+    return e->offset < 2 ? 0 : e->offset == OFFSET_FAR ? UINT64_MAX : s->base + e->offset - 2;
+}
+
+/* Entries of the oldest segment that are still to be met become entries of the newest one, and it is dropped. How many went. They stay apart from what is
+ * handed over, so that they are known for what they are when they are loaded again. */
+static uint32_t drop_met(struct sc_seen *seen)
+{
+    struct sc_seen_segment *s = seen->segments[0], *last = seen->segments[seen->count - 1];
+    bool passed = !s->undated && s->newest != SC_TIME_NONE && seen->passed_ms != SC_TIME_NONE && s->newest < seen->passed_ms;
+    uint32_t unmet = 0;
+    for (uint32_t i = 0; !passed && i < s->count; i++) {
+        const struct entry e = s->entries[i];
+        if (e.hash || e.offset == OFFSET_IN_FLIGHT)
+            continue;
+        if ((!last->found || last->count == room_of(seen)) && !(last = add_segment(seen)))
+            break;
+        last->found = true;
+        uint64_t number = append(last, e.fingerprint, 0);
+        table_set(seen, e.fingerprint, cell_of(number));
+        sc_seen_stored(seen, number, seq_of(s, &e), s->undated ? SC_TIME_NONE : s->newest);
+        unmet++;
+    }
+    uint32_t met = s->count - unmet;
+    drop_first(seen);
+    return met;
+}
+
+/* Above the cap. Where nearly all there is is still to be met, what is oldest goes: else each record that comes would turn over all of it. */
+static void make_place(struct sc_seen *seen)
+{
+    uint32_t turns = seen->spares_unmet ? seen->count : 0, went = 0;
+    seen->overflowed = true;
+    while (turns && went < SC_SEEN_SEGMENT && seen->count > 1) {
+        went += drop_met(seen);
+        turns--;
+    }
+    if (seen->count > 1 && (went == 0 || (went < SC_SEEN_SEGMENT && (uint64_t)seen->used + SC_SEEN_SEGMENT / 4 > seen->max)))
+        drop_first(seen);
+}
+
+/* The segment that takes the next entry, and room for it in the table where it is a fresh one; `own`: it is handed over. NULL: out of memory. */
+static struct sc_seen_segment *make_room(struct sc_seen *seen, bool fresh, bool own)
+{
+    if (fresh && (uint64_t)seen->used + 1 > seen->max && seen->count > 1)
+        make_place(seen);
+    if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
+        return NULL;
+    struct sc_seen_segment *s = seen->count ? seen->segments[seen->count - 1] : NULL;
+    bool apart = s && s->found && own && seen->spares_unmet;
+    return s && !apart && s->count < room_of(seen) ? s : add_segment(seen);
+}
+
+static uint64_t add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page, bool own)
+{
+    struct sc_seen_segment *s = make_room(seen, true, own);
+    if (!s)
+        return SC_SEEN_NONE;
+    s->found = s->found || (s->count == 0 && !own);
+    uint64_t number = append(s, fingerprint, hash);
+    if (page > s->page)
+        s->page = page;
+    table_put(seen, fingerprint, cell_of(number));
+    return number;
+}
+
+uint64_t sc_seen_add(struct sc_seen *seen, uint64_t fingerprint, uint32_t hash, uint64_t page)
+{
+    return add(seen, fingerprint, hash, page, true);
+}
+
 static int add_reading(struct sc_seen *seen, uint64_t fingerprint, uint32_t seconds, uint64_t seq)
 {
-    struct sc_seen_segment *s = make_room(seen, sc_seen_find(seen, fingerprint) == SC_SEEN_NONE);
+    struct sc_seen_segment *s = make_room(seen, sc_seen_find(seen, fingerprint) == SC_SEEN_NONE, false);
     if (!s)
         return -1;
     uint64_t number = append(s, fingerprint, seconds);
@@ -255,11 +303,6 @@ int sc_seen_renew(struct sc_seen *seen, uint64_t fingerprint, uint32_t seconds, 
     if (known != SC_SEEN_NONE && sc_seen_hash(seen, known) >= seconds)
         return 0;
     return add_reading(seen, fingerprint, seconds, seq);
-}
-
-static uint64_t seq_of(const struct sc_seen_segment *s, const struct entry *e)
-{
-    return e->offset < 2 ? 0 : e->offset == OFFSET_FAR ? UINT64_MAX : s->base + e->offset - 2;
 }
 
 void sc_seen_compact(struct sc_seen *seen)
@@ -339,7 +382,7 @@ int sc_seen_found(struct sc_seen *seen, uint64_t fingerprint, uint64_t seq, int6
 {
     uint64_t number = sc_seen_find(seen, fingerprint);
     if (number == SC_SEEN_NONE)
-        number = sc_seen_add(seen, fingerprint, 0, 0);
+        number = add(seen, fingerprint, 0, 0, false);
     if (number == SC_SEEN_NONE)
         return -1;
     sc_seen_stored(seen, number, seq, time_ms);
@@ -475,7 +518,7 @@ int sc_seen_load(struct sc_seen *seen, uint32_t segment, struct sc_str value, ui
         return -1;
     s->newest = (int64_t)get_le(p + 20, 8);
     s->base = base;
-    s->undated = count && s->newest == SC_TIME_NONE;
+    s->undated = s->found = count && s->newest == SC_TIME_NONE;
     for (uint32_t i = 0; i < count; i++) {
         const unsigned char *cell = p + HEAD_BYTES + i * entry_bytes(seen);
         uint64_t fingerprint = get_le(cell, 8);

@@ -23,6 +23,8 @@ struct sc_seen {
     uint64_t max;
     bool overflowed;
     bool dated;
+    bool spares_unmet;  /* above the cap, what is known from a read-back or of another walk and was not met yet stays, before what was met or handed over */
+    int64_t passed_ms;  /* of such a set: records before it are not met any more; SC_TIME_NONE: not known */
 };
 
 void sc_seen_init(struct sc_seen *seen, uint64_t max_entries); /* for a dated one set `dated` then */
