@@ -164,13 +164,22 @@ static void forget_identities(struct sc_recover *r)
     r->cp.map = 0;
 }
 
-/* The server drops a message id that it has had within its window. */
-static int wait_out_window(struct sc_recover *r, struct sc_session *session, struct sc_error *err)
+/* The newest message of ours may have been there and be gone: consumed, purged, deleted. */
+static bool newest_may_be_gone(const struct sc_recover *r, const struct sc_stream_info *info)
+{
+    uint64_t there = info->last_seq >= info->first_seq && info->first_seq ? info->last_seq - info->first_seq + 1 : 0;
+    bool from_the_front = info->last_seq > 0 && info->first_seq != 1 && !r->newest_seq;
+    return info->retention != SC_RETENTION_LIMITS || info->messages < there || from_the_front;
+}
+
+/* The server drops a message id that it has had within its window, whether the message is still there or not. */
+static int wait_out_window(struct sc_recover *r, struct sc_session *session, const struct sc_stream_info *info, struct sc_error *err)
 {
     struct sc_stored_msg msg = {0};
-    if (!r->newest_seq)
+    bool unknown = newest_may_be_gone(r, info);
+    if (!r->newest_seq && !unknown)
         return 0;
-    int rc = sc_stream_get(session, r->facts.stream, r->newest_seq, NULL, &msg, err);
+    int rc = unknown ? 1 : sc_stream_get(session, r->facts.stream, r->newest_seq, NULL, &msg, err);
     int64_t at = rc == 0 ? stored_at(&msg) : SC_TIME_NONE, now = sc_real_ms();
     sc_stored_msg_done(&msg);
     if (rc < 0)
@@ -252,7 +261,7 @@ int sc_relocate_finish(struct sc_recover *r, struct sc_session *session, const s
         forget_identities(r);
         r->cp.open = false;
         r->cp.floor = (struct sc_floor){info->last_seq, info->last_seq};
-        if (wait_out_window(r, session, err))
+        if (wait_out_window(r, session, info, err))
             return -1;
         r->cp.not_before_ms = l->not_before_ms;
     } else if (back && !r->snapshot) {
