@@ -128,13 +128,19 @@ void sc_backfill_note(struct sc_poller *p)
     p->cp.backfill = facts;
 }
 
+static void tell_unreadable(const struct sc_poller *live, const char *why)
+{
+    struct sc_log_cx cx = sc_poller_cx(live);
+    SC_LOG(SC_ERROR, &cx, NULL, "checkpoint_invalid: that of its backfill (key %s" NAME ") cannot be read: %s; it is not gone on with, the live walk is not concerned; "
+           "`signal-client checkpoint show %s` shows it, another backfill takes its place", live->key, why, live->inst->config->name);
+}
+
 void sc_backfill_found(struct sc_poller *live, const struct sc_recover *job)
 {
     struct sc_checkpoint cp;
     struct sc_error err = SC_ERROR_INIT;
     struct sc_backfill facts = {0};
     struct sc_window past;
-    struct sc_log_cx cx = sc_poller_cx(live);
     json_decref(live->backfill_past);
     live->backfill_past = NULL;
     if (live->backfill) {
@@ -145,8 +151,7 @@ void sc_backfill_found(struct sc_poller *live, const struct sc_recover *job)
         return;
     int rc = sc_checkpoint_parse(&cp, sc_buf_str(&job->beside), &err);
     if (rc || !read_facts(cp.backfill, &facts, &past)) {
-        SC_LOG(SC_ERROR, &cx, NULL, "checkpoint_invalid: that of its backfill (key %s" NAME ") cannot be read: %s; it is not gone on with, the live walk is not concerned; "
-               "`signal-client checkpoint show %s` shows it, another backfill takes its place", live->key, rc ? err.text : "it says nothing of a window", live->inst->config->name);
+        tell_unreadable(live, rc ? err.text : "it says nothing of a window");
     } else if (facts.state == SC_BACKFILL_OPEN || cp.seen_first != cp.seen_end) {
         struct sc_poller *p = sc_backfill_new(live, past);
         if (p) {
@@ -167,6 +172,12 @@ static void give_up(struct sc_poller *p, const char *why)
     sc_backfill_answer(p, false, why);
     p->errand->over = true;
     sc_poller_wake(p);
+}
+
+void sc_backfill_unreadable(struct sc_poller *p, const char *why)
+{
+    tell_unreadable(p->errand->live, why);
+    give_up(p, "its checkpoint cannot be read");
 }
 
 /* A stream that was made anew, or has lost more than can be proven, tells no live walk's story here. */

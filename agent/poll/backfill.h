@@ -43,6 +43,7 @@ void sc_backfill_forget(struct sc_poller *p); /* what is the errand's */
 /* Records before this time are never read by the live walk again; for_good: also not behind a stream that has lost its tail. SC_TIME_NONE: not known. */
 int64_t sc_backfill_limit(const struct sc_poller *live, bool for_good);
 void sc_backfill_taken_in(struct sc_poller *p); /* it is loaded */
+void sc_backfill_unreadable(struct sc_poller *p, const char *why); /* what stands in the bucket: nothing can be gone on with */
 
 /* asked_backfill.c */
 int sc_backfill_read(struct sc_poller *p); /* sends the reader for what it begins with; -1: later */

@@ -180,7 +180,10 @@ static void load_failed(struct sc_poller *p, const struct sc_recover *job)
 {
     sc_poller_phase(p, SC_OFF);
     p->loaded = false;
-    sc_poller_fail(p, job->job.error.reason, SC_TIME_NONE, NULL, job->job.error.text, NULL);
+    if (sc_is_backfill(p) && job->job.error.reason == SC_REASON_CHECKPOINT_INVALID)
+        sc_backfill_unreadable(p, job->job.error.text);
+    else
+        sc_poller_fail(p, job->job.error.reason, SC_TIME_NONE, NULL, job->job.error.text, NULL);
 }
 
 static void taken_in(struct sc_poller *p, const struct sc_recover *job)
