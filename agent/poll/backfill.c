@@ -271,6 +271,12 @@ bool sc_backfill_may_run(const struct sc_poller *p)
     return sc_poller_is_enabled(live) && !live->edit && is_behind(p) && !(walks && only_on_request);
 }
 
+bool sc_backfill_waits_loaded(const struct sc_poller *p)
+{
+    enum sc_class cls = sc_reason_class(p->hold.reason);
+    return sc_is_backfill(p) && (cls == SC_CLASS_RETRY || cls == SC_CLASS_AUTH || cls == SC_CLASS_CONFIG || cls == SC_CLASS_THROTTLED);
+}
+
 bool sc_backfill_keeps_live(const struct sc_poller *live)
 {
     const struct sc_poller *p = live->backfill;

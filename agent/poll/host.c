@@ -249,6 +249,8 @@ static void host_passed(struct sc_host *host, int64_t from_ms, int64_t to_ms)
     struct sc_poller *p = poller(host);
     struct sc_log_cx cx = sc_poller_cx(p);
     char from[SC_TIME_TEXT], to[SC_TIME_TEXT];
+    if (p->past.to_ms && to_ms > p->past.to_ms) /* what lies behind a closed window is not asked for by it */
+        to_ms = p->past.to_ms;
     sc_time_rfc3339(from_ms, from);
     sc_time_rfc3339(to_ms, to);
     sc_poller_add_gap(p, from, to, sc_reason_code(SC_REASON_RETENTION_PASSED), true);

@@ -246,7 +246,8 @@ void sc_poller_loaded(struct sc_poller *p, struct sc_recover *job)
             sc_backfill_taken_in(p);
         else
             sc_backfill_found(p, job);
-        p->hold = (struct sc_hold){0};
+        if (!sc_backfill_waits_loaded(p))
+            p->hold = (struct sc_hold){0};
         p->due_ms = io->now + (int64_t)(sc_io_random(io) % 50);
         sc_poller_phase(p, SC_IDLE);
     } else if (p->phase == SC_LOADING) {

@@ -525,7 +525,7 @@ static void step_off(struct sc_poller *p)
         sc_poller_say(p, io->broker.reason, SC_TIME_NONE, io->broker.text, NULL);
         return;
     }
-    if (p->hold.until_ms > io->now) {
+    if (p->hold.until_ms > io->now && !sc_backfill_waits_loaded(p)) {
         sc_heap_set(&io->heap, &p->timer, p->hold.until_ms);
         return;
     }

@@ -664,6 +664,7 @@ void sc_backfill_saved(struct sc_poller *p);
 void sc_backfill_note(struct sc_poller *p);  /* a checkpoint of it is being composed */
 bool sc_backfill_leaves_out(struct sc_poller *p, int64_t time_ms); /* the record is none of the window */
 void sc_backfill_live_walked(struct sc_poller *live, int64_t began_ms); /* to its end */
+bool sc_backfill_waits_loaded(const struct sc_poller *p); /* its wait is for the vendor: it is loaded meanwhile, as the live walk waits for that */
 bool sc_backfill_keeps_live(const struct sc_poller *live); /* its identities are not loaded yet: the live walk does not begin */
 /* In the set of the other walk of the data type: SC_SEEN_NONE, or its number there, in *ret_set. */
 uint64_t sc_beside_find(const struct sc_poller *p, uint64_t fingerprint, const struct sc_seen **ret_set);

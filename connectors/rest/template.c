@@ -31,8 +31,10 @@ int64_t rest_lower_bound(const struct sc_host *host)
         if (bound == SC_TIME_NONE)
             bound = now - (int64_t)host->api->lookback_s(host) * 1000;
     }
-    int64_t reach = now - (int64_t)row->reach_s * 1000;
-    return row->reach_s && bound < reach ? reach : bound;
+    int64_t reach = now - (int64_t)row->reach_s * 1000, from, to;
+    if (!row->reach_s || bound >= reach)
+        return bound;
+    return host->api->past(host, &from, &to) && reach > to ? to : reach; /* nothing of a closed window is left: never behind its end */
 }
 
 bool rest_past_reached(const struct sc_host *host, const struct sc_page *in)
