@@ -368,6 +368,10 @@ static void instance_update(struct sc_instance *inst, struct sc_integration *con
     sc_credential_begin(inst, changed);
     for (unsigned i = 0; i < inst->poller_count; i++)
         sc_poller_end_waits(inst->pollers[i], changed, "asks again with what was just saved");
+    for (struct sc_poller *p = inst->errands; p; p = p->errand->next) {
+        if (sc_is_backfill(p))
+            sc_poller_end_waits(p, changed, "asks again with what was just saved");
+    }
     sc_status_touch(inst, true);
 }
 
@@ -442,8 +446,11 @@ static void broker_news(struct sc_io *io, struct sc_broker_news *news)
         for (struct sc_poller *p = i->errands; p; p = p->errand->next) {
             if (sc_is_backfill(p) && new_generation && (p->loaded || p->phase != SC_OFF))
                 sc_poller_reset(p);
-            if (sc_is_backfill(p) && io->broker.state == SC_BROKER_READY)
+            if (sc_is_backfill(p) && io->broker.state == SC_BROKER_READY) {
+                if (sc_reason_class(p->hold.reason) == SC_CLASS_BROKER)
+                    p->hold = (struct sc_hold){0};
                 sc_poller_unpause(p);
+            }
             sc_poller_wake(p);
         }
     }
