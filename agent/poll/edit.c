@@ -3,7 +3,7 @@
  * The live walk of the data type is ended first, as if it were switched off: what was handed over is waited for, its job is taken back, its state is
  * saved. Then the reader makes the new checkpoint of what stands, it is saved like any other, and read again from the bucket by the poll that follows. Where
  * that cannot be begun within a minute, nothing is changed. */
-#include "poll/errand.h"
+#include "poll/backfill.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,6 +325,9 @@ static int take_request(struct sc_edit *e, const json_t *request, struct sc_erro
     const struct sc_history *history = p->type->history;
     if (p->edit)
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "somebody else is writing its position at this moment");
+    if (p->backfill && p->backfill->errand->backfill->kept)
+        return sc_fail(err, SC_REASON_CONFIG_INVALID, "a backfill of it has just ended, and its identities are needed until the next poll has ended: %s",
+                       sc_poller_is_enabled(p) ? "ask again behind that" : "enable it and ask again behind its next poll");
     if (sc_backfill_is_open(p))
         return sc_fail(err, SC_REASON_CONFIG_INVALID, "a backfill of it is open, which would not be told apart: `signal-client backfill stop %s --data-type %s` first",
                        p->inst->config->name, p->type->name);
