@@ -1,4 +1,4 @@
-/* Identities that are still to be met are forgotten last (sc_seen.spares_unmet): a walk over the past relies on them. */
+/* Identities above the cap (poll/seen.h): what was found in the stream and is still to be met is spared. */
 #include "poll/seen.h"
 
 #include <setjmp.h>
