@@ -214,7 +214,7 @@ void sc_doctor_say_way(struct sc_doctor *d, const struct sc_way *way)
 void sc_doctor_say_clock(struct sc_doctor *d)
 {
     const struct sc_notice *told = sc_notice_find(&d->inst->notices, SC_REASON_CLOCK_SKEW);
-    int64_t off = d->clock_off_ms, size = off < 0 ? -off : off;
+    int64_t off = d->clock_off_ms, size = off == SC_TIME_NONE ? 0 : off < 0 ? -off : off;
     char text[SC_TIME_TEXT];
     const char *with = sc_auth_is_signed(d->inst->pollers[0]) ? "; requests are signed with the vendor's time" : "";
     if (off == SC_TIME_NONE)
