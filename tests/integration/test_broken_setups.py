@@ -15,6 +15,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("symptoms", os.path.join("lib", "python"))]
 
 from network import IN_BOX, Authority, Nameserver, Squid, faked, faketime_library, run_in_box, set_resolv_conf  # noqa: E402
+from signaltest.kv import Bucket  # noqa: E402
 from signaltest.procs import Agent, NatsServer  # noqa: E402
 from signaltest.simulator import Simulator  # noqa: E402
 from signaltest.tools import free_port, wait_until  # noqa: E402
@@ -196,8 +197,8 @@ class AtNats(Case):
         self.stage_up(start=False, stream=False)
         self.stage.agent.env["NATS_CREATE"] = "false"
         self.stage.js.stream_create("DATA", ["other.>"])
-        for bucket in ("CHECKPOINTS", "SEEN", "INTEGRATION_STATUS", "INTEGRATION_LEASES"):
-            self.stage.js.stream_create(f"KV_{bucket}", [f"$KV.{bucket}.>"], max_msgs_per_subject=5, allow_rollup_hdrs=True)
+        for bucket in ("CHECKPOINTS", "SEEN", "INTEGRATION_LEASES"):
+            Bucket.make(self.stage.js, bucket, history=5)
         self.stage.agent.start()
         self.stage.put("okta-prod", self.okta())
         self.names("no stream takes", "local.data", check="stream")

@@ -264,7 +264,7 @@ class Full(LocalCase):
         self.assertRegex(facts["advice"], r"Raise the stream's limits \(max_bytes, max_msgs\)")
         self.log_says(r"stream_full: stream DATA refuses records: maximum bytes exceeded \(10077\), \d+ of 29 KiB")
         self.health_says(r"^healthy: .*stream_full since .*Raise the stream's limits")
-        self.doctor_says("stream", r"DATA: \d+ messages, \d+ of 29 KiB, discards new", r"Raise max_bytes or max_msgs")
+        self.doctor_says("stream", r"DATA is (nearly )?full: \d+ messages, \d+ of 29 KiB, discards new", r"Raise max_bytes or max_msgs")
         js.api("STREAM.UPDATE.DATA", config | {"max_bytes": 50_000_000})
         before = peer.given
         wait_until(lambda: peer.given > before + 20, 60, "records flow again")
