@@ -297,6 +297,7 @@ struct sc_poller {
     struct sc_transfer *transfer;
     const char *request_pools[SC_MAX_REQUEST_POOLS + 1];
     struct sc_credential *asked_with;
+    uint64_t asked_rev;     /* of the settings that the request under way was made with */
     struct sc_token *asked_token;
     uint64_t asked_serial;  /* of the token it was asked with */
     int64_t signed_ms, signed_mono; /* the time that the request under way was signed with, and when; signed_mono 0: not signed */

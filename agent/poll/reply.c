@@ -414,6 +414,10 @@ static void fail(struct sc_poller *p, enum sc_reason reason, int status, const s
         sc_poller_wake(p); /* the old credential's refusal does not count against the new one, nor what was asked because of it */
         return;
     }
+    if (p->asked_rev != p->inst->config->rev && (sc_reason_class(reason) == SC_CLASS_CONFIG || p->lasting || reason == SC_REASON_PROXY_AUTH)) {
+        sc_poller_wake(p); /* nor do the old settings' CA, proxy or address: what was saved meanwhile is tried */
+        return;
+    }
     enum sc_child_verdict child = sc_child_failed(p, status, reason, detail);
     if (child == SC_CHILD_GONE && w->wait.until_ms == SC_TIME_NONE) /* a wait that the vendor named comes first */
         return;

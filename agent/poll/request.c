@@ -176,6 +176,7 @@ static void send_it(struct sc_poller *p, const struct sc_request *rq)
         sc_poller_waited(p);
         sc_request_take(p, rq);
         p->asked_with = p->inst->credential;
+        p->asked_rev = p->inst->config->rev;
         p->asked_serial = p->asked_token ? p->asked_token->serial : 0;
         p->reply = rq->reply;
         p->may_repeat = rq->may_repeat;
