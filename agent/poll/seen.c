@@ -243,6 +243,12 @@ static uint32_t drop_met(struct sc_seen *seen)
     return met;
 }
 
+/* Nothing less than a segment is ever forgotten, so a smaller cap means one, however few its entries are. */
+static uint64_t cap_of(const struct sc_seen *seen)
+{
+    return seen->max > SC_SEEN_SEGMENT ? seen->max : SC_SEEN_SEGMENT;
+}
+
 /* Above the cap. Where nearly all there is is still to be met, what is oldest goes: else each record that comes would turn over all of it. */
 static void make_place(struct sc_seen *seen)
 {
@@ -252,14 +258,14 @@ static void make_place(struct sc_seen *seen)
         went += drop_met(seen);
         turns--;
     }
-    if (seen->count > 1 && (went == 0 || (went < SC_SEEN_SEGMENT && (uint64_t)seen->used + SC_SEEN_SEGMENT / 4 > seen->max)))
+    if (seen->count > 1 && (went == 0 || (went < SC_SEEN_SEGMENT && (uint64_t)seen->used + SC_SEEN_SEGMENT / 4 > cap_of(seen))))
         drop_first(seen);
 }
 
 /* The segment that takes the next entry, and room for it in the table where it is a fresh one; `own`: it is handed over. NULL: out of memory. */
 static struct sc_seen_segment *make_room(struct sc_seen *seen, bool fresh, bool own)
 {
-    if (fresh && (uint64_t)seen->used + 1 > seen->max && seen->count > 1)
+    if (fresh && (uint64_t)seen->used + 1 > cap_of(seen) && seen->count > 1)
         make_place(seen);
     if ((seen->table_size == 0 || seen->used + 1 > seen->table_size / 2) && table_grow(seen))
         return NULL;
