@@ -94,6 +94,7 @@ run_program() { # title, command...
     fi
     [ $rc = 0 ] || [ "$f" != 0 ] || f=1
     [ "$f" = 0 ] || tail -n 40 "$log"
+    grep -h ': left out: ' "$log"
     note "$title" "$n" "$f"
     echo "   $n passed, $f failed"
 }
