@@ -134,7 +134,7 @@ class Demo:
             self.tell(source.name, f"put into NATS KV: {source.title}, polled every {source.interval_s:g} s", at=now)
 
     def commands(self, name):
-        lines = [f"  export NATS_URL={self.stage.server.url}", f"  {name} tail --last 3", f"  {name} integrations list"]
+        lines = [f"  export NATS_URL={self.stage.server.url}", f"  {name} tail --last 3", f"  {name} status", f"  {name} doctor okta-demo"]
         if shutil.which("nats"):
             lines.append(f"  nats stream view {STREAM}")
         return "\n".join(lines)
