@@ -358,8 +358,9 @@ class PowerLoss(WithServer):
         store.cut_tail(self.server.store_dir, "DATA", 10)
         self.server.start()
         self.connection.reconnect()
+        wait_until(lambda: len(copier.rolled_back) == 10, 10, "rolled back")  # before the sequences are taken again
         self.js.publish_many(artifact(200 + i) for i in range(10))
-        wait_until(lambda: len(copier.rolled_back) == 10 and copier.count == 100, 10, "rolled back and copied again")
+        wait_until(lambda: copier.count == 100, 10, "copied again")
         self.assertEqual(copier.copies, copy_of_stream(self.js, "DATA"))
 
 
