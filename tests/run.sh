@@ -86,7 +86,7 @@ run_program() { # title, command...
     n=$(sed -n 's/^.*: \([0-9]*\) passed, [0-9]* failed.*$/\1/p' "$log" | tail -n 1)
     f=$(sed -n 's/^.*: [0-9]* passed, \([0-9]*\) failed.*$/\1/p' "$log" | tail -n 1)
     if [ -z "$n" ]; then # a unittest program
-        n=$(sed -n 's/^Ran \([0-9]*\) tests* in .*$/\1/p' "$log" | tail -n 1)
+        n=$(sed -n 's/^Ran \([0-9]*\) tests* in .*$/\1/p' "$log" | awk '{ n += $1 } END { if (NR) print n }') # one that runs itself again says it twice
         f=0
         [ $rc = 0 ] || f=1
         [ -z "$n" ] && { n=0; f=1; }
